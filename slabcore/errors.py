@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
-    "CacheBusyError",
+    "BusyError",
     "CorruptionError",
     "InputError",
     "LifecycleError",
@@ -21,8 +21,8 @@ class LifecycleError(SlabcoreError):
     """Report a step out of order."""
 
 
-class CacheBusyError(LifecycleError):
-    """Report the shutdown of a cache that still has objects (-EBUSY)."""
+class BusyError(LifecycleError):
+    """Report a removal of something that is still in use (EBUSY)."""
 
 
 class StaleHandleError(LifecycleError):
