@@ -1,0 +1,59 @@
+"""Build slabcore._core. Everything else about the package is in pyproject.toml.
+
+SLABCORE_DEBUG=1       assertions, no optimisation, debug symbols
+SLABCORE_SANITIZE=...  e.g. address,undefined
+SLABCORE_TRACE=1       line tracing for coverage; the C file lies beside the .pyx
+SLABCORE_ANNOTATE=1    write _core.html beside the C file
+SLABCORE_STRICT=1      a warning of Cython's or of the C compiler's is an error
+
+What is already built stays as it is: after a change of switches, build_ext --force.
+"""
+
+import glob
+import os
+
+import setuptools
+from Cython.Build import cythonize
+from Cython.Compiler import Options
+
+
+def switch(name):
+    value = os.environ.get(f"SLABCORE_{name}", "")
+    return value if value != "0" else ""
+
+
+debug, trace, sanitize = switch("DEBUG"), switch("TRACE"), switch("SANITIZE")
+macros = []
+flags = ["-O2", "-g0"]
+links = []
+if debug:
+    macros += [("SLABCORE_DEBUG", "1")]
+    flags = ["-O0", "-g", "-UNDEBUG"]
+if trace:
+    macros += [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1")]
+if sanitize:
+    # CPython is built with -fwrapv, which would hide signed overflow from UBSan.
+    flags = ["-O1", "-g", "-UNDEBUG", "-fno-wrapv", "-fno-omit-frame-pointer"]
+    flags += [f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"]
+    links = [f"-fsanitize={sanitize}"]
+if switch("STRICT"):
+    Options.warning_errors = True
+    # Sanitizers' checks make GCC see uninitialised values where there are none.
+    flags += [] if sanitize else ["-Wall", "-Werror"]
+
+core = setuptools.Extension(
+    "slabcore._core",
+    ["slabcore/_core.pyx"],
+    depends=glob.glob("slabcore/*.pxd"),
+    define_macros=macros,
+    extra_compile_args=flags,
+    extra_link_args=links,
+)
+setuptools.setup(
+    ext_modules=cythonize(
+        core,
+        build_dir=None if trace else "build",
+        compiler_directives={"language_level": 3, "linetrace": bool(trace)},
+        annotate=bool(switch("ANNOTATE")),
+    )
+)
