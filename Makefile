@@ -1,0 +1,121 @@
+# What to type:   make demo      the story of the bug, from a fresh clone
+#                 make test      the test suite            (ARGS="-k rcu" goes to pytest)
+# and to check a change as CI does: .ci/run, which is made of
+#                 make lint types docs bench sanitize
+# `make format` formats the Python files; `make clean` forgets all that was built.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SANITIZERS := address,undefined
+ARGS ?=
+
+# One compiler builds the extension and names the sanitizers' runtime.
+export CC
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+CORE := setup.py $(wildcard slabcore/*.pyx slabcore/*.pxd)
+INSTALL = $(BIN)/pip install -qq --no-build-isolation -e
+
+.NOTPARALLEL:
+.PHONY: demo test lint types docs bench sanitize format clean
+
+demo: $(VENV)/run
+	@$(BIN)/slabcore demo
+
+test: $(VENV)/test
+	@$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint slabcore tests
+
+types: $(VENV)/lint $(VENV)/run
+	$(BIN)/mypy
+	$(BIN)/stubtest slabcore._core
+
+docs: $(VENV)/test
+	$(BIN)/pytest -q tests/test_docs.py $(ARGS)
+
+bench: $(VENV)/test
+	$(BIN)/pytest -q benchmarks --benchmark-disable-gc --benchmark-max-time=0.5 \
+	  --benchmark-columns=min,median,stddev,rounds --benchmark-sort=name $(ARGS)
+
+# The same C file compiled into a copy of the package of its own, and the same suite
+# run on that copy. PYTHONMALLOC=malloc lets ASan see each block that Python hands out.
+sanitize: $(VENV)/test
+	SLABCORE_SANITIZE=$(SANITIZERS) $(BIN)/python setup.py -q build \
+	  --build-base build/sanitize --build-lib build/sanitize/lib
+	@runtime=$$($(CC) -print-file-name=libasan.so); test -e "$$runtime" || \
+	  { echo "make sanitize: $(CC) has no libasan.so; use GCC: make sanitize CC=gcc" >&2; \
+	    exit 2; }; \
+	echo "pytest, on the core built with $(SANITIZERS)"; \
+	LD_PRELOAD="$$runtime" PYTHONMALLOC=malloc PYTHONSAFEPATH=1 \
+	  PYTHONPATH="$(CURDIR)/build/sanitize/lib" HYPOTHESIS_PROFILE=sanitize \
+	  SLABCORE_SANITIZE=$(SANITIZERS) \
+	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	  $(BIN)/pytest -q -p no:cacheprovider $(ARGS)
+
+format: $(VENV)/lint
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info slabcore/_core*.so slabcore/_core.c \
+	  slabcore/_core.html .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# --- the environment: a file in $(VENV) says that a set of packages is there ---
+
+# Requirements are written in pyproject.toml and nowhere else.
+define REQUIREMENTS
+import sys, tomllib
+with open("pyproject.toml", "rb") as file:
+    pyproject = tomllib.load(file)
+extras = pyproject["project"]["optional-dependencies"]
+groups = {"build": pyproject["build-system"]["requires"], **extras}
+print(*groups[sys.argv[1]], sep="\n")
+endef
+export REQUIREMENTS
+
+define USABLE
+import os, shlex, shutil, sys, sysconfig
+if sys.version_info < (3, 11):
+    sys.exit("make: %s is Python %d.%d, slabcore needs 3.11 or newer; name another with "
+             "make PYTHON=..." % ((sys.executable,) + sys.version_info[:2]))
+try:
+    import ensurepip, venv
+except ImportError:
+    sys.exit("make: %s cannot make a virtual environment with pip in it; install the "
+             "package python3-venv" % sys.executable)
+header = os.path.join(sysconfig.get_path("include"), "Python.h")
+if not os.path.exists(header):
+    sys.exit("make: %s is not there; install the package python3-dev" % header)
+compiler = shlex.split(os.environ["CC"])[0]
+if not shutil.which(compiler):
+    sys.exit("make: no C compiler %r; install one or name it with make CC=..." % compiler)
+endef
+export USABLE
+
+$(VENV)/build: pyproject.toml
+	@$(PYTHON) -c "$$USABLE"
+	@echo "setting up $(VENV): about a minute, once"
+	@test -x $(BIN)/pip || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -c "$$REQUIREMENTS" build > $@.txt
+	@$(BIN)/pip install -qq -r $@.txt
+	@touch $@
+
+$(VENV)/run: $(VENV)/build $(CORE)
+	@echo "building slabcore._core"
+	@$(INSTALL) .
+	@touch $@
+
+$(VENV)/test: $(VENV)/build $(CORE)
+	@echo "building slabcore._core"
+	@$(INSTALL) '.[test]'
+	@touch $(VENV)/run $@
+
+$(VENV)/lint: $(VENV)/build
+	@$(BIN)/python -c "$$REQUIREMENTS" lint > $@.txt
+	@$(BIN)/pip install -qq -r $@.txt
+	@touch $@
