@@ -21,7 +21,7 @@ FLOORS = (
     ("slab", "memcontrol"),
     ("paths", "_core", "reference"),
     ("machine", "designs", "kernel"),
-    ("workloads", "traces", "comparison", "report", "plot"),
+    ("overrides", "workloads", "traces", "comparison", "report", "plot"),
     ("__init__",),
     ("cli", "__main__"),
 )
