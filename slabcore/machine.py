@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import os
 import tomllib
 from collections.abc import Mapping
@@ -17,54 +18,64 @@ __all__ = ["Costs", "Machine", "cost_presets"]
 _PRESETS = Path(__file__).parent / "costs"
 _MAX_NS = 3_600_000_000_000  # an hour for one step: surely a slip of units
 
-_TRACES = "raw traces of emulated 4.8.15, 4.10.17 and 4.12.10 kernels, halved"
-_GUESS = "estimate"
+
+@functools.cache
+def _default_table() -> dict[str, Any]:
+    return tomllib.loads((_PRESETS / "default.toml").read_text("utf-8"))
 
 
-def _cost(ns: int, source: str) -> Any:
-    return dataclasses.field(default=ns, metadata={"source": source})
+def _default(name: str) -> Any:
+    """Return a figure of the preset "default"."""
+    table = _default_table()[name]
+    return table["points"] if name == "list_hop" else table["ns"]
+
+
+def _cost(name: str) -> Any:
+    return dataclasses.field(
+        default_factory=functools.partial(_default, name), metadata={"cost": True}
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Costs:
     """Say what each step of the kernel costs on one host, in nanoseconds.
 
-    One set serves every kernel of its host. The defaults describe no host in
-    particular; ``Costs.preset()`` reads those that were measured.
+    One set serves every kernel of its host. ``Costs()`` is the preset "default".
     """
 
-    list_hop: tuple[tuple[int, int], ...] = dataclasses.field(
-        default=((1_000, 3_000), (10_000, 8_500), (100_000, 200_000)),
-        metadata={"source": "pointer chases of 64 to 512 byte strides, 6.18 host"},
-    )
+    list_hop: tuple[tuple[int, int], ...] = _cost("list_hop")
     """Picoseconds a hop by length of the list: points (length, picoseconds)."""
-    context_switch: int = _cost(2_000, _GUESS)
-    cgroup_mkdir: int = _cost(200_000, _TRACES)
-    cgroup_rmdir: int = _cost(100_000, _TRACES)
-    cgroup_attach: int = _cost(20_000, _GUESS)
-    fork: int = _cost(100_000, _GUESS)
-    exit: int = _cost(100_000, _GUESS)
-    css_offline: int = _cost(30_000, _TRACES)
-    css_release: int = _cost(20_000, _TRACES)
-    css_free: int = _cost(100_000, _TRACES)
-    cgroup_free: int = _cost(20_000, _GUESS)
-    alloc: int = _cost(100, _GUESS)
-    alloc_miss: int = _cost(1_000, _GUESS)
-    create_check: int = _cost(1_500, _TRACES)
-    cache_create: int = _cost(5_500, _TRACES)
-    kernfs_add: int = _cost(2_500, _TRACES)
-    kernfs_remove: int = _cost(1_500, _GUESS)
-    shrink: int = _cost(15_000, _TRACES)
-    shutdown: int = _cost(10_000, _TRACES)
-    release: int = _cost(8_000, _TRACES)
-    ipi: int = _cost(3_000, _GUESS)
-    rcu_callback: int = _cost(500, _GUESS)
-    worker_create: int = _cost(50_000, _GUESS)
-    page_alloc: int = _cost(1_000, _GUESS)
-    page_free: int = _cost(500, _GUESS)
+    context_switch: int = _cost("context_switch")
+    cgroup_mkdir: int = _cost("cgroup_mkdir")
+    cgroup_rmdir: int = _cost("cgroup_rmdir")
+    cgroup_attach: int = _cost("cgroup_attach")
+    fork: int = _cost("fork")
+    exit: int = _cost("exit")
+    css_offline: int = _cost("css_offline")
+    css_release: int = _cost("css_release")
+    css_free: int = _cost("css_free")
+    """Without the caches: each takes shutdown and release."""
+    cgroup_free: int = _cost("cgroup_free")
+    alloc: int = _cost("alloc")
+    alloc_miss: int = _cost("alloc_miss")
+    """On top of alloc, when the cgroup has no cache of its own yet."""
+    create_check: int = _cost("create_check")
+    """A creation work that finds the cache there already."""
+    cache_create: int = _cost("cache_create")
+    """On top of create_check, without the sysfs directory."""
+    kernfs_add: int = _cost("kernfs_add")
+    kernfs_remove: int = _cost("kernfs_remove")
+    shrink: int = _cost("shrink")
+    shutdown: int = _cost("shutdown")
+    release: int = _cost("release")
+    ipi: int = _cost("ipi")
+    rcu_callback: int = _cost("rcu_callback")
+    worker_create: int = _cost("worker_create")
+    page_alloc: int = _cost("page_alloc")
+    page_free: int = _cost("page_free")
 
     name: str = "default"
-    title: str = "no host in particular"
+    title: str = ""
     host: str = ""
     method: str = ""
     sources: Mapping[str, str] = dataclasses.field(
@@ -82,7 +93,8 @@ class Costs:
             else:
                 _check_int(value, where, 0, _MAX_NS, "ns")
         if not self.sources:
-            known = {f.name: f.metadata["source"] for f in _cost_fields()}
+            table = _default_table()
+            known = {f.name: _one_line(table[f.name]["source"]) for f in _cost_fields()}
             object.__setattr__(self, "sources", known)
 
     @classmethod
@@ -113,14 +125,12 @@ class Costs:
     def _from_table(cls, table: dict[str, Any], where: str, stem: str) -> Costs:
         fields = {field.name: field for field in _cost_fields()}
         arguments: dict[str, Any] = {"name": stem}
-        sources = {
-            name: "default: " + f.metadata["source"] for name, f in fields.items()
-        }
+        sources = dict.fromkeys(fields, "preset default")
         for key, value in table.items():
             if key in ("name", "title", "host", "method"):
                 if not isinstance(value, str):
                     raise InputError(f"{where}: {key}", f"{value!r} is no text", "text")
-                arguments[key] = " ".join(value.split())
+                arguments[key] = _one_line(value)
                 continue
             if key not in fields:
                 near = difflib.get_close_matches(key, fields, n=3, cutoff=0.4)
@@ -134,7 +144,7 @@ class Costs:
                     f"a table with {unit} and source",
                 )
             arguments[key] = value[unit]
-            sources[key] = " ".join(str(value.get("source", "no source given")).split())
+            sources[key] = _one_line(str(value.get("source", "no source given")))
         try:
             return cls(**arguments, sources=sources)
         except InputError as error:
@@ -212,7 +222,11 @@ def cost_presets() -> list[str]:
 
 
 def _cost_fields() -> list[dataclasses.Field[Any]]:
-    return [f for f in dataclasses.fields(Costs) if "source" in f.metadata]
+    return [f for f in dataclasses.fields(Costs) if "cost" in f.metadata]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _nearest(name: str) -> str:
