@@ -1,0 +1,527 @@
+"""What the machine is asked to do: built-in workloads and files of the same form."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+
+from slabcore.errors import InputError
+from slabcore.machine import Costs, Machine
+from slabcore.overrides import in_words
+
+__all__ = [
+    "Program",
+    "Reported",
+    "RootCache",
+    "Spawn",
+    "Workload",
+    "load",
+    "workloads",
+]
+
+_HERE = Path(__file__).parent
+
+# What a step is for the engine: (op, a, b, c, d).
+Step5: TypeAlias = tuple[int, int, int, int, int]
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
+Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Microseconds = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+
+
+# --- the file -------------------------------------------------------------------------
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of a workload file."""
+
+
+class _Step(_Table, frozen=True, kw_only=True, tag_field="do"):
+    """A step of a program, in the words of the file."""
+
+
+class Mkdir(_Step, frozen=True, kw_only=True, tag="mkdir"):
+    """Make a cgroup and hold it; a forked child holds it too."""
+
+
+class Rmdir(_Step, frozen=True, kw_only=True, tag="rmdir"):
+    """Remove the cgroup that the task holds."""
+
+
+class Fork(_Step, frozen=True, kw_only=True, tag="fork"):
+    """Start a child; fork queues *callbacks* ordinary RCU callbacks."""
+
+    child: tuple[Step, ...]
+    callbacks: Count = 0
+
+
+class Join(_Step, frozen=True, kw_only=True, tag="join"):
+    """Move the task into the cgroup that it holds."""
+
+
+class Alloc(_Step, frozen=True, kw_only=True, tag="alloc"):
+    """Allocate and free an object of each of *caches* caches, *count* rounds."""
+
+    caches: Positive
+    first: Count = 0
+    count: Positive = 1
+    gap_us: Microseconds = 0
+
+
+class Pin(_Step, frozen=True, kw_only=True, tag="pin"):
+    """Allocate *count* objects of each cache, to stay until caches are dropped."""
+
+    caches: Positive
+    first: Count = 0
+    count: Positive = 1
+
+
+class Sleep(_Step, frozen=True, kw_only=True, tag="sleep"):
+    """Sleep."""
+
+    ms: Milliseconds
+
+
+class Run(_Step, frozen=True, kw_only=True, tag="run"):
+    """Compute; ``when="kmem"``: only if kernel memory accounting is on."""
+
+    ms: Milliseconds
+    when: Literal["always", "kmem"] = "always"
+
+
+class Callbacks(_Step, frozen=True, kw_only=True, tag="callbacks"):
+    """Queue ordinary RCU callbacks, as close() of files does."""
+
+    count: Positive
+
+
+class Exit(_Step, frozen=True, kw_only=True, tag="exit"):
+    """Exit; that queues *callbacks* ordinary RCU callbacks."""
+
+    callbacks: Count = 0
+
+
+class Wait(_Step, frozen=True, kw_only=True, tag="wait"):
+    """Wait for the children."""
+
+
+class At(_Step, frozen=True, kw_only=True, tag="at"):
+    """Sleep until *ms* after the workload began; nothing when that is past."""
+
+    ms: Milliseconds
+
+
+class DropCaches(_Step, frozen=True, kw_only=True, tag="drop_caches"):
+    """Drop the pinned objects."""
+
+
+Step: TypeAlias = (
+    Mkdir
+    | Rmdir
+    | Fork
+    | Join
+    | Alloc
+    | Pin
+    | Sleep
+    | Run
+    | Callbacks
+    | Exit
+    | Wait
+    | At
+    | DropCaches
+)
+_STEPS = MappingProxyType(
+    {str(step.__struct_config__.tag): step for step in _Step.__subclasses__()}
+)
+
+
+class Program(_Table, frozen=True, kw_only=True):
+    """Name a program and say how many tasks run it and how often each."""
+
+    name: str
+    steps: tuple[Step, ...]
+    copies: Count | Literal["cpus"] = 1
+    repeat: Positive = 1
+    at_ms: Milliseconds = 0
+
+
+class RootCache(_Table, frozen=True, kw_only=True):
+    """Describe a root cache that is there before the workload begins."""
+
+    name: str
+    object_size: Annotated[int, msgspec.Meta(ge=8, le=1 << 22)]
+    accounted: bool = True
+    typesafe: bool = False
+    reclaimable: bool = False
+
+
+class Reported(_Table, frozen=True, kw_only=True):
+    """Quote a figure that somebody measured on a real kernel."""
+
+    design: str
+    figure: Literal["virtual_s", "iteration_ms", "kworkers_peak", "load1_peak"]
+    low: float
+    high: float
+    source: str
+    cpus: Positive | None = None
+    """The figure holds for this number of CPUs only."""
+
+
+class MachineSettings(_Table, frozen=True, kw_only=True):
+    """Say what the workload's own host was like, where that is known."""
+
+    cpus: int | None = None
+    hz: int | None = None
+    allocator: str | None = None
+    kmem: str | None = None
+    kernfs_per_cache: int | None = None
+    kernfs_per_cgroup: int | None = None
+    page_size: int | None = None
+    costs: str | None = None
+
+
+class Workload(_Table, frozen=True, kw_only=True):
+    """Hold programs, the caches they allocate from, and the host they ran on."""
+
+    name: str
+    title: str
+    source: str
+    inputs: tuple[str, ...] = ()
+    """What is put in, each with its source; everything else comes out."""
+    machine: MachineSettings = MachineSettings()
+    settle_s: Seconds = 0
+    """Virtual time that the world is watched once all is drained."""
+    root_caches: Positive = 1
+    """Root caches of the machine; those not named are filled up with plain ones."""
+    caches: tuple[RootCache, ...] = msgspec.field(default=(), name="cache")
+    programs: tuple[Program, ...] = msgspec.field(name="program")
+    reported: tuple[Reported, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check what the parts say of each other. Raises: InputError."""
+        _refuse_twins("program", [program.name for program in self.programs])
+        _refuse_twins("cache", [cache.name for cache in self.caches])
+        accounted = sum(cache.accounted for cache in self.caches)
+        for program in self.programs:
+            for where, step in _walk(program.steps, f"program.{program.name}.steps"):
+                if (
+                    isinstance(step, Alloc | Pin)
+                    and step.first + step.caches > accounted
+                ):
+                    last = step.first + step.caches
+                    what = f"caches {step.first} to {last - 1} are asked for"
+                    raise InputError(where, what, f"caches below {accounted}")
+
+    def roots(self) -> list[RootCache]:
+        """Return every root cache: the named ones, then the plain ones."""
+        plain = range(len(self.caches) + 1, self.root_caches + 1)
+        return [
+            *self.caches,
+            *(
+                RootCache(name=f"root-{number}", object_size=256, accounted=False)
+                for number in plain
+            ),
+        ]
+
+    def host(self) -> Machine:
+        """Return the workload's own machine. Raises: InputError."""
+        settings = msgspec.structs.asdict(self.machine)
+        fields = {key: value for key, value in settings.items() if value is not None}
+        if "costs" in fields:
+            fields["costs"] = Costs.preset(fields["costs"])
+        return Machine(**fields)
+
+    def compile(self, machine: Machine) -> tuple[list[list[Step5]], list[Spawn]]:
+        """Return the engine's programs, numbered from 0, and the tasks to start."""
+        programs: list[list[Step5]] = []
+        spawns = []
+        for program in self.programs:
+            number = _compile(program.steps, programs)
+            copies = machine.cpus if program.copies == "cpus" else program.copies
+            at_ns = round(program.at_ms * 1e6)
+            spawns.append(
+                Spawn(program=number, repeat=program.repeat, at_ns=at_ns, copies=copies)
+            )
+        return programs, spawns
+
+    def replace(self, **fields: Any) -> Workload:
+        """Return the workload with some fields changed."""
+        return msgspec.structs.replace(self, **fields)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the file says, ready for JSON."""
+        table: dict[str, Any] = msgspec.to_builtins(self)
+        renamed = {"cache": "caches", "program": "programs"}
+        return {renamed.get(key, key): value for key, value in table.items()}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Spawn:
+    """Say which program tasks run, how often, from when on, and how many tasks."""
+
+    program: int
+    repeat: int
+    at_ns: int
+    copies: int
+
+
+def _refuse_twins(what: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{what}.{name}", "the name is taken", "another name")
+
+
+def _walk(steps: Sequence[Step], where: str) -> Iterator[tuple[str, Step]]:
+    for index, step in enumerate(steps):
+        yield f"{where}[{index}]", step
+        if isinstance(step, Fork):
+            yield from _walk(step.child, f"{where}[{index}].child")
+
+
+def _compile(steps: Sequence[Step], programs: list[list[Step5]]) -> int:
+    """Append the program, children first; return its number."""
+    compiled = [_compile_step(step, programs) for step in steps]
+    programs.append(compiled)
+    return len(programs) - 1
+
+
+def _compile_step(step: Step, programs: list[list[Step5]]) -> Step5:
+    match step:
+        case Mkdir():
+            return (1, 0, 0, 0, 0)
+        case Rmdir():
+            return (2, 0, 0, 0, 0)
+        case Fork():
+            return (3, _compile(step.child, programs), step.callbacks, 0, 0)
+        case Join():
+            return (4, 0, 0, 0, 0)
+        case Alloc():
+            return (5, step.first, step.caches, step.count, round(step.gap_us * 1e3))
+        case Pin():
+            return (6, step.first, step.caches, step.count, 0)
+        case Sleep():
+            return (7, round(step.ms * 1e6), 0, 0, 0)
+        case Run():
+            return (8, round(step.ms * 1e6), int(step.when == "kmem"), 0, 0)
+        case Callbacks():
+            return (9, step.count, 0, 0, 0)
+        case Exit():
+            return (10, step.callbacks, 0, 0, 0)
+        case Wait():
+            return (11, 0, 0, 0, 0)
+        case At():
+            return (12, round(step.ms * 1e6), 0, 0, 0)
+        case DropCaches():
+            return (13, 0, 0, 0, 0)
+
+
+# --- loading --------------------------------------------------------------------------
+
+
+def workloads() -> list[str]:
+    """Return the names of the built-in workloads."""
+    return sorted(path.stem for path in _HERE.glob("*.toml"))
+
+
+def load(name: str | os.PathLike[str] | Workload) -> Workload:
+    """Return a workload by its built-in name, or read a TOML file.
+
+    Raises: InputError with the file, the line and what was expected.
+    """
+    if isinstance(name, Workload):
+        return name
+    text = os.fspath(name)
+    if text in workloads():
+        return _read(_HERE / f"{text}.toml", f"{text}.toml")
+    path = Path(text)
+    if path.suffix == ".toml":
+        return _read(path, text)
+    known = workloads()
+    near = difflib.get_close_matches(text, known, n=1, cutoff=0.4)
+    expected = f"{near[0]} (nearest)" if near else "one of " + ", ".join(known)
+    what = f"{text!r} is neither a built-in workload nor a file"
+    raise InputError("workload", what, expected)
+
+
+def _read(path: Path, shown: str) -> Workload:
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(shown, reason, "a workload file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(shown, f"byte {error.start} is not UTF-8", "TOML") from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message, line = _toml_error(error, text)
+        raise InputError(f"{shown}:{line}", message) from None
+    try:
+        workload = msgspec.convert(table, Workload)
+    except msgspec.ValidationError as error:
+        # InputErrors of __post_init__ arrive wrapped; ours already name the place
+        if isinstance(error.__cause__, InputError):
+            cause = error.__cause__
+            line = _line_of(text, _named_path(cause.where, table))
+            raise InputError(
+                f"{shown}:{line}: {cause.where}", cause.what, cause.expected
+            ) from None
+        raise _translated(error, table, text, shown) from None
+    try:
+        workload.host()
+    except InputError as error:
+        key = error.where.partition(".")[2] or error.where
+        line = _line_of(text, ["machine", key])
+        raise InputError(
+            f"{shown}:{line}: {error.where}", error.what, error.expected
+        ) from None
+    return workload
+
+
+def _toml_error(error: tomllib.TOMLDecodeError, text: str) -> tuple[str, int]:
+    match = re.fullmatch(
+        r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", str(error)
+    )
+    assert match is not None
+    line = int(match[2]) if match[2] else max(1, len(text.splitlines()))
+    return match[1][:1].lower() + match[1][1:], line
+
+
+def _translated(
+    error: msgspec.ValidationError, table: Any, text: str, shown: str
+) -> InputError:
+    """Return msgspec's error in our words, with the line."""
+    message, _, place = str(error).partition(" - at `$")
+    path = _split(place.rstrip("`"))
+    unknown = re.match(r"Object contains unknown field `(.*)`", message)
+    if unknown:
+        path = [*path, unknown[1]]
+        shape = _shape(path[:-1], table)
+        assert shape is not None
+        known = [field.encode_name for field in msgspec.structs.fields(shape)]
+        near = difflib.get_close_matches(unknown[1], known, n=3, cutoff=0.5)
+        expected = " or ".join(near) if near else "one of " + ", ".join(known)
+        what = "there is no such field"
+    elif missing := re.match(r"Object missing required field `(.*)`", message):
+        what, expected = "incomplete", f"a field {missing[1]!r}"
+    elif message.startswith("Invalid value") and path and path[-1] == "do":
+        name = str(_at(table, path))
+        near = difflib.get_close_matches(name, list(_STEPS), n=1, cutoff=0.4)
+        what = f"there is no step {name!r}"
+        expected = f"{near[0]} (nearest)" if near else "one of " + ", ".join(_STEPS)
+    else:
+        value = _at(table, path)
+        what = {dict: "a table", list: "a list"}.get(type(value), repr(value))
+        expected = _wanted(table, path) or message
+    where = _joined(path) or "the file"
+    return InputError(f"{shown}:{_line_of(text, path)}: {where}", what, expected)
+
+
+def _split(place: str) -> list[str | int]:
+    """Return the parts of a path as msgspec writes it: ``.program[0].steps``."""
+    parts = re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", place)
+    return [name or int(index) for name, index in parts]
+
+
+def _joined(path: Iterable[str | int]) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.lstrip(".")
+
+
+def _named_path(where: str, table: dict[str, Any]) -> list[str | int]:
+    """Return a path whose second part may be the name of a program or cache."""
+    head, _, rest = where.partition(".")
+    name, dot, rest = rest.partition(".steps")
+    entries = table.get(head, [])
+    names = [entry.get("name") for entry in entries]
+    # the last of that name: of two twins, the second is the one too many
+    index = len(names) - 1 - names[::-1].index(name)
+    return [head, index, *_split(dot + rest)]
+
+
+def _shape(path: Sequence[str | int], table: Any) -> type[msgspec.Struct] | None:
+    """Return what the table at *path* is."""
+    names = [part for part in path if isinstance(part, str)]
+    if not names:
+        return Workload
+    if names[-1] in ("steps", "child"):
+        step = _at(table, path)
+        return _STEPS.get(step.get("do")) if isinstance(step, dict) else None
+    tables: dict[str, type[msgspec.Struct]] = {
+        "machine": MachineSettings,
+        "cache": RootCache,
+        "program": Program,
+        "reported": Reported,
+    }
+    return tables.get(names[-1])
+
+
+def _wanted(table: Any, path: list[str | int]) -> str:
+    """Say what the field at *path* may hold."""
+    *parent, name = path
+    while isinstance(name, int):
+        *parent, name = parent
+    shape = _shape(parent, table)
+    if shape is None:
+        return ""
+    for field in msgspec.structs.fields(shape):
+        if field.encode_name == name:
+            words = in_words(field.type)
+            return "a table" if isinstance(path[-1], int) else words
+    return "a table"
+
+
+def _at(table: Any, path: Iterable[str | int]) -> Any:
+    for part in path:
+        table = table[part]
+    return table
+
+
+def _line_of(text: str, path: Sequence[str | int]) -> int:
+    """Return the line where the statement begins that brings *path* into the file.
+
+    The longest part of the path that the file has counts. A line completes a
+    statement if the file up to it parses and has more of the path than before.
+    """
+    lines = text.splitlines()
+    begins = best = 1
+    depth = 0
+    for number in range(1, len(lines) + 1):
+        try:
+            table = tomllib.loads("\n".join(lines[:number]))
+        except tomllib.TOMLDecodeError:
+            continue
+        reached = _depth(table, path)
+        if reached > depth:
+            depth = reached
+            while begins < number and _idle(lines[begins - 1]):
+                begins += 1
+            best = begins
+        begins = number + 1
+    return best
+
+
+def _depth(table: Any, path: Sequence[str | int]) -> int:
+    for depth, part in enumerate(path):
+        try:
+            table = table[part]
+        except (KeyError, IndexError, TypeError):
+            return depth
+    return len(path)
+
+
+def _idle(line: str) -> bool:
+    return not line.strip() or line.lstrip().startswith("#")
