@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import functools
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 from slabcore.errors import InputError
 
-__all__ = ["Costs", "Machine", "cost_presets"]
+__all__ = ["Costs", "Machine", "cost_presets", "read_toml"]
 
 _PRESETS = Path(__file__).parent / "costs"
 _MAX_NS = 3_600_000_000_000  # an hour for one step: surely a slip of units
@@ -33,6 +34,12 @@ def _default(name: str) -> Any:
 def _cost(name: str) -> Any:
     return dataclasses.field(
         default_factory=functools.partial(_default, name), metadata={"cost": True}
+    )
+
+
+def _described(name: str) -> Any:
+    return dataclasses.field(
+        default_factory=lambda: _one_line(_default_table().get(name, ""))
     )
 
 
@@ -75,9 +82,9 @@ class Costs:
     page_free: int = _cost("page_free")
 
     name: str = "default"
-    title: str = ""
-    host: str = ""
-    method: str = ""
+    title: str = _described("title")
+    host: str = _described("host")
+    method: str = _described("method")
     sources: Mapping[str, str] = dataclasses.field(
         default_factory=dict, compare=False, repr=False
     )
@@ -112,19 +119,16 @@ class Costs:
             if name not in cost_presets():
                 raise InputError("costs", f"no preset {name!r}", _nearest(name))
         where = os.fspath(path)
-        try:
-            table = tomllib.loads(path.read_text("utf-8"))
-        except OSError as error:
-            text = error.strerror or str(error)
-            raise InputError(where, text.lower(), "a TOML file of costs") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(where, str(error), "TOML") from None
+        _, table = read_toml(path, where, "a file of costs")
         return cls._from_table(table, where, path.stem)
 
     @classmethod
     def _from_table(cls, table: dict[str, Any], where: str, stem: str) -> Costs:
         fields = {field.name: field for field in _cost_fields()}
-        arguments: dict[str, Any] = {"name": stem}
+        arguments: dict[str, Any] = {
+            **dict.fromkeys(("title", "host", "method"), ""),
+            "name": stem,
+        }
         sources = dict.fromkeys(fields, "preset default")
         for key, value in table.items():
             if key in ("name", "title", "host", "method"):
@@ -214,6 +218,30 @@ class Machine:
             for field in dataclasses.fields(self)
             if field.name != "costs"
         }
+
+
+def read_toml(path: Path, shown: str, what: str) -> tuple[str, dict[str, Any]]:
+    """Return the text of a TOML file and its table.
+
+    Raises: InputError that calls the file *shown*, with the line; *what* the file
+    should have been.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(shown, reason, what) from None
+    except UnicodeDecodeError as error:
+        raise InputError(shown, f"byte {error.start} is not UTF-8", "TOML") from None
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = r"(.*) \(at (?:line (\d+), column \d+|end of document)\)"
+        match = re.fullmatch(place, str(error))
+        assert match is not None
+        line = match[2] or max(1, len(text.splitlines()))
+        message = match[1][:1].lower() + match[1][1:]
+        raise InputError(f"{shown}:{line}", message) from None
 
 
 def cost_presets() -> list[str]:

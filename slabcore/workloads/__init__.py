@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from slabcore.errors import InputError
-from slabcore.machine import Costs, Machine
+from slabcore.machine import Costs, Machine, read_toml
 from slabcore.overrides import in_words
 
 __all__ = [
@@ -355,18 +355,7 @@ def load(name: str | os.PathLike[str] | Workload) -> Workload:
 
 
 def _read(path: Path, shown: str) -> Workload:
-    try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(shown, reason, "a workload file") from None
-    except UnicodeDecodeError as error:
-        raise InputError(shown, f"byte {error.start} is not UTF-8", "TOML") from None
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        message, line = _toml_error(error, text)
-        raise InputError(f"{shown}:{line}", message) from None
+    text, table = read_toml(path, shown, "a workload file")
     try:
         workload = msgspec.convert(table, Workload)
     except msgspec.ValidationError as error:
@@ -387,15 +376,6 @@ def _read(path: Path, shown: str) -> Workload:
             f"{shown}:{line}: {error.where}", error.what, error.expected
         ) from None
     return workload
-
-
-def _toml_error(error: tomllib.TOMLDecodeError, text: str) -> tuple[str, int]:
-    match = re.fullmatch(
-        r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", str(error)
-    )
-    assert match is not None
-    line = int(match[2]) if match[2] else max(1, len(text.splitlines()))
-    return match[1][:1].lower() + match[1][1:], line
 
 
 def _translated(

@@ -1,0 +1,371 @@
+"""Workloads: what the files say, what they compile to, and how errors name places."""
+
+import pytest
+
+from slabcore.designs import find
+from slabcore.errors import InputError
+from slabcore.machine import Costs, Machine
+from slabcore.overrides import override, parse
+from slabcore.workloads import Spawn, load, workloads
+
+FILE = """\
+name = "small"
+title = "A cgroup"
+source = "made up"
+root_caches = 4
+
+[machine]
+cpus = 2
+
+[[cache]]
+name = "dentry"
+object_size = 192
+
+# who runs
+[[program]]
+name = "loop"
+copies = "cpus"
+repeat = 3
+steps = [
+  { do = "mkdir" },
+  { do = "fork", callbacks = 2, child = [
+    { do = "join" },
+    { do = "alloc", caches = 1, count = 3, gap_us = 5 },
+    { do = "exit", callbacks = 3 },
+  ] },
+  { do = "wait" },
+  { do = "rmdir" },
+]
+"""
+
+EVERY_STEP = """\
+name = "steps"
+title = "Every step"
+source = "made up"
+cache = [{ name = "a", object_size = 64 }, { name = "b", object_size = 64 }]
+
+[[program]]
+name = "all"
+steps = [
+  { do = "mkdir" },
+  { do = "rmdir" },
+  { do = "fork", child = [{ do = "wait" }], callbacks = 1 },
+  { do = "join" },
+  { do = "alloc", caches = 1, first = 1, count = 4, gap_us = 2.5 },
+  { do = "pin", caches = 2, count = 6 },
+  { do = "sleep", ms = 0.001 },
+  { do = "run", ms = 2 },
+  { do = "run", ms = 2, when = "kmem" },
+  { do = "callbacks", count = 9 },
+  { do = "exit" },
+  { do = "wait" },
+  { do = "at", ms = 12 },
+  { do = "drop_caches" },
+]
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "small.toml"
+
+
+@pytest.fixture
+def small(path):
+    path.write_text(FILE)
+    return load(path)
+
+
+# --- files ---
+
+
+def test_steps_compile_to_what_the_engine_reads(path):
+    path.write_text(EVERY_STEP)
+    programs, spawns = load(path).compile(Machine())
+    assert programs == [
+        [(11, 0, 0, 0, 0)],
+        [
+            (1, 0, 0, 0, 0),
+            (2, 0, 0, 0, 0),
+            (3, 0, 1, 0, 0),
+            (4, 0, 0, 0, 0),
+            (5, 1, 1, 4, 2_500),
+            (6, 0, 2, 6, 0),
+            (7, 1_000, 0, 0, 0),
+            (8, 2_000_000, 0, 0, 0),
+            (8, 2_000_000, 1, 0, 0),
+            (9, 9, 0, 0, 0),
+            (10, 0, 0, 0, 0),
+            (11, 0, 0, 0, 0),
+            (12, 12_000_000, 0, 0, 0),
+            (13, 0, 0, 0, 0),
+        ],
+    ]
+    assert spawns == [Spawn(program=1, repeat=1, at_ns=0, copies=1)]
+
+
+def test_a_program_can_run_once_a_cpu(small):
+    _, spawns = small.compile(Machine(cpus=5))
+    assert spawns == [Spawn(program=1, repeat=3, at_ns=0, copies=5)]
+
+
+def test_root_caches_are_filled_up_with_plain_ones(small):
+    roots = small.roots()
+    assert [root.name for root in roots] == ["dentry", "root-2", "root-3", "root-4"]
+    assert [root.accounted for root in roots] == [True, False, False, False]
+
+
+def test_the_host_is_the_files(small):
+    assert small.host() == Machine(cpus=2)
+
+
+@pytest.mark.parametrize("name", workloads())
+def test_every_built_in_workload_says_what_is_put_in_and_from_where(name):
+    workload = load(name)
+    assert workload.name == name
+    assert workload.source
+    assert workload.inputs
+    machine = workload.host()
+    programs, spawns = workload.compile(machine)
+    assert programs
+    assert spawns
+    for figure in workload.reported:
+        assert figure.low <= figure.high
+        assert find(figure.design)
+
+
+def test_frolov_is_one_loop_of_3000_and_smythies_a_job_a_cpu():
+    (frolov,) = load("frolov").compile(Machine(cpus=8))[1]
+    assert (frolov.copies, frolov.repeat) == (1, 3000)
+    (smythies,) = load("smythies").compile(Machine(cpus=8))[1]
+    assert smythies.copies == 8
+
+
+def test_doug_makes_600_cgroups_with_the_measured_hosts_costs():
+    doug = load("doug")
+    (spawn,) = doug.compile(doug.host())[1]
+    assert spawn.copies * spawn.repeat == 600
+    assert doug.host().costs == Costs.preset("rk")
+
+
+# --- errors ---
+
+ALLOC = "program.loop.steps[1].child[1]"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (
+            '"mkdir"',
+            '"mkdri"',
+            "18: program[0].steps[0].do: there is no step 'mkdri'; "
+            "expected mkdir (nearest)",
+        ),
+        (
+            "count = 3",
+            "cuont = 3",
+            "18: program[0].steps[1].child[1].cuont: there is no such field; "
+            "expected count",
+        ),
+        (
+            "gap_us = 5",
+            'gap_us = "x"',
+            "18: program[0].steps[1].child[1].gap_us: 'x'; "
+            "expected a number from 0 to 1e+15",
+        ),
+        (
+            "{ do = \"wait\" }",
+            '"wait"',
+            "18: program[0].steps[2]: 'wait'; expected a table",
+        ),
+        (
+            'do = "join"',
+            'doo = "join"',
+            "18: program[0].steps[1].child[0]: incomplete; expected a field 'do'",
+        ),
+        (
+            "caches = 1",
+            "caches = 2",
+            f"18: {ALLOC}: caches 0 to 1 are asked for; expected caches below 1",
+        ),
+        (
+            "repeat = 3",
+            "repeat = 0",
+            "17: program[0].repeat: 0; expected a whole number from 1 to 1e+09",
+        ),
+        (
+            '"cpus"',
+            '"all"',
+            "16: program[0].copies: 'all'; "
+            "expected a whole number from 0 to 1e+09 or 'cpus'",
+        ),
+        ('name = "loop"\n', "", "14: program[0]: incomplete; expected a field 'name'"),
+        ("[[program]]", "[program]", "14: program: a table; expected a list of tables"),
+        (
+            "[[program]]",
+            '[[cache]]\nname = "dentry"\nobject_size = 8\n[[program]]',
+            "14: cache.dentry: the name is taken; expected another name",
+        ),
+        (
+            "cpus = 2",
+            "cpus = 0",
+            "7: machine.cpus: 0; expected a whole number from 1 to 4096",
+        ),
+        (
+            "cpus = 2",
+            "cpu = 2",
+            "7: machine.cpu: there is no such field; expected cpus",
+        ),
+        (
+            "cpus = 2",
+            'cpus = 2\ncosts = "rkk"',
+            "8: costs: no preset 'rkk'; expected rk (nearest)",
+        ),
+        ("title", "titel", "2: titel: there is no such field; expected title"),
+        ("repeat = 3", "repeat = 3 3", "17: expected newline or end of document after "
+         "a statement"),
+    ],
+)  # fmt: skip
+def test_an_error_names_the_line_the_place_and_what_was_expected(path, old, new, text):
+    path.write_text(FILE.replace(old, new))
+    with pytest.raises(InputError) as refusal:
+        load(path)
+    assert str(refusal.value) == f"{path}:{text}"
+
+
+def test_a_file_that_ends_too_early_is_refused_at_its_last_line(path):
+    path.write_text(FILE.rpartition("]")[0])
+    with pytest.raises(InputError, match=rf"^{path}:26: "):
+        load(path)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest():
+    with pytest.raises(InputError) as refusal:
+        load("smythis")
+    assert str(refusal.value) == (
+        "workload: 'smythis' is neither a built-in workload nor a file; "
+        "expected smythies (nearest)"
+    )
+
+
+def test_a_name_that_is_like_nothing_is_answered_with_all():
+    with pytest.raises(InputError, match=r"expected one of doug, frolov, smythies$"):
+        load("zzz")
+
+
+def test_a_file_that_is_not_there_or_not_text_is_refused(path):
+    with pytest.raises(InputError, match=r"no such file or directory; expected a work"):
+        load(path)
+    path.write_bytes(b"name = '\xff'")
+    with pytest.raises(InputError, match=r"byte 8 is not UTF-8; expected TOML$"):
+        load(path)
+
+
+# --- overrides ---
+
+
+def test_a_figure_is_found_by_names_and_numbers(small):
+    changed = override(small, "programs.loop.steps.1.child.1.count", 7)
+    assert changed.compile(Machine())[0][0][1] == (5, 0, 1, 7, 5_000)
+    assert small.compile(Machine())[0][0][1] == (5, 0, 1, 3, 5_000)
+    assert override(small, "programs.0.copies", 4).programs[0].copies == 4
+    assert override(small, "settle_s", 2).settle_s == 2
+
+
+def test_a_changed_cost_says_that_it_was_set_for_this_run():
+    costs = override(Costs(), "ipi", 7)
+    assert costs.ipi == 7
+    assert costs.sources["ipi"] == "set for this run"
+
+
+def test_a_knob_of_a_design_can_be_turned():
+    assert override(find("4.9"), "create_queue", "ordered").create_queue == "ordered"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "text"),
+    [
+        (
+            "programs.lop.copies",
+            3,
+            "workload.programs.lop: there is nothing of that name; expected loop",
+        ),
+        (
+            "programs.loop.steps.9.ms",
+            3,
+            "workload.programs.loop.steps.9: there is nothing of that name; "
+            "expected one of 0, 1, 2, 3",
+        ),
+        (
+            "settle",
+            3,
+            "workload.settle: there is nothing of that name; "
+            "expected settle_s or title",
+        ),
+        (
+            "programs.loop.copies",
+            "many",
+            "workload.programs.loop.copies: 'many'; "
+            "expected a whole number from 0 to 1e+09 or 'cpus'",
+        ),
+        (
+            "programs.loop.repeat",
+            0,
+            "workload.programs.loop.repeat: 0; expected a whole number from 1 to 1e+09",
+        ),
+        (
+            "programs.loop",
+            1,
+            "workload.programs.loop: this is a table; "
+            "expected one of name, steps, copies, repeat, at_ms",
+        ),
+        (
+            "programs.loop.copies.x",
+            1,
+            "workload.programs.loop.copies.x: workload.programs.loop.copies has no "
+            "parts; expected workload.programs.loop.copies=VALUE",
+        ),
+        (
+            "machine",
+            1,
+            "workload.machine: this is a table; expected one of cpus, hz, allocator, "
+            "kmem, kernfs_per_cache, kernfs_per_cgroup, page_size, costs",
+        ),
+    ],
+)
+def test_an_unknown_path_names_its_neighbours(small, place, value, text):
+    with pytest.raises(InputError) as refusal:
+        override(small, place, value, within="workload")
+    assert str(refusal.value) == text
+
+
+def test_an_override_is_checked_as_the_file_is(small):
+    with pytest.raises(InputError, match=r"expected caches below 1$"):
+        override(small, "programs.loop.steps.1.child.1.caches", 2)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("a.b=3", 3),
+        ("a.b=2.5", 2.5),
+        ("a.b=true", True),
+        ("a.b=off", "off"),
+        ("a.b='off'", "off"),
+        ("a.b=per-cpu-1", "per-cpu-1"),
+        ("a.b=[[1, 2]]", [[1, 2]]),
+        ("a.b=a = b", "a = b"),
+    ],
+)
+def test_a_setting_is_toml_or_a_word(setting, value):
+    assert parse(setting) == ("a.b", value)
+
+
+@pytest.mark.parametrize("setting", ["a.b", "a.b=", "=3", ""])
+def test_what_is_no_setting_is_refused(setting):
+    with pytest.raises(InputError) as refusal:
+        parse(setting)
+    assert str(refusal.value) == (
+        f"--set {setting}: this is no setting; expected PATH=VALUE"
+    )
