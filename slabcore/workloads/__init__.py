@@ -334,8 +334,12 @@ def workloads() -> list[str]:
     return sorted(path.stem for path in _HERE.glob("*.toml"))
 
 
-def load(name: str | os.PathLike[str] | Workload) -> Workload:
+def load(
+    name: str | os.PathLike[str] | Workload, *, also: Sequence[str] = ()
+) -> Workload:
     """Return a workload by its built-in name, or read a TOML file.
+
+    also: names that are known elsewhere, for the answer to an unknown one.
 
     Raises: InputError with the file, the line and what was expected.
     """
@@ -347,7 +351,7 @@ def load(name: str | os.PathLike[str] | Workload) -> Workload:
     path = Path(text)
     if path.suffix == ".toml":
         return _read(path, text)
-    known = workloads()
+    known = [*workloads(), *also]
     near = difflib.get_close_matches(text, known, n=1, cutoff=0.4)
     expected = f"{near[0]} (nearest)" if near else "one of " + ", ".join(known)
     what = f"{text!r} is neither a built-in workload nor a file"
@@ -402,7 +406,8 @@ def _translated(
         expected = f"{near[0]} (nearest)" if near else "one of " + ", ".join(_STEPS)
     else:
         value = _at(table, path)
-        what = {dict: "a table", list: "a list"}.get(type(value), repr(value))
+        kind = "a table" if isinstance(value, dict) else "a list"
+        what = kind if isinstance(value, dict | list) else repr(value)
         expected = _wanted(table, path) or message
     where = _joined(path) or "the file"
     return InputError(f"{shown}:{_line_of(text, path)}: {where}", what, expected)
@@ -439,7 +444,7 @@ def _shape(path: Sequence[str | int], table: Any) -> type[msgspec.Struct] | None
         return Workload
     if names[-1] in ("steps", "child"):
         step = _at(table, path)
-        return _STEPS.get(step.get("do")) if isinstance(step, dict) else None
+        return _STEPS.get(str(step.get("do"))) if isinstance(step, dict) else None
     tables: dict[str, type[msgspec.Struct]] = {
         "machine": MachineSettings,
         "cache": RootCache,
