@@ -1,0 +1,237 @@
+"""The designs that Linux kernels have had for per-memcg slab caches, as data."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from slabcore.errors import InputError
+
+__all__ = ["Design", "Designs", "designs", "find"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Design:
+    """Describe one way to create, deactivate and destroy per-memcg slab caches.
+
+    Every field but the first four is a knob: the engine reads nothing else.
+    """
+
+    name: str
+    kernels: tuple[str, str]
+    title: str
+    sources: tuple[str, ...]
+
+    accounting: Literal["opt-in", "always", "objects"]
+    """Who has kernel memory accounted: cgroups with a kmem limit, all, or per object."""
+    child_caches: bool
+    """A cgroup gets its own copy of each cache it allocates from."""
+    root_list: bool
+    """Root caches are on a list of their own (slab_root_caches)."""
+    memcg_list: bool
+    """The caches of a cgroup are on a list of their own (memcg->kmem_caches)."""
+    deactivation: Literal[
+        "ipi", "gp-per-cache", "gp-per-memcg", "rcu-per-cache", "none"
+    ]
+    """How an offline cgroup's caches learn that their per-CPU limits are zero."""
+    typesafe_free: Literal["barrier-batch", "barrier-async"]
+    """How a typesafe-by-RCU cache outlives its page-free callbacks."""
+    create_queue: Literal["system", "ordered", "per-cpu-1", "none"]
+    """The workqueue that creates child caches."""
+    child_sysfs: bool
+    """A child cache has a directory in sysfs by default."""
+    sysfs_removal: Literal["release", "deactivation"]
+    """When that directory goes: at the final release, or once deactivated and empty."""
+    barrier_marker: Literal["queued", "entrained"]
+    """rcu_barrier() queues an ordinary callback, or joins the last waiting segment."""
+    join_waits: bool
+    """Moving a task into a cgroup waits for a grace period (rcu_sync idle)."""
+    fqs_late_tick: int
+    """Ticks that the timer wheel adds to a timeout armed between two ticks."""
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """Return the fields that the engine reads, by name."""
+        described = ("name", "kernels", "title", "sources")
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in described
+        }
+
+    def replace(self, **knobs: Any) -> Design:
+        """Return the design with some knobs turned."""
+        return dataclasses.replace(self, **knobs)
+
+
+_BASE = Design(
+    name="4.6",
+    kernels=("4.6", "4.6"),
+    title="accounting for every cgroup; an IPI broadcast per cache at offline",
+    sources=(
+        "b313aeee2509: kernel memory accounting for all version 1 cgroups",
+        "mm/slab_common.c, memcg_deactivate_kmem_caches() and "
+        "memcg_destroy_kmem_caches(), 4.6.2: walks of slab_caches",
+        "mm/slub.c, __kmem_cache_shrink(), 4.6.2: kick_all_cpus_sync() per cache",
+    ),
+    accounting="always",
+    child_caches=True,
+    root_list=False,
+    memcg_list=False,
+    deactivation="ipi",
+    typesafe_free="barrier-batch",
+    create_queue="system",
+    child_sysfs=True,
+    sysfs_removal="release",
+    barrier_marker="queued",
+    join_waits=True,
+    fqs_late_tick=0,
+)
+
+_GP_PER_CACHE = _BASE.replace(
+    name="4.7",
+    kernels=("4.7", "4.8"),
+    title="a grace period per cache, slab_mutex and cgroup_mutex held",
+    sources=(
+        "81ae6d03952c: synchronize_sched() in place of the IPI broadcast",
+        "mm/slub.c, __kmem_cache_shrink(), 4.8.15",
+        "1ed1328792ff: a percpu rwsem whose writer waits for a grace period, at attach",
+    ),
+    deactivation="gp-per-cache",
+    fqs_late_tick=1,
+)
+
+_GP_PER_MEMCG = _GP_PER_CACHE.replace(
+    name="4.10",
+    kernels=("4.10", "4.10"),
+    title="a grace period per cgroup outside slab_mutex; creations one at a time",
+    sources=(
+        "89e364db71fb: one synchronize_sched() per cgroup, slab_mutex free",
+        "mm/memcontrol.c, memcg_kmem_cache_create queue, 4.10: ordered",
+    ),
+    deactivation="gp-per-memcg",
+    create_queue="ordered",
+    join_waits=False,
+)
+
+_SERIES = _GP_PER_MEMCG.replace(
+    name="4.11",
+    kernels=("4.11", "5.2"),
+    title="the series: own lists, call_rcu per cache, one asynchronous barrier",
+    sources=(
+        "510ded33e075: slab_root_caches",
+        "bc2791f857e1: memcg->kmem_caches",
+        "01fb58bcba63: call_rcu_sched() deactivation",
+        "657dc2f97220: asynchronous rcu_barrier() over slab_caches_to_rcu_destroy",
+        "mm/memcontrol.c, memcg_kmem_cache queue, 4.11: one item a CPU",
+    ),
+    root_list=True,
+    memcg_list=True,
+    deactivation="rcu-per-cache",
+    typesafe_free="barrier-async",
+    create_queue="per-cpu-1",
+    child_sysfs=False,
+    sysfs_removal="deactivation",
+)
+
+_OBJECTS = _SERIES.replace(
+    name="5.9",
+    kernels=("5.9", "6.11"),
+    title="accounting per object: cgroups have no caches of their own",
+    sources=("mm/slab.h and mm/memcontrol.c, 5.9.1: obj_cgroup vectors",),
+    accounting="objects",
+    child_caches=False,
+    root_list=False,
+    memcg_list=False,
+    deactivation="none",
+    create_queue="none",
+    barrier_marker="entrained",
+)
+
+
+class Designs(Mapping[str, Design]):
+    """Hold the presets in order of age; any version inside a range finds its design.
+
+    ``designs["4.8"]`` is the design of 4.7; iteration gives the presets.
+    """
+
+    def __init__(self, presets: tuple[Design, ...]) -> None:
+        self._presets = {design.name: design for design in presets}
+
+    def __getitem__(self, name: str) -> Design:
+        if name in self._presets:
+            return self._presets[name]
+        version = _version(name)
+        if version is not None:
+            for design in self._presets.values():
+                first, last = (_version(end) for end in design.kernels)
+                if first is not None and last is not None and first <= version <= last:
+                    return design
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._presets)
+
+    def __len__(self) -> int:
+        return len(self._presets)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name) is not None
+
+
+def _version(name: str) -> tuple[int, int] | None:
+    match = re.fullmatch(r"v?(\d+)\.(\d+)(?:[.-].*)?", name)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+designs = Designs(
+    (
+        _BASE.replace(
+            name="4.4",
+            kernels=("4.4", "4.5"),
+            title="as 4.6, but only cgroups with a kernel memory limit are accounted",
+            sources=("mm/memcontrol.c, memcg_activate_kmem(), 4.4.11",),
+            accounting="opt-in",
+        ),
+        _BASE,
+        _GP_PER_CACHE,
+        _GP_PER_CACHE.replace(
+            name="4.9",
+            kernels=("4.9", "4.9"),
+            title="as 4.7; joining a cgroup no longer waits",
+            sources=(
+                *_GP_PER_CACHE.sources[:2],
+                "3942a9bd7b58: cgroup_threadgroup_rwsem kept in its slow mode",
+            ),
+            join_waits=False,
+        ),
+        _GP_PER_MEMCG,
+        _SERIES,
+        _OBJECTS,
+    )
+)
+
+
+def find(name: str) -> Design:
+    """Return the design of a preset or of a kernel version.
+
+    Raises: InputError naming the nearest presets.
+    """
+    try:
+        return designs[name]
+    except KeyError:
+        pass
+    version = _version(name)
+    known = list(designs)
+    if version is None:
+        near = difflib.get_close_matches(name, known, n=2, cutoff=0.4) or known
+    else:
+        older = [d for d in known if (_version(d) or (0, 0)) < version]
+        newer = [d for d in known if (_version(d) or (0, 0)) > version]
+        near = older[-1:] + newer[:1]
+    raise InputError(
+        "design", f"{name!r} is not known", " or ".join(near) + " (nearest)"
+    )

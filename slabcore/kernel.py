@@ -1,0 +1,318 @@
+"""A machine with a kernel of one design, in virtual time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from slabcore._core import World
+from slabcore.designs import Design, find
+from slabcore.errors import InputError, LifecycleError, StaleHandleError
+from slabcore.machine import Machine
+
+__all__ = ["Cache", "Kernel", "Memcg", "ms", "seconds", "us"]
+
+Step = tuple[int, int, int, int, int]
+
+TIMELINE = np.dtype(
+    [
+        ("t_ns", np.int64),
+        ("caches", np.int64),
+        ("caches_dying", np.int64),
+        ("cgroups", np.int64),
+        ("cgroups_dying", np.int64),
+        ("kernfs_nodes", np.int64),
+        ("slab_bytes", np.int64),
+        ("kworkers", np.int64),
+        ("uninterruptible", np.int64),
+        ("load1", np.float64),
+        ("creations_pending", np.int64),
+        ("callbacks", np.int64),
+    ]
+)
+
+FINDINGS = {
+    "gp-under-slab_mutex": "waited for a grace period with slab_mutex held (I17)",
+    "gp-under-cgroup_mutex": "waited for a grace period with cgroup_mutex held (I18)",
+    "barrier-under-slab_mutex": "waited in rcu_barrier() with slab_mutex held (I17)",
+    "barrier-under-cgroup_mutex": "waited in rcu_barrier() with cgroup_mutex held (I18)",
+    "kobject-under-slab_mutex": "deleted a kobject with slab_mutex held (I19)",
+}
+
+
+def us(count: float) -> int:
+    """Return *count* microseconds in nanoseconds."""
+    return round(count * 1_000)
+
+
+def ms(count: float) -> int:
+    """Return *count* milliseconds in nanoseconds."""
+    return round(count * 1_000_000)
+
+
+def seconds(count: float) -> int:
+    """Return *count* seconds in nanoseconds."""
+    return round(count * 1_000_000_000)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cache:
+    """Name a root cache of a kernel."""
+
+    name: str
+    number: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Memcg:
+    """Name a memory cgroup of a kernel; a stale one is refused."""
+
+    path: str
+    handle: int
+
+
+class Kernel:
+    """Run one kernel on one machine.
+
+    A call is made by a user task of this world and returns when the kernel's would:
+    virtual time moves on. Building: create_cache, mkdir, rmdir. Using: alloc, free,
+    pin, drop_caches. Time: advance, advance_to, drain, next_event_ns. Programs:
+    program, spawn, run. Looking: counters, timeline, snapshot, validate.
+    One thread at a time may use a kernel; several kernels may run in as many threads.
+    """
+
+    def __init__(
+        self,
+        design: Design | str,
+        *,
+        machine: Machine | None = None,
+        seed: int = 0,
+        walk: Literal["counted", "literal"] = "counted",
+        engine: Literal["core", "reference"] = "core",
+        sample_ns: int = 1_000_000_000,
+    ) -> None:
+        """Boot the kernel of *design* at time 0.
+
+        seed: kept with the results; nothing in the model is random yet.
+        walk: "counted" charges the hops that a walk over all caches makes and works
+        through the short lists; "literal" really walks.
+        engine: "reference" is the plain-Python twin, some hundred times slower.
+        sample_ns: interval of the timeline.
+        Raises: InputError.
+        """
+        self.design = find(design) if isinstance(design, str) else design
+        self.machine = Machine() if machine is None else machine
+        self.seed = seed
+        if walk not in ("counted", "literal"):
+            raise InputError("walk", f"{walk!r} is not known", "counted or literal")
+        if sample_ns <= 0:
+            raise InputError("sample_ns", f"{sample_ns} is no interval", "over 0 ns")
+        make: Any = World
+        if engine == "reference":
+            from slabcore import reference
+
+            make = reference.World
+        elif engine != "core":
+            raise InputError("engine", f"{engine!r} is not known", "core or reference")
+        self._world = make(
+            self.design,
+            self.machine,
+            self.machine.costs,
+            walk=walk,
+            sample_ns=sample_ns,
+        )
+        self._caches: dict[str, Cache] = {}
+        self._memcgs: dict[str, Memcg] = {"/": Memcg("/", 0)}
+
+    @property
+    def now_ns(self) -> int:
+        """Return the virtual time since boot."""
+        return int(self._world.now_ns)
+
+    # --- caches and cgroups ---
+
+    def create_cache(
+        self,
+        name: str,
+        *,
+        object_size: int,
+        accounted: bool = False,
+        typesafe: bool = False,
+        reclaimable: bool = False,
+    ) -> Cache:
+        """Create a root cache; before time has begun it is one of boot and free.
+
+        accounted: cgroups get a cache of their own on their first allocation.
+        typesafe: SLAB_TYPESAFE_BY_RCU, its pages go back after a grace period.
+        reclaimable: drop_caches frees its pinned objects.
+        Raises: InputError if the name is taken or the size no object's.
+        """
+        if name in self._caches:
+            raise InputError("create_cache", f"{name!r} exists", "a new name")
+        if not 8 <= object_size <= 1 << 22:
+            raise InputError(
+                f"create_cache {name!r}",
+                f"object_size is {object_size}",
+                "8 to 4194304 bytes",
+            )
+        make = self._world.create_cache if self.now_ns else self._world.boot_cache
+        number = make(object_size, accounted, typesafe, reclaimable)
+        self._caches[name] = Cache(name, number)
+        return self._caches[name]
+
+    def mkdir(self, path: str) -> Memcg:
+        """Make a memory cgroup, as ``mkdir`` in its file system does.
+
+        Raises: InputError if the parent is missing or the path exists;
+        LifecycleError if the 65535 ids are used up.
+        """
+        parts = path.split("/")
+        if path == "/" or parts[0] or not all(parts[1:]):
+            raise InputError("mkdir", f"{path!r} is no path", "a path such as /web")
+        if path in self._memcgs:
+            raise InputError("mkdir", f"{path!r} exists", "a new path")
+        parent = "/".join(parts[:-1]) or "/"
+        if parent not in self._memcgs:
+            raise InputError("mkdir", f"there is no cgroup {parent!r}", "its parent")
+        handle = self._world.mkdir(self._memcgs[parent].handle)
+        self._memcgs[path] = Memcg(path, handle)
+        return self._memcgs[path]
+
+    def rmdir(self, memcg: Memcg | str) -> None:
+        """Remove a cgroup; it stays as a dying one until its last reference goes.
+
+        Raises: BusyError if it has children or tasks.
+        """
+        memcg = self._memcg(memcg)
+        self._world.rmdir(memcg.handle)
+        if self._memcgs.get(memcg.path) == memcg:
+            del self._memcgs[memcg.path]
+
+    def alloc(self, cache: Cache | str, memcg: Memcg | str, count: int = 1) -> None:
+        """Allocate objects as a task of the cgroup does, one by one.
+
+        An allocation that misses the cgroup's own cache queues its creation and takes
+        the root's object.
+        Raises: LifecycleError if the cgroup is removed.
+        """
+        number, handle = self._operands("alloc", cache, memcg, count)
+        self._world.alloc(number, handle, count)
+
+    def pin(self, cache: Cache | str, memcg: Memcg | str, count: int = 1) -> None:
+        """Allocate objects that stay, as dentries do, until drop_caches."""
+        number, handle = self._operands("pin", cache, memcg, count)
+        self._world.pin(number, handle, count)
+
+    def free(self, cache: Cache | str, memcg: Memcg | str, count: int = 1) -> None:
+        """Free objects: of the cgroup's own cache first, then of the root's.
+
+        Raises: LifecycleError if so many are not allocated.
+        """
+        number, handle = self._operands("free", cache, memcg, count)
+        self._world.free(number, handle, count)
+
+    def drop_caches(self) -> None:
+        """Free the pinned objects of reclaimable caches (echo 2 > drop_caches)."""
+        self._world.drop_caches()
+
+    # --- time ---
+
+    def advance(self, ns: int) -> None:
+        """Let *ns* of virtual time pass."""
+        self.advance_to(self.now_ns + ns)
+
+    def advance_to(self, when_ns: int) -> None:
+        """Let virtual time pass up to and including *when_ns*.
+
+        Raises: InputError if that is past.
+        """
+        if when_ns < self.now_ns:
+            raise InputError(
+                "advance_to", f"{when_ns} ns is past", f"{self.now_ns} ns or later"
+            )
+        self._world.advance_to(when_ns)
+
+    def drain(self) -> None:
+        """Run until no program, work item or RCU callback is left."""
+        self._world.drain()
+
+    def next_event_ns(self) -> int:
+        """Return when something can happen next without a further call."""
+        return int(self._world.next_event_ns())
+
+    # --- programs ---
+
+    def program(self, steps: Sequence[Step]) -> int:
+        """Add a program: steps (op, a, b, c, d) as slabcore.workloads compiles them.
+
+        Returns: its number, for spawn and for the fork steps of later programs.
+        """
+        return int(self._world.program(steps))
+
+    def spawn(
+        self, program: int, *, repeat: int = 1, at_ns: int = 0, until_ns: int = 0
+    ) -> None:
+        """Start a task that runs a program *repeat* times.
+
+        at_ns: it sleeps until then. until_ns: no repetition starts later; 0: no limit.
+        """
+        self._world.spawn(program, repeat, at_ns, until_ns)
+
+    def run(self) -> None:
+        """Run until every program has ended."""
+        self._world.run()
+
+    # --- what comes out ---
+
+    @property
+    def counters(self) -> dict[str, Any]:
+        """Return everything counted so far; times in integer nanoseconds."""
+        counters: dict[str, Any] = self._world.counters()
+        counters["creation_delays_ns"] = np.asarray(
+            counters["creation_delays_ns"], dtype=np.int64
+        )
+        for finding in counters["findings"]:
+            finding["text"] = FINDINGS[finding["id"]]
+        return counters
+
+    @property
+    def timeline(self) -> npt.NDArray[Any]:
+        """Return the sampled columns: a structured array, a row each *sample_ns*."""
+        return np.array(self._world.timeline(), dtype=TIMELINE)
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """Return the contents of every list and structure, by serial numbers."""
+        state: dict[str, Any] = self._world.state()
+        return state
+
+    def validate(self) -> None:
+        """Check every invariant. Raises: CorruptionError."""
+        self._world.validate()
+
+    # --- names ---
+
+    def _memcg(self, memcg: Memcg | str) -> Memcg:
+        if isinstance(memcg, Memcg):
+            return memcg
+        if memcg not in self._memcgs:
+            raise StaleHandleError(
+                f"{memcg!r} is no cgroup; expected a live one's path"
+            )
+        return self._memcgs[memcg]
+
+    def _operands(
+        self, what: str, cache: Cache | str, memcg: Memcg | str, count: int
+    ) -> tuple[int, int]:
+        if count < 1:
+            raise InputError(what, f"count is {count}", "1 or more objects")
+        if isinstance(cache, str):
+            if cache not in self._caches:
+                raise LifecycleError(
+                    f"{cache!r} is no cache; {what} needs a root cache"
+                )
+            cache = self._caches[cache]
+        return cache.number, self._memcg(memcg).handle

@@ -1,0 +1,1796 @@
+"""The model in plain Python: its specification, and the oracle of the tests.
+
+Every list is walked hop by hop, every CPU ticks, tasks are generators. Nothing here is
+fast and nothing is shared with the compiled core but the exceptions. Read it from the
+top: the time plane (CPUs, mutexes, workqueues, RCU), the data plane (caches, cgroups),
+and what each kernel does with both.
+
+Times are integer nanoseconds of virtual time. Events of one instant run in the order of
+their kind and then of the number of the CPU, task or pool they belong to.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from slabcore.errors import (
+    BusyError,
+    CorruptionError,
+    LifecycleError,
+    StaleHandleError,
+)
+
+FOREVER = 1 << 62
+
+# Event kinds, in the order in which they run at one instant.
+TICK, GP, SEGMENT, TIMER, CULL, LOAD, SAMPLE = range(7)
+
+# Steps of a program: (op, a, b, c, d).
+MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, CALLBACKS, EXIT, WAIT, AT, DROP = (
+    range(1, 14)
+)
+
+BLIMIT, QHIMARK, QLOWMARK = 10, 10_000, 100  # kernel/rcu/tree.c, 4.4 to 6.12
+MAX_ACTIVE = 256  # WQ_DFL_ACTIVE, include/linux/workqueue.h
+IDLE_WORKER_NS = 300_000_000_000  # IDLE_WORKER_TIMEOUT, kernel/workqueue.c
+FIXED_1, EXP_1, EXP_5, EXP_15 = 2048, 1884, 2014, 2037  # include/linux/sched/loadavg.h
+MAX_KMEMCG_ID = 65_535  # MEMCG_CACHES_MAX_SIZE, mm/memcontrol.c
+MAX_ORDER = 3  # slub_max_order, mm/slub.c
+
+
+# --- the time plane -------------------------------------------------------------------
+
+
+class Run(NamedTuple):
+    """Occupy the CPU for *ns*, in user mode or in the kernel."""
+
+    ns: int
+    user: bool = False
+
+
+class Lock(NamedTuple):
+    """Take a mutex, sleeping uninterruptibly behind those who asked earlier."""
+
+    mutex: Mutex
+
+
+class Block(NamedTuple):
+    """Sleep until woken."""
+
+    uninterruptible: bool
+
+
+class Yield(NamedTuple):
+    """Let the others of this CPU's queue run first."""
+
+
+Step = Generator[Any, None, Any]
+
+
+class Task:
+    """A program, a kworker or a CPU's softirq."""
+
+    def __init__(self, world: World, body: Step, cpu: Cpu, bound: bool) -> None:
+        world.task_serial += 1
+        self.number = world.task_serial
+        self.body = body
+        self.cpu = cpu
+        self.bound = bound
+        self.state = "S"  # R running, Q queued, S or D asleep, X gone
+        self.left = 0  # nanoseconds of its current step still to run
+        self.user = False
+        self.interrupted = False  # displaced by the softirq, not switched out
+        self.since = 0
+        self.wants: Mutex | None = None  # the mutex it is in line for
+        self.spins = False
+        self.wants_since = 0
+        self.pool: Pool | None = None
+        self.counted = False  # a kworker that its pool counts as running
+        self.parent: Task | None = None
+        self.children = 0
+        self.waiting = False
+        self.memcg: Memcg | None = None  # the cgroup it is in
+        self.made: Memcg | None = None  # the cgroup its program holds
+
+
+class Cpu:
+    """A CPU: who runs, who waits to run, and its RCU callbacks in four segments."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.current: Task | None = None
+        self.urgent: deque[Task] = deque()  # woken kworkers, before all others
+        self.queue: deque[Task] = deque()
+        self.ends = 0  # when the current step ends
+        self.switches = 0  # makes an event of an abandoned step recognisable
+        self.done: deque[tuple[str, Any]] = deque()
+        self.wait: list[tuple[str, Any]] = []
+        self.ready: list[tuple[str, Any]] = []
+        self.next: list[tuple[str, Any]] = []
+        self.wait_gp = self.ready_gp = 0
+        self.blimit = BLIMIT
+        self.known_gp = self.known_completed = 0
+        self.qs = self.qs_pending = False
+        self.was_idle = False
+        self.softirq: Task
+        self.softirq_active = False
+
+    @property
+    def qlen(self) -> int:
+        return len(self.done) + len(self.wait) + len(self.ready) + len(self.next)
+
+    @property
+    def crowded(self) -> bool:
+        """Somebody waits for this CPU."""
+        return bool(self.urgent or self.queue)
+
+    @property
+    def idle(self) -> bool:
+        return self.current is None and not self.crowded
+
+    @property
+    def takes_wakeups(self) -> bool:
+        """Nothing but the softirq is on it."""
+        return not self.crowded and self.current in (None, self.softirq)
+
+
+class Mutex:
+    """A FIFO mutex: unlocking hands it to the first in line.
+
+    A task spins in line while the owner runs or is about to and nobody in line sleeps
+    (mutex_spin_on_owner(), kernel/locking/mutex.c); else it sleeps.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.owner: Task | None = None
+        self.line: deque[Task] = deque()
+        self.since = 0
+        self.holds = self.held_ns = self.waited_ns = 0
+        self.longest_wait_ns = self.longest_queue = 0
+
+
+class Work:
+    """A work item; *arg* is what its function works on."""
+
+    def __init__(self, name: str, arg: Any = None) -> None:
+        self.name = name
+        self.arg = arg
+        self.pending = self.running = self.again = False
+        self.queued_at = 0
+
+
+class Pool:
+    """A worker pool: of one CPU, or unbound."""
+
+    def __init__(self, number: int, cpu: Cpu | None) -> None:
+        self.number = number
+        self.cpu = cpu
+        self.worklist: deque[tuple[Queue, Work]] = deque()
+        self.idle: list[Task] = []  # the most recently used one last
+        self.workers = 0
+        self.running = 0  # kworkers on a CPU or queued for one, inside a work item
+        self.managing = False
+        self.timer_armed = False
+
+    def too_many(self) -> bool:
+        # too_many_workers(), kernel/workqueue.c
+        idle = len(self.idle)
+        return idle > 2 and (idle - 2) * 4 >= self.workers - idle
+
+
+class Queue:
+    """A workqueue as one pool sees it: at most *max_active* items at a time."""
+
+    def __init__(self, name: str, pool: Pool, max_active: int) -> None:
+        self.name = name
+        self.pool = pool
+        self.max_active = max_active
+        self.active = 0
+        self.delayed: deque[Work] = deque()
+
+
+# --- the data plane -------------------------------------------------------------------
+
+
+class List(dict[Any, None]):
+    """A list whose entries are added at the head and removed anywhere."""
+
+    def add(self, entry: Any) -> None:
+        self[entry] = None
+
+    def walk(self) -> Iterator[Any]:
+        return iter(list(reversed(self)))
+
+
+class Cache:
+    """A kmem_cache: a root, or the child that a cgroup has of one."""
+
+    def __init__(self, serial: int, size: int, page: int, min_objects: int) -> None:
+        self.serial = serial
+        self.size = size
+        self.accounted = self.typesafe = self.reclaimable = False
+        self.root: Cache | None = None
+        self.memcg: Memcg | None = None
+        self.children = List()
+        self.slots: dict[int, Cache] = {}  # memcg_caches: kmemcg_id -> child
+        self.missed_at: dict[int, int] = {}
+        self.order = 0
+        while (page << self.order) // size < min_objects and self.order < MAX_ORDER:
+            self.order += 1
+        while (page << self.order) < size:
+            self.order += 1
+        self.per_slab = (page << self.order) // size
+        # min_partial of kmem_cache_open(), mm/slub.c, and one slab on the CPU.
+        self.keep = min(max((size.bit_length() - 1) // 2, 5), 10) + 1
+        self.inuse = self.slabs = self.pinned = 0
+        self.deactivated = False
+        self.nodes = 0  # kernfs nodes of its directory
+
+
+class Memcg:
+    """A memory cgroup and the css that holds it."""
+
+    def __init__(self, serial: int, parent: Memcg | None) -> None:
+        self.serial = serial
+        self.parent = parent
+        self.kmemcg_id = -1
+        self.online = self.kmem_online = False
+        self.dead = self.gone = False
+        self.refs = 1  # of the css
+        self.online_children = 0  # of the css, itself included (online_cnt)
+        self.child_cgroups = 0
+        self.tasks = 0
+        self.by_root: dict[Cache, Cache] = {}  # its child caches, oldest first
+        self.kmem_caches = List()
+
+
+# --- the world ------------------------------------------------------------------------
+
+
+class World:
+    """A machine with a kernel of one design, in virtual time."""
+
+    def __init__(
+        self,
+        design: Any,
+        machine: Any,
+        costs: Any,
+        *,
+        walk: str = "counted",
+        sample_ns: int = 1_000_000_000,
+    ) -> None:
+        self.design = design
+        self.machine = machine
+        self.costs = costs
+        self.tick_ns = 1_000_000_000 // machine.hz
+        self.sample_ns = sample_ns
+        self.kmem = design.accounting != "opt-in" and machine.kmem != "off"
+        if design.accounting == "opt-in":
+            self.kmem = machine.kmem == "on"
+        self.children_made = self.kmem and design.child_caches
+
+        self.now = 0
+        self.events: list[tuple[int, int, int, int]] = []
+        self.task_serial = 0
+        self.cpus = [Cpu(number) for number in range(machine.cpus)]
+        for cpu in self.cpus:
+            cpu.softirq = Task(self, self._softirq(cpu), cpu, bound=True)
+        self.main_cpu = self.cpus[0]
+        self.timers: dict[int, Task] = {}
+        self.uninterruptible = self.uninterruptible_peak = 0
+        self.user_tasks = 0
+        self.iterations = self.mkdir_failures = 0
+        self.ended_at = self.drained_at = 0
+        self.programs: list[list[tuple[int, int, int, int, int]]] = []
+
+        self.cgroup_mutex = Mutex("cgroup_mutex")
+        self.slab_mutex = Mutex("slab_mutex")
+        self.barrier_mutex = Mutex("rcu_barrier_mutex")
+        self.mutexes = (self.cgroup_mutex, self.slab_mutex, self.barrier_mutex)
+
+        # d of KD 6.4: 1 + (HZ > 250) + (HZ > 500) jiffies, kernel/rcu/tree.h
+        jiffies = 1 + (machine.hz > 250) + (machine.hz > 500)
+        self.scan_ns = (jiffies + design.fqs_late_tick) * self.tick_ns
+        self.gpnum = self.completed = self.requested = 0
+        self.gp_pending: set[Cpu] = set()
+        self.scan_at = 0
+        self.first_scan = True
+        self.callbacks = 0
+        self.callbacks_queued = self.callbacks_invoked = self.longest_callbacks = 0
+        self.barrier_sequence = 0
+        self.barrier_count = 0
+        self.barrier_waiter: Task | None = None
+        self.sync_waits = {"none": 0, "cgroup_mutex": 0, "slab_mutex": 0}
+        self.async_waits = 0
+        self.barriers = self.ipis = 0
+        # rcu_sync of cgroup_threadgroup_rwsem, kernel/rcu/sync.c
+        self.rss_state = "idle"
+        self.rss_callback = "idle"
+        self.rss_count = 0
+
+        self.pools = [Pool(cpu.number, cpu) for cpu in self.cpus]
+        self.unbound = Pool(machine.cpus, None)
+        self.works = 0
+        self.work_stats: dict[str, list[int]] = {}
+        self.queues: dict[str, list[Queue]] = {
+            "events": [Queue("events", pool, MAX_ACTIVE) for pool in self.pools],
+            "cgroup_destroy": [Queue("cgroup_destroy", p, 1) for p in self.pools],
+        }
+        if design.create_queue == "ordered":
+            name = "memcg_kmem_cache_create"
+            self.queues[name] = [Queue(name, self.unbound, 1)] * machine.cpus
+        elif design.create_queue == "per-cpu-1":
+            name = "memcg_kmem_cache"
+            self.queues[name] = [Queue(name, pool, 1) for pool in self.pools]
+        else:
+            name = "events"
+        self.create_queue = name
+        for name in self.queues:
+            self.work_stats[name] = [0, 0, 0]
+        self.kworkers = self.kworkers_peak = 0
+        for pool in [*self.pools, self.unbound]:
+            self._worker(pool)
+
+        self.load = [0, 0, 0]
+        self.load_peak = 0
+        self.load_ns = (5 * machine.hz + 1) * self.tick_ns  # LOAD_FREQ
+
+        self.serial = 0
+        self.roots: list[Cache] = []
+        self.accounted: list[Cache] = []
+        self.slab_caches = List()
+        self.slab_root_caches = List()
+        self.rcu_destroy: list[Cache] = []  # slab_caches_to_rcu_destroy
+        self.destroy_work = Work("barrier")
+        self.memcg_serial = 0
+        self.root_memcg = Memcg(0, None)
+        self.root_memcg.online = True
+        self.memcgs: dict[int, Memcg] = {}
+        self.free_ids: list[int] = []
+        self.next_id = self.nr_ids = 0
+        self.hops = {"create": 0, "grow": 0, "offline": 0, "free": 0}
+        self.caches_created = self.caches = self.caches_dying = 0
+        self.caches_peak = self.caches_dying_peak = 0
+        self.cgroups_created = self.cgroups = self.cgroups_dying = 0
+        self.cgroups_peak = self.cgroups_dying_peak = 0
+        self.nodes = self.nodes_peak = 0
+        self.slab_bytes = self.slab_bytes_peak = 0
+        self.misses = self.pairs_missed = 0
+        self.delays: list[int] = []
+        self.creations_pending = 0
+        self.findings: dict[str, list[int]] = {}
+        self.samples: list[tuple[Any, ...]] = []
+        self.handles: dict[int, Memcg] = {0: self.root_memcg}
+
+        self._at(self.tick_ns, TICK)
+        self._at(self.load_ns, LOAD)
+        self._at(0, SAMPLE)
+        self._settle()
+
+    # --- events ---
+
+    def _at(self, when: int, kind: int, number: int = 0, version: int = 0) -> None:
+        heapq.heappush(self.events, (when, kind, number, version))
+
+    def _step(self) -> None:
+        when, kind, number, version = heapq.heappop(self.events)
+        self.now = when
+        if kind == TICK:
+            for cpu in self.cpus:
+                self._tick(cpu)
+            self._at(when + self.tick_ns, TICK)
+        elif kind == GP:
+            self._grace_period()
+        elif kind == SEGMENT:
+            cpu = self.cpus[number]
+            if cpu.switches == version and cpu.current is not None:
+                self._resume(cpu)
+        elif kind == TIMER:
+            self._wake(self.timers.pop(number))
+        elif kind == CULL:
+            self._cull((*self.pools, self.unbound)[number])
+        elif kind == LOAD:
+            self._sample_load()
+            self._at(when + self.load_ns, LOAD)
+        else:
+            self._sample()
+            self._at(when + self.sample_ns, SAMPLE)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Put waiting tasks on idle CPUs, the lowest CPU first."""
+        while True:
+            for cpu in self.cpus:
+                if cpu.current is None and cpu.crowded:
+                    self._dispatch(cpu)
+                    break
+            else:
+                break
+        if self.busy:
+            self.drained_at = self.now
+
+    # --- CPUs ---
+
+    def _dispatch(self, cpu: Cpu) -> None:
+        task = (cpu.urgent or cpu.queue).popleft()
+        if task.interrupted and task.user and cpu.urgent:
+            task.interrupted = False
+            task.left += self.costs.context_switch
+            cpu.queue.appendleft(task)
+            task = cpu.urgent.popleft()
+        cpu.current = task
+        task.cpu = cpu
+        task.state = "R"
+        if task.interrupted:
+            task.interrupted = False
+        elif task is not cpu.softirq:
+            cpu.qs = True
+        if task.left:
+            self._begin(cpu)
+        else:
+            self._resume(cpu)
+
+    def _begin(self, cpu: Cpu) -> None:
+        assert cpu.current is not None
+        cpu.switches += 1
+        if cpu.current.left == FOREVER:
+            return
+        cpu.ends = self.now + cpu.current.left
+        self._at(cpu.ends, SEGMENT, cpu.number, cpu.switches)
+
+    def _leave(self, cpu: Cpu) -> None:
+        cpu.current = None
+        cpu.switches += 1
+
+    def _resume(self, cpu: Cpu) -> None:
+        """Run the current task up to its next step that takes time."""
+        task = cpu.current
+        assert task is not None
+        task.left = 0
+        if task.spins:
+            # The softirq kept it from seeing that the owner left its CPU.
+            task.spins = False
+            self._sleep(task, "D")
+            return
+        while True:
+            task.user = False
+            try:
+                step = next(task.body)
+            except StopIteration:
+                task.state = "X"
+                self._leave(cpu)
+                cpu.was_idle |= cpu.idle
+                return
+            if isinstance(step, Run):
+                if step.ns:
+                    task.left = step.ns
+                    task.user = step.user
+                    if step.user and cpu.urgent:
+                        self._displace(cpu)
+                    else:
+                        self._begin(cpu)
+                    return
+            elif isinstance(step, Lock):
+                if not self._lock(step.mutex, task):
+                    if task.spins:
+                        self._begin(cpu)
+                    else:
+                        self._sleep(task, "D")
+                    return
+            elif isinstance(step, Yield):
+                task.state = "Q"
+                self._leave(cpu)
+                cpu.queue.append(task)
+                return
+            else:
+                self._sleep(task, "D" if step.uninterruptible else "S")
+                return
+
+    def _sleep(self, task: Task, state: str) -> None:
+        task.state = state
+        task.since = self.now
+        self._stop_spinners(task)
+        if state == "D":
+            self.uninterruptible += 1
+            self.uninterruptible_peak = max(
+                self.uninterruptible_peak, self.uninterruptible
+            )
+        if task.counted:
+            # wq_worker_sleeping(), kernel/workqueue.c
+            assert task.pool is not None
+            task.pool.running -= 1
+            self._wake_worker(task.pool)
+        self._leave(task.cpu)
+        task.cpu.was_idle |= task.cpu.idle
+
+    def _wake(self, task: Task) -> None:
+        if task.state == "D":
+            self.uninterruptible -= 1
+        if task.counted:
+            assert task.pool is not None
+            task.pool.running += 1
+        cpu = task.cpu
+        if not task.bound and not cpu.takes_wakeups:
+            for other in self.cpus:
+                if other.takes_wakeups:
+                    cpu = other
+                    break
+        task.cpu = cpu
+        task.state = "Q"
+        task.left = self.costs.context_switch
+        if task.pool is None:
+            cpu.queue.append(task)
+            return
+        # A kworker sleeps most of the time, so it comes before whoever waits and
+        # displaces a program in user mode: check_preempt_wakeup(), kernel/sched/fair.c.
+        cpu.urgent.append(task)
+        if cpu.current is not None and cpu.current.user:
+            cpu.current.left = cpu.ends - self.now
+            self._displace(cpu)
+
+    def _displace(self, cpu: Cpu) -> None:
+        """Put the current program back to where it waits first."""
+        task = cpu.current
+        assert task is not None
+        task.left += self.costs.context_switch
+        task.state = "Q"
+        self._leave(cpu)
+        cpu.queue.appendleft(task)
+
+    def _tick(self, cpu: Cpu) -> None:
+        idle = cpu.idle
+        if idle and not cpu.qlen:
+            return  # dynticks: an idle CPU without callbacks does not tick
+        task = cpu.current
+        if idle or (task is not None and task.user):
+            cpu.qs = True
+        if task is not None and task.spins and cpu.crowded:
+            self._stop_spinning(task)
+        elif task is not None and task is not cpu.softirq and cpu.crowded:
+            self._stop_spinners(task)
+            task.left = cpu.ends - self.now + self.costs.context_switch
+            task.state = "Q"
+            self._leave(cpu)
+            cpu.queue.append(task)
+        self._rcu_core(cpu)
+        if cpu.done and not cpu.softirq_active:
+            cpu.softirq_active = True
+            if cpu.current is not None:
+                task = cpu.current
+                if not task.spins:
+                    task.left = cpu.ends - self.now
+                task.interrupted = True
+                task.state = "Q"
+                self._leave(cpu)
+                cpu.urgent.appendleft(task)
+            cpu.urgent.appendleft(cpu.softirq)
+
+    # --- mutexes ---
+
+    def _lock(self, mutex: Mutex, task: Task) -> bool:
+        owner, line = mutex.owner, mutex.line
+        if owner is None:
+            self._own(mutex, task)
+            return True
+        task.wants = mutex
+        task.wants_since = self.now
+        if owner.state in "RQ" and (not line or line[-1].spins):
+            task.spins = True
+            task.left = FOREVER
+        line.append(task)
+        mutex.longest_queue = max(mutex.longest_queue, len(line))
+        return False
+
+    def _own(self, mutex: Mutex, task: Task) -> None:
+        mutex.owner = task
+        mutex.since = self.now
+        mutex.holds += 1
+
+    def _unlock(self, mutex: Mutex) -> None:
+        mutex.held_ns += self.now - mutex.since
+        mutex.owner = None
+        if not mutex.line:
+            return
+        task = mutex.line.popleft()
+        task.wants = None
+        waited = self.now - task.wants_since
+        mutex.waited_ns += waited
+        mutex.longest_wait_ns = max(mutex.longest_wait_ns, waited)
+        self._own(mutex, task)
+        if not task.spins:
+            self._wake(task)
+            return
+        task.spins = False
+        task.left = 0
+        if task.state == "R":
+            self._begin(task.cpu)
+
+    def _stop_spinners(self, owner: Task) -> None:
+        """The owner leaves its CPU: who spins for its mutexes goes to sleep."""
+        for mutex in self.mutexes:
+            if mutex.owner is owner:
+                for task in list(mutex.line):
+                    if task.spins:
+                        self._stop_spinning(task)
+
+    def _stop_spinning(self, task: Task) -> None:
+        task.left = 0
+        if task.state == "R":
+            task.spins = False
+            self._sleep(task, "D")
+
+    # --- RCU ---
+
+    def _call_rcu(self, cpu: Cpu, kind: str, arg: Any = None) -> None:
+        cpu.next.append((kind, arg))
+        self.callbacks += 1
+        self.callbacks_queued += 1
+        self.longest_callbacks = max(self.longest_callbacks, cpu.qlen)
+        if cpu.qlen > QHIMARK:
+            cpu.blimit = 1 << 62
+
+    def _rcu_core(self, cpu: Cpu) -> None:
+        """Do what a tick's softirq does for RCU, short of invoking callbacks."""
+        if cpu.known_completed != self.completed:
+            cpu.known_completed = self.completed
+            self._advance(cpu)
+        self._accelerate(cpu)
+        if cpu.known_gp != self.gpnum:
+            cpu.known_gp = self.gpnum
+            cpu.qs = False
+            cpu.qs_pending = True
+        elif cpu.qs_pending and cpu.qs:
+            cpu.qs_pending = False
+            if cpu in self.gp_pending:
+                self.gp_pending.remove(cpu)
+                if not self.gp_pending:
+                    self._at(self.now, GP)
+        if self.gpnum == self.completed and self.requested > self.completed:
+            self._at(self.now, GP)
+
+    def _advance(self, cpu: Cpu) -> None:
+        if cpu.wait and cpu.wait_gp <= self.completed:
+            cpu.done.extend(cpu.wait)
+            cpu.wait = []
+        if cpu.ready and cpu.ready_gp <= self.completed:
+            cpu.done.extend(cpu.ready)
+            cpu.ready = []
+        if not cpu.wait and cpu.ready:
+            cpu.wait, cpu.wait_gp = cpu.ready, cpu.ready_gp
+            cpu.ready = []
+
+    def _accelerate(self, cpu: Cpu) -> None:
+        if not cpu.next:
+            return
+        # A running grace period does not cover callbacks queued after it began.
+        number = self.completed + (1 if self.gpnum == self.completed else 2)
+        if cpu.ready and cpu.ready_gp < number:
+            return
+        if cpu.wait and cpu.wait_gp < number:
+            cpu.ready += cpu.next
+            cpu.ready_gp = number
+        else:
+            cpu.wait += cpu.ready + cpu.next
+            cpu.wait_gp = number
+            cpu.ready = []
+        cpu.next = []
+        self.requested = max(self.requested, number)
+
+    def _grace_period(self) -> None:
+        """Be the grace-period kthread: scan, clean up, start."""
+        if self.gpnum != self.completed:
+            if self.gp_pending and self.now >= self.scan_at:
+                for cpu in self.cpus:
+                    if cpu.idle or (cpu.was_idle and not self.first_scan):
+                        self.gp_pending.discard(cpu)
+                    cpu.was_idle = False
+                self.first_scan = False
+                if self.gp_pending:
+                    self.scan_at = self.now + self.scan_ns
+                    self._at(self.scan_at, GP)
+            if not self.gp_pending:
+                self.completed = self.gpnum
+        if self.gpnum == self.completed and self.requested > self.completed:
+            self.gpnum += 1
+            self.gp_pending = set(self.cpus)
+            self.first_scan = True
+            self.scan_at = self.now + self.scan_ns
+            self._at(self.scan_at, GP)
+
+    def _softirq(self, cpu: Cpu) -> Step:
+        while True:
+            while cpu.done:
+                batch = min(len(cpu.done), cpu.blimit)
+                yield Run(batch * self.costs.rcu_callback)
+                for _ in range(batch):
+                    kind, arg = cpu.done.popleft()
+                    self.callbacks -= 1
+                    self.callbacks_invoked += 1
+                    self._invoke(cpu, kind, arg)
+                if cpu.blimit != BLIMIT and cpu.qlen <= QLOWMARK:
+                    cpu.blimit = BLIMIT
+                if cpu.done and cpu.crowded:
+                    yield Yield()
+            cpu.softirq_active = False
+            yield Block(uninterruptible=False)
+
+    def _invoke(self, cpu: Cpu, kind: str, arg: Any) -> None:
+        if kind == "wake":
+            self._wake(arg)
+        elif kind == "barrier":
+            self.barrier_count -= 1
+            if not self.barrier_count and self.barrier_waiter is not None:
+                waiter, self.barrier_waiter = self.barrier_waiter, None
+                self._wake(waiter)
+        elif kind == "rcu-sync":
+            self._rcu_sync_callback(cpu)
+        elif kind == "css-killed":
+            self._css_killed(cpu, arg)
+        elif kind == "css-free":
+            self._queue_work(cpu, "cgroup_destroy", Work("free", arg))
+        elif kind == "cgroup-free":
+            self._queue_work(cpu, "cgroup_destroy", Work("cgroup-free", arg))
+        elif kind == "deactivate":
+            self._queue_work(cpu, self.create_queue, Work("deactivate", arg))
+        elif kind == "slab":
+            self._uncharge(cpu, arg, 1)
+
+    def _synchronize(self, task: Task) -> Step:
+        """Wait for a grace period, as synchronize_sched() does."""
+        for mutex in (self.slab_mutex, self.cgroup_mutex):
+            if mutex.owner is task:
+                self.sync_waits[mutex.name] += 1
+                self._find(f"gp-under-{mutex.name}")
+        self.sync_waits["none"] += 1
+        if len(self.cpus) == 1:
+            return  # rcu_blocking_is_gp()
+        self._call_rcu(task.cpu, "wake", task)
+        yield Block(uninterruptible=True)
+
+    def _barrier(self, task: Task) -> Step:
+        """Wait until all callbacks queued so far were invoked, as rcu_barrier() does."""
+        self.barriers += 1
+        for mutex in (self.slab_mutex, self.cgroup_mutex):
+            if mutex.owner is task:
+                self._find(f"barrier-under-{mutex.name}")
+        snapshot = (self.barrier_sequence + 3) & ~1
+        yield Lock(self.barrier_mutex)
+        if self.barrier_sequence < snapshot:
+            self.barrier_sequence += 1
+            for cpu in self.cpus:
+                if cpu.qlen:
+                    self.ipis += 1
+                    yield Run(self.costs.ipi)
+                    if self.design.barrier_marker == "entrained":
+                        if self._entrain(cpu):
+                            self.barrier_count += 1
+                    else:
+                        self.barrier_count += 1
+                        self._call_rcu(cpu, "barrier")
+            if self.barrier_count:
+                self.barrier_waiter = task
+                yield Block(uninterruptible=True)
+            self.barrier_sequence += 1
+        self._unlock(self.barrier_mutex)
+
+    def _entrain(self, cpu: Cpu) -> bool:
+        for segment in (cpu.next, cpu.ready, cpu.wait, cpu.done):
+            if segment:
+                segment.append(("barrier", None))
+                self.callbacks += 1
+                self.callbacks_queued += 1
+                self.longest_callbacks = max(self.longest_callbacks, cpu.qlen)
+                return True
+        return False
+
+    def _rcu_sync_enter(self, task: Task) -> Step:
+        self.rss_count += 1
+        if self.rss_state == "idle":
+            self.rss_state = "pending"
+            yield from self._synchronize(task)
+            self.rss_state = "passed"
+
+    def _rcu_sync_exit(self, cpu: Cpu) -> None:
+        self.rss_count -= 1
+        if self.rss_callback == "idle":
+            self.rss_callback = "pending"
+            self._call_rcu(cpu, "rcu-sync")
+        elif self.rss_callback == "pending":
+            self.rss_callback = "replay"
+
+    def _rcu_sync_callback(self, cpu: Cpu) -> None:
+        if self.rss_count:
+            self.rss_callback = "idle"
+        elif self.rss_callback == "replay":
+            self.rss_callback = "pending"
+            self._call_rcu(cpu, "rcu-sync")
+        else:
+            self.rss_callback = self.rss_state = "idle"
+
+    # --- workqueues ---
+
+    def _queue_work(self, cpu: Cpu, name: str, work: Work) -> None:
+        queue = self.queues[name][cpu.number]
+        self.works += 1
+        self.work_stats[name][0] += 1
+        work.queued_at = self.now
+        if queue.active < queue.max_active:
+            queue.active += 1
+            queue.pool.worklist.append((queue, work))
+            self._wake_worker(queue.pool)
+        else:
+            queue.delayed.append(work)
+
+    def _wake_worker(self, pool: Pool) -> None:
+        if pool.worklist and not pool.running and pool.idle:
+            worker = pool.idle[-1]
+            if worker.state == "S":
+                self._wake(worker)
+
+    def _worker(self, pool: Pool) -> None:
+        cpu = pool.cpu or self.cpus[0]
+        worker = Task(self, iter(()), cpu, bound=pool.cpu is not None)  # type: ignore[arg-type]
+        worker.body = self._worker_thread(pool, worker)
+        worker.pool = pool
+        pool.workers += 1
+        self.kworkers += 1
+        self.kworkers_peak = max(self.kworkers_peak, self.kworkers)
+        self._enter_idle(pool, worker)
+
+    def _enter_idle(self, pool: Pool, worker: Task) -> None:
+        pool.idle.append(worker)
+        worker.since = self.now
+        if pool.too_many() and not pool.timer_armed:
+            pool.timer_armed = True
+            self._at(self.now + IDLE_WORKER_NS, CULL, pool.number)
+
+    def _cull(self, pool: Pool) -> None:
+        pool.timer_armed = False
+        while pool.too_many():
+            oldest = pool.idle[0]
+            expires = oldest.since + IDLE_WORKER_NS
+            if oldest.state != "S":
+                expires = self.now + IDLE_WORKER_NS
+            if expires > self.now:
+                pool.timer_armed = True
+                self._at(expires, CULL, pool.number)
+                return
+            pool.idle.pop(0)
+            oldest.state = "X"
+            pool.workers -= 1
+            self.kworkers -= 1
+
+    def _worker_thread(self, pool: Pool, worker: Task) -> Step:
+        while True:
+            pool.idle.remove(worker)
+            while pool.worklist and not pool.running:
+                if not pool.idle and not pool.managing:
+                    pool.managing = True
+                    yield Run(self.costs.worker_create)
+                    pool.managing = False
+                    self._worker(pool)
+                    continue
+                counted = pool.cpu is not None
+                if counted:
+                    worker.counted = True
+                    pool.running += 1
+                while pool.worklist and pool.running <= 1:
+                    queue, work = pool.worklist.popleft()
+                    if not counted:
+                        self._wake_worker(pool)
+                    yield from self._process(worker, queue, work)
+                if counted:
+                    worker.counted = False
+                    pool.running -= 1
+            self._enter_idle(pool, worker)
+            yield Block(uninterruptible=False)
+
+    def _process(self, worker: Task, queue: Queue, work: Work) -> Step:
+        stats = self.work_stats[queue.name]
+        while True:
+            stats[1] += 1
+            stats[2] = max(stats[2], self.now - work.queued_at)
+            work.pending = work.again = False
+            work.running = True
+            yield from self._work_function(worker, work)
+            work.running = False
+            self.works -= 1
+            if not work.again:
+                break
+        queue.active -= 1
+        if queue.delayed and queue.active < queue.max_active:
+            queue.active += 1
+            queue.pool.worklist.append((queue, queue.delayed.popleft()))
+
+    def _work_function(self, worker: Task, work: Work) -> Step:
+        if work.name == "create":
+            return self._create_work(worker, *work.arg)
+        if work.name == "offline":
+            return self._offline_work(worker, work.arg)
+        if work.name == "release":
+            return self._release_work(worker, work.arg, "css-free")
+        if work.name == "free":
+            return self._free_work(worker, work.arg)
+        if work.name == "cgroup-release":
+            return self._release_work(worker, work.arg, "cgroup-free")
+        if work.name == "cgroup-free":
+            return self._cgroup_free_work(work.arg)
+        if work.name == "deactivate":
+            return self._deactivate_work(worker, work.arg)
+        return self._barrier_work(worker)
+
+    # --- load average, timeline, findings ---
+
+    def _sample_load(self) -> None:
+        active = self.uninterruptible
+        for cpu in self.cpus:
+            tasks = [cpu.current, *cpu.urgent, *cpu.queue]
+            active += sum(t is not None and t is not cpu.softirq for t in tasks)
+        active *= FIXED_1
+        for i, exp in enumerate((EXP_1, EXP_5, EXP_15)):
+            # calc_load(), kernel/sched/loadavg.c: rounds up while it rises
+            load = self.load[i] * exp + active * (FIXED_1 - exp)
+            if active >= self.load[i]:
+                load += FIXED_1 - 1
+            self.load[i] = load // FIXED_1
+        self.load_peak = max(self.load_peak, self.load[0])
+
+    def _sample(self) -> None:
+        self.samples.append(
+            (
+                self.now,
+                self.caches,
+                self.caches_dying,
+                self.cgroups,
+                self.cgroups_dying,
+                self.nodes,
+                self.slab_bytes,
+                self.kworkers,
+                self.uninterruptible,
+                self.load[0] / FIXED_1,
+                self.creations_pending,
+                self.callbacks,
+            )
+        )
+
+    def _find(self, name: str) -> None:
+        if name in self.findings:
+            self.findings[name][1] += 1
+        else:
+            self.findings[name] = [self.now, 1]
+
+    # --- slabs ---
+
+    def _walk(self, entries: List, step: str) -> Iterable[Any]:
+        """Return the entries and count a hop for each."""
+        walked = list(entries.walk())
+        self.hops[step] += len(walked)
+        return walked
+
+    def _hop_ns(self, hops: int, length: int) -> int:
+        """Return what *hops* hops cost on a list of *length* entries."""
+        points = self.costs.list_hop
+        low = points[0]
+        for high in points:
+            if length <= high[0]:
+                break
+            low = high
+        if length >= high[0] or high[0] == low[0]:
+            cost = high[1] if length >= high[0] else low[1]
+        else:
+            cost = low[1] + (high[1] - low[1]) * (length - low[0]) // (high[0] - low[0])
+        return int(hops * cost // 1000)
+
+    def _take_objects(self, cpu: Cpu, cache: Cache, count: int) -> int:
+        """Allocate from *cache*; return the slabs that had to be added."""
+        lacking = count - (cache.slabs * cache.per_slab - cache.inuse)
+        added = -(-lacking // cache.per_slab) if lacking > 0 else 0
+        cache.inuse += count
+        cache.slabs += added
+        if added:
+            if cache.memcg is not None:
+                cache.memcg.refs += added << cache.order
+            self.slab_bytes += added * (self.machine.page_size << cache.order)
+            self.slab_bytes_peak = max(self.slab_bytes_peak, self.slab_bytes)
+        return added
+
+    def _put_objects(self, cpu: Cpu, cache: Cache, count: int) -> int:
+        """Free to *cache*; return the slabs discarded."""
+        cache.inuse -= count
+        empty = cache.slabs - -(-cache.inuse // cache.per_slab)
+        return self._discard(
+            cpu, cache, empty - (0 if cache.deactivated else cache.keep)
+        )
+
+    def _shrink(self, cpu: Cpu, cache: Cache) -> int:
+        return self._discard(
+            cpu, cache, cache.slabs - -(-cache.inuse // cache.per_slab)
+        )
+
+    def _discard(self, cpu: Cpu, cache: Cache, count: int) -> int:
+        if count <= 0:
+            return 0
+        cache.slabs -= count
+        if cache.typesafe:
+            for _ in range(count):
+                self._call_rcu(cpu, "slab", cache)
+        else:
+            self._uncharge(cpu, cache, count)
+        return count
+
+    def _uncharge(self, cpu: Cpu, cache: Cache, count: int) -> None:
+        self.slab_bytes -= count * (self.machine.page_size << cache.order)
+        if cache.memcg is not None:
+            self._css_put(cpu, cache.memcg, count << cache.order)
+
+    # --- caches: creation ---
+
+    def _new_cache(self, size: int) -> Cache:
+        # calculate_order(), mm/slub.c: 4 * (fls(CPUs) + 1) objects if they fit
+        wanted = 4 * (len(self.cpus).bit_length() + 1)
+        cache = Cache(self.serial, size, self.machine.page_size, wanted)
+        self.serial += 1
+        self.caches += 1
+        self.caches_peak = max(self.caches_peak, self.caches)
+        return cache
+
+    def _link_root(
+        self, size: int, accounted: bool, typesafe: bool, reclaimable: bool
+    ) -> Cache:
+        cache = self._new_cache(size)
+        cache.accounted, cache.typesafe = accounted, typesafe
+        cache.reclaimable = reclaimable
+        self.slab_caches.add(cache)
+        self.slab_root_caches.add(cache)
+        self._nodes(cache, self.machine.kernfs_per_cache)
+        self.roots.append(cache)
+        if accounted:
+            self.accounted.append(cache)
+        return cache
+
+    def _nodes(self, cache: Cache, count: int) -> None:
+        self.nodes += count - cache.nodes
+        cache.nodes = count
+        self.nodes_peak = max(self.nodes_peak, self.nodes)
+
+    def _create_root(self, task: Task, *kind: Any) -> Step:
+        yield Lock(self.slab_mutex)
+        entries = self.slab_root_caches if self.design.root_list else self.slab_caches
+        hops = len(list(self._walk(entries, "create")))
+        yield Run(self._hop_ns(hops, hops))
+        nodes = self.machine.kernfs_per_cache
+        yield Run(self.costs.cache_create + nodes * self.costs.kernfs_add)
+        cache = self._link_root(*kind)
+        self._unlock(self.slab_mutex)
+        return self.roots.index(cache)
+
+    def _miss(self, task: Task, root: Cache, memcg: Memcg) -> Step:
+        """Queue the creation of a child; nothing sees whether one is queued already."""
+        yield Run(self.costs.alloc_miss)
+        if not memcg.kmem_online or memcg.kmemcg_id in root.slots:
+            return
+        self.misses += 1
+        if memcg.kmemcg_id not in root.missed_at:
+            root.missed_at[memcg.kmemcg_id] = self.now
+            self.pairs_missed += 1
+        memcg.refs += 1
+        self.creations_pending += 1
+        self._queue_work(task.cpu, self.create_queue, Work("create", (root, memcg)))
+
+    def _create_work(self, worker: Task, root: Cache, memcg: Memcg) -> Step:
+        yield Lock(self.slab_mutex)
+        yield Run(self.costs.create_check)
+        if memcg.kmem_online and memcg.kmemcg_id not in root.slots:
+            nodes = self.machine.kernfs_per_cache if self.design.child_sysfs else 0
+            yield Run(self.costs.cache_create + nodes * self.costs.kernfs_add)
+            cache = self._new_cache(root.size)
+            self.caches_created += 1
+            cache.typesafe, cache.reclaimable = root.typesafe, root.reclaimable
+            cache.root, cache.memcg = root, memcg
+            self.slab_caches.add(cache)
+            root.children.add(cache)
+            memcg.kmem_caches.add(cache)
+            memcg.by_root[root] = cache
+            root.slots[memcg.kmemcg_id] = cache
+            self._nodes(cache, nodes)
+            self.delays.append(self.now - root.missed_at[memcg.kmemcg_id])
+        self._unlock(self.slab_mutex)
+        self.creations_pending -= 1
+        self._css_put(worker.cpu, memcg, 1)
+
+    # --- caches: deactivation ---
+
+    def _filled(self, memcg: Memcg) -> Iterable[tuple[Cache, Cache]]:
+        """Walk the list of roots that this design has; yield the filled slots."""
+        entries = self.slab_root_caches if self.design.root_list else self.slab_caches
+        for cache in self._walk(entries, "offline"):
+            if cache.root is None and memcg.kmemcg_id in cache.slots:
+                yield cache, cache.slots[memcg.kmemcg_id]
+
+    def _deactivate(self, worker: Task, memcg: Memcg) -> Step:
+        """Be memcg_deactivate_kmem_caches()."""
+        how = self.design.deactivation
+        yield Lock(self.slab_mutex)
+        length = len(
+            self.slab_root_caches if self.design.root_list else self.slab_caches
+        )
+        yield Run(self._hop_ns(length, length))
+        for root, child in list(self._filled(memcg)):
+            self._mark_deactivated(child)
+            if how == "rcu-per-cache":
+                memcg.refs += 1
+                self.async_waits += 1
+                self._call_rcu(worker.cpu, "deactivate", child)
+                del root.slots[memcg.kmemcg_id]
+            elif how != "gp-per-memcg":
+                if how == "ipi":
+                    self.ipis += len(self.cpus) - 1
+                    yield Run(self.costs.ipi * (len(self.cpus) - 1))
+                else:
+                    yield from self._synchronize(worker)
+                yield from self._shrink_step(worker, child)
+                del root.slots[memcg.kmemcg_id]
+        if how == "gp-per-memcg":
+            self._unlock(self.slab_mutex)
+            yield from self._synchronize(worker)
+            yield Lock(self.slab_mutex)
+            length = len(self.slab_caches)
+            yield Run(self._hop_ns(length, length))
+            for root, child in list(self._filled(memcg)):
+                yield from self._shrink_step(worker, child)
+                del root.slots[memcg.kmemcg_id]
+        self._unlock(self.slab_mutex)
+
+    def _mark_deactivated(self, cache: Cache) -> None:
+        cache.deactivated = True
+        self.caches_dying += 1
+        self.caches_dying_peak = max(self.caches_dying_peak, self.caches_dying)
+
+    def _shrink_step(self, worker: Task, cache: Cache) -> Step:
+        yield Run(self.costs.shrink)
+        discarded = self._shrink(worker.cpu, cache)
+        yield Run(self.costs.page_free * discarded)
+
+    def _deactivate_work(self, worker: Task, cache: Cache) -> Step:
+        yield Lock(self.slab_mutex)
+        yield from self._shrink_step(worker, cache)
+        if not cache.slabs and cache.nodes:
+            self._find("kobject-under-slab_mutex")
+            yield Run(cache.nodes * self.costs.kernfs_remove)
+            self._nodes(cache, 0)
+        self._unlock(self.slab_mutex)
+        assert cache.memcg is not None
+        self._css_put(worker.cpu, cache.memcg, 1)
+
+    # --- caches: destruction ---
+
+    def _destroy_caches(self, worker: Task, memcg: Memcg) -> Step:
+        """Be memcg_destroy_kmem_caches()."""
+        yield Lock(self.slab_mutex)
+        entries = memcg.kmem_caches if self.design.memcg_list else self.slab_caches
+        yield Run(self._hop_ns(len(entries), len(entries)))
+        released: list[Cache] = []
+        for cache in self._walk(entries, "free"):
+            if cache.memcg is not memcg:
+                continue
+            yield Run(self.costs.shutdown)
+            self._unlink(cache)
+            if self.design.typesafe_free == "barrier-batch":
+                released.insert(0, cache)
+                continue
+            if cache.nodes:
+                self._find("kobject-under-slab_mutex")
+                yield Run(cache.nodes * self.costs.kernfs_remove)
+                self._nodes(cache, 0)
+            if cache.typesafe:
+                self.rcu_destroy.append(cache)
+                self._schedule_barrier_work(worker.cpu)
+            else:
+                yield from self._release(cache)
+        self._unlock(self.slab_mutex)
+        if any(cache.typesafe for cache in released):
+            yield from self._barrier(worker)
+        for cache in released:
+            yield from self._release(cache)
+
+    def _unlink(self, cache: Cache) -> None:
+        """Take a child that has no slab off its lists; it is freed later."""
+        if cache.slabs or cache.inuse:
+            raise CorruptionError("a cache is shut down with slabs left")
+        assert cache.root is not None and cache.memcg is not None
+        del self.slab_caches[cache]
+        del cache.root.children[cache]
+        del cache.memcg.kmem_caches[cache]
+        del cache.memcg.by_root[cache.root]
+
+    def _schedule_barrier_work(self, cpu: Cpu) -> None:
+        work = self.destroy_work
+        if work.pending:
+            return
+        work.pending = True
+        if work.running:
+            # The pool that runs it runs it again (__queue_work(), kernel/workqueue.c).
+            work.again = True
+            work.queued_at = self.now
+            self.works += 1
+            self.work_stats["events"][0] += 1
+        else:
+            self._queue_work(cpu, "events", work)
+
+    def _barrier_work(self, worker: Task) -> Step:
+        yield Lock(self.slab_mutex)
+        caches, self.rcu_destroy = self.rcu_destroy, []
+        self._unlock(self.slab_mutex)
+        if caches:
+            yield from self._barrier(worker)
+        for cache in caches:
+            yield from self._release(cache)
+
+    def _release(self, cache: Cache) -> Step:
+        yield Run(self.costs.release + cache.nodes * self.costs.kernfs_remove)
+        self._nodes(cache, 0)
+        self.caches -= 1
+        self.caches_dying -= cache.deactivated
+
+    # --- cgroups ---
+
+    def _mkdir(self, parent: Memcg) -> Step:
+        yield Lock(self.cgroup_mutex)
+        yield Run(self.costs.cgroup_mkdir)
+        if parent.dead:
+            self._unlock(self.cgroup_mutex)
+            return None
+        number = -1
+        if self.kmem:
+            number = heapq.heappop(self.free_ids) if self.free_ids else self.next_id
+            if number == MAX_KMEMCG_ID:
+                self._unlock(self.cgroup_mutex)
+                return None
+            self.next_id = max(self.next_id, number + 1)
+            if number >= self.nr_ids:
+                yield from self._grow_arrays(number)
+        self.memcg_serial += 1
+        memcg = Memcg(self.memcg_serial, parent)
+        memcg.kmemcg_id = number
+        memcg.online = True
+        memcg.kmem_online = self.kmem
+        memcg.online_children = 1
+        parent.online_children += 1
+        parent.child_cgroups += 1
+        parent.refs += 1
+        self.memcgs[memcg.serial] = memcg
+        self.cgroups_created += 1
+        self.cgroups += 1
+        self.cgroups_peak = max(self.cgroups_peak, self.cgroups)
+        self._cgroup_nodes(+1)
+        self._unlock(self.cgroup_mutex)
+        return memcg
+
+    def _cgroup_nodes(self, sign: int) -> None:
+        self.nodes += sign * self.machine.kernfs_per_cgroup
+        self.nodes_peak = max(self.nodes_peak, self.nodes)
+
+    def _grow_arrays(self, number: int) -> Step:
+        """Enlarge every root's array of children, as memcg_alloc_cache_id() does."""
+        if self.children_made:
+            yield Lock(self.slab_mutex)
+            entries = (
+                self.slab_root_caches if self.design.root_list else self.slab_caches
+            )
+            hops = len(list(self._walk(entries, "grow")))
+            yield Run(self._hop_ns(hops, hops))
+            self._unlock(self.slab_mutex)
+        self.nr_ids = min(max(2 * (number + 1), 4), MAX_KMEMCG_ID)
+
+    def _rmdir(self, task: Task, memcg: Memcg) -> Step:
+        yield Lock(self.cgroup_mutex)
+        yield Run(self.costs.cgroup_rmdir)
+        if memcg.dead or memcg.tasks or memcg.child_cgroups:
+            self._unlock(self.cgroup_mutex)
+            return False
+        memcg.dead = True
+        assert memcg.parent is not None
+        memcg.parent.child_cgroups -= 1
+        self.cgroups_dying += 1
+        self.cgroups_dying_peak = max(self.cgroups_dying_peak, self.cgroups_dying)
+        self._cgroup_nodes(-1)
+        memcg.refs += 1  # kill_css() holds it until it is offline
+        self.async_waits += 1
+        self._call_rcu(task.cpu, "css-killed", memcg)
+        self._unlock(self.cgroup_mutex)
+        return True
+
+    def _css_killed(self, cpu: Cpu, memcg: Memcg) -> None:
+        memcg.online_children -= 1
+        if not memcg.online_children:
+            self._queue_work(cpu, "cgroup_destroy", Work("offline", memcg))
+
+    def _offline_work(self, worker: Task, memcg: Memcg) -> Step:
+        yield Lock(self.cgroup_mutex)
+        while True:
+            yield Run(self.costs.css_offline)
+            if memcg.kmem_online:
+                memcg.kmem_online = False
+                if self.children_made and self.design.deactivation != "none":
+                    yield from self._deactivate(worker, memcg)
+                for root in self.accounted:
+                    root.missed_at.pop(memcg.kmemcg_id, None)
+                heapq.heappush(self.free_ids, memcg.kmemcg_id)
+                memcg.kmemcg_id = -1
+            memcg.online = False
+            parent = memcg.parent
+            assert parent is not None
+            self._css_put(worker.cpu, memcg, 2)
+            parent.online_children -= 1
+            if parent.online_children or parent is self.root_memcg:
+                break
+            memcg = parent
+        self._unlock(self.cgroup_mutex)
+
+    def _css_put(self, cpu: Cpu, memcg: Memcg, count: int) -> None:
+        memcg.refs -= count
+        if memcg.refs < 0:
+            raise CorruptionError("a css has fewer than no references")
+        if not memcg.refs:
+            self._queue_work(cpu, "cgroup_destroy", Work("release", memcg))
+
+    def _release_work(self, worker: Task, memcg: Memcg, then: str) -> Step:
+        yield Lock(self.cgroup_mutex)
+        yield Run(self.costs.css_release)
+        self._unlock(self.cgroup_mutex)
+        self.async_waits += 1
+        self._call_rcu(worker.cpu, then, memcg)
+
+    def _free_work(self, worker: Task, memcg: Memcg) -> Step:
+        yield Run(self.costs.css_free)
+        if self.children_made:
+            yield from self._destroy_caches(worker, memcg)
+        parent = memcg.parent
+        assert parent is not None
+        if parent is not self.root_memcg:
+            self._css_put(worker.cpu, parent, 1)
+        self._queue_work(worker.cpu, "cgroup_destroy", Work("cgroup-release", memcg))
+
+    def _cgroup_free_work(self, memcg: Memcg) -> Step:
+        yield Run(self.costs.cgroup_free)
+        memcg.gone = True
+        del self.memcgs[memcg.serial]
+        del self.handles[memcg.serial]
+        self.cgroups -= 1
+        self.cgroups_dying -= 1
+
+    def _attach(self, task: Task, memcg: Memcg) -> Step:
+        yield Lock(self.cgroup_mutex)
+        if self.design.join_waits:
+            yield from self._rcu_sync_enter(task)
+        yield Run(self.costs.cgroup_attach)
+        if not memcg.dead:
+            task.memcg = memcg
+            memcg.tasks += 1
+        if self.design.join_waits:
+            self._rcu_sync_exit(task.cpu)
+        self._unlock(self.cgroup_mutex)
+
+    # --- what programs do ---
+
+    def _alloc(self, task: Task, root: Cache, memcg: Memcg, keep: int, n: int) -> Step:
+        """Allocate *n* objects one by one; *keep*: 0 frees each, 1 holds, 2 pins."""
+        for _ in range(n):
+            yield Run(self.costs.alloc)
+            cache = root
+            if root.accounted and self.children_made and memcg.kmem_online:
+                if memcg.kmemcg_id in root.slots:
+                    cache = root.slots[memcg.kmemcg_id]
+                else:
+                    yield from self._miss(task, root, memcg)
+            added = self._take_objects(task.cpu, cache, 1)
+            yield Run(self.costs.page_alloc * added)
+            if keep == 0:
+                discarded = self._put_objects(task.cpu, cache, 1)
+                yield Run(self.costs.page_free * discarded)
+            elif keep == 2:
+                cache.pinned += 1
+
+    def _free(self, task: Task, root: Cache, memcg: Memcg, count: int) -> Step:
+        yield Run(self.costs.alloc * count)
+        cache = memcg.by_root.get(root, root)
+        own = min(count, cache.inuse - cache.pinned)
+        if own < count and (cache is root or count - own > root.inuse - root.pinned):
+            return False
+        discarded = self._put_objects(task.cpu, cache, own)
+        if own < count:
+            discarded += self._put_objects(task.cpu, root, count - own)
+        yield Run(self.costs.page_free * discarded)
+        return True
+
+    def _unpin(self, task: Task, cache: Cache) -> Step:
+        if cache.pinned and cache.reclaimable:
+            count, cache.pinned = cache.pinned, 0
+            yield Run(self.costs.alloc * count)
+            discarded = self._put_objects(task.cpu, cache, count)
+            yield Run(self.costs.page_free * discarded)
+
+    def _drop_caches(self, task: Task) -> Step:
+        """Free pinned objects: of the roots, then cgroup by cgroup, oldest first."""
+        for root in list(self.roots):
+            yield from self._unpin(task, root)
+        serial = 0
+        while True:
+            serial = min((s for s in self.memcgs if s > serial), default=0)
+            if not serial:
+                return
+            memcg = self.memcgs[serial]
+            if not memcg.refs:
+                continue
+            memcg.refs += 1
+            for cache in list(memcg.by_root.values()):
+                yield from self._unpin(task, cache)
+            self._css_put(task.cpu, memcg, 1)
+
+    def _program(
+        self, task: Task, number: int, repeat: int, at: int, until: int
+    ) -> Step:
+        if at > self.now:
+            yield from self._sleep_until(task, at)
+        for _ in range(repeat):
+            if until and self.now >= until:
+                break
+            for step in self.programs[number]:
+                yield from self._program_step(task, step)
+            if task.parent is None:
+                self.iterations += 1
+        if task.memcg is not None:
+            task.memcg.tasks -= 1
+            task.memcg = None
+        self.user_tasks -= 1
+        if not self.user_tasks:
+            self.ended_at = self.now
+        if task.parent is not None:
+            task.parent.children -= 1
+            if task.parent.waiting and not task.parent.children:
+                task.parent.waiting = False
+                self._wake(task.parent)
+
+    def _sleep_until(self, task: Task, when: int) -> Step:
+        self.timers[task.number] = task
+        self._at(when, TIMER, task.number)
+        yield Block(uninterruptible=False)
+
+    def _program_step(self, task: Task, step: tuple[int, int, int, int, int]) -> Step:
+        op, a, b, c, d = step
+        if op == MKDIR:
+            task.made = yield from self._mkdir(self.root_memcg)
+            if task.made is None:
+                self.mkdir_failures += 1
+            else:
+                self.handles[task.made.serial] = task.made
+        elif op == RMDIR:
+            if task.made is not None:
+                yield from self._rmdir(task, task.made)
+                task.made = None
+        elif op == FORK:
+            yield Run(self.costs.fork)
+            child = Task(self, iter(()), task.cpu, bound=False)  # type: ignore[arg-type]
+            child.body = self._program(child, a, 1, 0, 0)
+            child.parent, child.made = task, task.made
+            task.children += 1
+            self.user_tasks += 1
+            for _ in range(b):
+                self._call_rcu(task.cpu, "plain")
+            self._wake(child)
+        elif op == JOIN:
+            if task.made is not None and task.memcg is None:
+                yield from self._attach(task, task.made)
+        elif op in (ALLOC, PIN):
+            memcg = task.memcg or self.root_memcg
+            for _ in range(c if op == ALLOC else 1):
+                for root in self.accounted[a : a + b]:
+                    yield Run(d, user=True)
+                    if op == ALLOC:
+                        yield from self._alloc(task, root, memcg, 0, 1)
+                    else:
+                        yield from self._alloc(task, root, memcg, 2, c)
+        elif op == SLEEP:
+            yield from self._sleep_until(task, self.now + a)
+        elif op == RUN:
+            if b == 0 or self.kmem:
+                yield Run(a, user=True)
+        elif op == CALLBACKS:
+            for _ in range(a):
+                self._call_rcu(task.cpu, "plain")
+        elif op == EXIT:
+            yield Run(self.costs.exit)
+            for _ in range(a):
+                self._call_rcu(task.cpu, "plain")
+        elif op == WAIT:
+            if task.children:
+                task.waiting = True
+                yield Block(uninterruptible=False)
+        elif op == AT:
+            if a > self.now:
+                yield from self._sleep_until(task, a)
+        elif op == DROP:
+            yield from self._drop_caches(task)
+
+    # --- the face: calls made by the world's own user task ---
+
+    def _call(self, body: Callable[[Task], Step]) -> Any:
+        answer: list[Any] = []
+
+        def main() -> Step:
+            answer.append((yield from body(task)))
+            self.main_cpu = task.cpu
+
+        self.user_tasks += 1
+        task = Task(self, main(), self.main_cpu, bound=False)
+        self._wake(task)
+        self._settle()
+        while task.state != "X":
+            self._step()
+        self.user_tasks -= 1
+        return answer[0]
+
+    def _memcg(self, handle: int) -> Memcg:
+        memcg = self.handles.get(handle)
+        if memcg is None:
+            raise StaleHandleError("the cgroup of this handle is gone")
+        return memcg
+
+    def _root(self, number: int) -> Cache:
+        if not 0 <= number < len(self.roots):
+            raise StaleHandleError("there is no root cache of this number")
+        return self.roots[number]
+
+    def _live(self, handle: int, what: str) -> Memcg:
+        memcg = self._memcg(handle)
+        if memcg.dead:
+            raise LifecycleError(f"the cgroup is removed; {what} needs a live one")
+        return memcg
+
+    @property
+    def now_ns(self) -> int:
+        """Return the virtual time."""
+        return self.now
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether a program, a work item or a callback is left."""
+        return bool(self.user_tasks or self.works or self.callbacks)
+
+    def boot_cache(
+        self, size: int, accounted: bool, typesafe: bool, reclaimable: bool
+    ) -> int:
+        """Create a root cache before time begins."""
+        if self.now:
+            raise LifecycleError("time has begun; a boot cache needs time 0")
+        self._link_root(size, accounted, typesafe, reclaimable)
+        return len(self.roots) - 1
+
+    def create_cache(
+        self, size: int, accounted: bool, typesafe: bool, reclaimable: bool
+    ) -> int:
+        """Create a root cache."""
+        return int(
+            self._call(
+                lambda task: self._create_root(
+                    task, size, accounted, typesafe, reclaimable
+                )
+            )
+        )
+
+    def mkdir(self, parent: int = 0) -> int:
+        """Make a memory cgroup; return its handle."""
+        above = self._live(parent, "mkdir")
+        memcg = self._call(lambda task: self._mkdir(above))
+        if memcg is None:
+            raise LifecycleError("no kmemcg_id is left (ENOSPC); mkdir needs one")
+        self.handles[memcg.serial] = memcg
+        return int(memcg.serial)
+
+    def rmdir(self, handle: int) -> None:
+        """Remove a cgroup that has no tasks and no children."""
+        memcg = self._live(handle, "rmdir")
+        if memcg is self.root_memcg:
+            raise BusyError("the root cgroup is busy; rmdir needs another (EBUSY)")
+        if not self._call(lambda task: self._rmdir(task, memcg)):
+            raise BusyError(
+                "the cgroup has children or tasks; rmdir needs none (EBUSY)"
+            )
+
+    def alloc(self, number: int, handle: int, count: int) -> None:
+        """Allocate objects as a task of the cgroup would, one by one."""
+        root, memcg = self._root(number), self._live(handle, "alloc")
+        self._call(lambda task: self._alloc(task, root, memcg, 1, count))
+
+    def pin(self, number: int, handle: int, count: int) -> None:
+        """Allocate objects that stay until drop_caches()."""
+        root, memcg = self._root(number), self._live(handle, "pin")
+        self._call(lambda task: self._alloc(task, root, memcg, 2, count))
+
+    def free(self, number: int, handle: int, count: int) -> None:
+        """Free objects, those of the cgroup's own cache first."""
+        root, memcg = self._root(number), self._memcg(handle)
+        if not self._call(lambda task: self._free(task, root, memcg, count)):
+            raise LifecycleError("fewer objects are allocated than free was asked for")
+
+    def drop_caches(self) -> None:
+        """Free the pinned objects of reclaimable caches."""
+        self._call(self._drop_caches)
+
+    def program(self, steps: Sequence[tuple[int, int, int, int, int]]) -> int:
+        """Add a program; return its number."""
+        self.programs.append(list(steps))
+        return len(self.programs) - 1
+
+    def spawn(
+        self, number: int, repeat: int = 1, at_ns: int = 0, until_ns: int = 0
+    ) -> None:
+        """Start a task that runs a program *repeat* times from *at_ns* on.
+
+        until_ns: no repetition starts later; 0 is for ever.
+        """
+        task = Task(self, iter(()), self.cpus[0], bound=False)  # type: ignore[arg-type]
+        task.body = self._program(task, number, repeat, at_ns, until_ns)
+        self.user_tasks += 1
+        self._wake(task)
+        self._settle()
+
+    def run(self) -> None:
+        """Run until all programs have ended."""
+        while self.user_tasks:
+            self._step()
+
+    def drain(self) -> None:
+        """Run until no program, work item or callback is left."""
+        while self.busy:
+            self._step()
+
+    def advance_to(self, when: int) -> None:
+        """Run everything up to and including *when*."""
+        while self.events[0][0] <= when:
+            self._step()
+        self.now = max(self.now, when)
+
+    def next_event_ns(self) -> int:
+        """Return when something may happen next: here, the next tick at the latest."""
+        return self.events[0][0]
+
+    # --- what comes out ---
+
+    def counters(self) -> dict[str, Any]:
+        """Return everything counted so far."""
+        return {
+            "virtual_ns": self.ended_at,
+            "drained_ns": self.drained_at,
+            "iterations": self.iterations,
+            "mkdir_failures": self.mkdir_failures,
+            "locks": {
+                m.name: {
+                    "holds": m.holds,
+                    "held_ns": m.held_ns,
+                    "waited_ns": m.waited_ns,
+                    "longest_wait_ns": m.longest_wait_ns,
+                    "longest_queue": m.longest_queue,
+                }
+                for m in self.mutexes
+            },
+            "grace_periods": {
+                "synchronous": self.sync_waits["none"],
+                "under_cgroup_mutex": self.sync_waits["cgroup_mutex"],
+                "under_slab_mutex": self.sync_waits["slab_mutex"],
+                "asynchronous": self.async_waits,
+                "elapsed": self.completed,
+            },
+            "rcu_barriers": self.barriers,
+            "ipis": self.ipis,
+            "list_hops": dict(self.hops),
+            "caches": {
+                "created": self.caches_created,
+                "live": self.caches,
+                "dying": self.caches_dying,
+                "peak": self.caches_peak,
+                "peak_dying": self.caches_dying_peak,
+            },
+            "cgroups": {
+                "created": self.cgroups_created,
+                "live": self.cgroups,
+                "dying": self.cgroups_dying,
+                "peak": self.cgroups_peak,
+                "peak_dying": self.cgroups_dying_peak,
+            },
+            "kernfs_nodes": self.nodes,
+            "kernfs_nodes_peak": self.nodes_peak,
+            "slab_bytes": self.slab_bytes,
+            "slab_bytes_peak": self.slab_bytes_peak,
+            "kworkers": self.kworkers,
+            "kworkers_peak": self.kworkers_peak,
+            "uninterruptible_peak": self.uninterruptible_peak,
+            "load1": self.load[0] / FIXED_1,
+            "load5": self.load[1] / FIXED_1,
+            "load15": self.load[2] / FIXED_1,
+            "load1_peak": self.load_peak / FIXED_1,
+            "callbacks": {
+                "queued": self.callbacks_queued,
+                "invoked": self.callbacks_invoked,
+                "longest_queue": self.longest_callbacks,
+            },
+            "works": {
+                name: {"queued": s[0], "run": s[1], "longest_pending_ns": s[2]}
+                for name, s in self.work_stats.items()
+            },
+            "creation_delays_ns": list(self.delays),
+            "creations_never": self.pairs_missed - len(self.delays),
+            "misses": self.misses,
+            "findings": [
+                {"id": name, "at_ns": at, "count": count}
+                for name, (at, count) in sorted(self.findings.items())
+            ],
+        }
+
+    def timeline(self) -> list[tuple[Any, ...]]:
+        """Return the sampled columns, a row each *sample_ns*."""
+        return list(self.samples)
+
+    def state(self) -> dict[str, Any]:
+        """Return every structure's contents by serial numbers."""
+        return {
+            "now": self.now,
+            "slab_caches": [c.serial for c in self.slab_caches.walk()],
+            "slab_root_caches": [c.serial for c in self.slab_root_caches.walk()],
+            "children": {
+                r.serial: [c.serial for c in r.children.walk()] for r in self.roots
+            },
+            "kmem_caches": {
+                m.serial: [c.serial for c in m.kmem_caches.walk()]
+                for m in self.memcgs.values()
+            },
+            "rcu_destroy": [c.serial for c in self.rcu_destroy],
+            "slots": {
+                r.serial: {i: c.serial for i, c in sorted(r.slots.items())}
+                for r in self.roots
+            },
+            "caches": {
+                c.serial: (c.inuse, c.slabs, c.pinned, c.deactivated, c.nodes)
+                for c in self.slab_caches
+            },
+            "memcgs": {
+                m.serial: (m.kmemcg_id, m.refs, m.online, m.dead, m.tasks)
+                for m in self.memcgs.values()
+            },
+            "locks": {m.name: (m.owner is not None, len(m.line)) for m in self.mutexes},
+            "rcu": (self.gpnum, self.completed),
+            "qlen": [cpu.qlen for cpu in self.cpus],
+            "workers": [
+                (p.workers, len(p.idle), len(p.worklist))
+                for p in (*self.pools, self.unbound)
+            ],
+        }
+
+    def validate(self) -> None:
+        """Check the invariants of lists, ids and references.
+
+        Raises: CorruptionError.
+        """
+        children = [c for r in self.roots for c in r.children]
+        lists = [c for m in self.memcgs.values() for c in m.kmem_caches]
+        if len(self.slab_caches) != len(self.roots) + len(children):
+            raise CorruptionError("slab_caches is not the roots and their children")
+        if sorted(c.serial for c in children) != sorted(c.serial for c in lists):
+            raise CorruptionError("the cgroups' caches are not the roots' children")
+        for root in self.roots:
+            for number, child in root.slots.items():
+                memcg = child.memcg
+                if child.root is not root or memcg is None or child.deactivated:
+                    raise CorruptionError("a slot holds a cache that is not active")
+                if memcg.kmemcg_id != number:
+                    raise CorruptionError("a slot holds another cgroup's cache")
+        for cache in self.slab_caches:
+            if cache.inuse > cache.slabs * cache.per_slab or cache.pinned > cache.inuse:
+                raise CorruptionError("a cache has more objects than its slabs hold")
+        ids = [m.kmemcg_id for m in self.memcgs.values() if m.kmemcg_id >= 0]
+        if len(set(ids)) != len(ids):
+            raise CorruptionError("two cgroups have one kmemcg_id")
