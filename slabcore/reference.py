@@ -285,6 +285,7 @@ class World:
         self.user_tasks = 0
         self.iterations = self.mkdir_failures = 0
         self.ended_at = self.drained_at = 0
+        self.was_busy = False
         self.programs: list[list[tuple[int, int, int, int, int]]] = []
 
         self.cgroup_mutex = Mutex("cgroup_mutex")
@@ -410,8 +411,13 @@ class World:
                     break
             else:
                 break
-        if self.busy:
+        self._note_drained()
+
+    def _note_drained(self) -> None:
+        busy = self.busy
+        if self.was_busy and not busy:
             self.drained_at = self.now
+        self.was_busy = busy
 
     # --- CPUs ---
 
@@ -1532,6 +1538,7 @@ class World:
         while task.state != "X":
             self._step()
         self.user_tasks -= 1
+        self._note_drained()
         return answer[0]
 
     def _memcg(self, handle: int) -> Memcg:
