@@ -101,12 +101,18 @@ def test_steps_compile_to_what_the_engine_reads(path):
             (13, 0, 0, 0, 0),
         ],
     ]
-    assert spawns == [Spawn(program=1, repeat=1, at_ns=0, copies=1)]
+    assert spawns == [Spawn(program=1, repeat=1, at_ns=0, until_ns=0, copies=1)]
 
 
 def test_a_program_can_run_once_a_cpu(small):
     _, spawns = small.compile(Machine(cpus=5))
-    assert spawns == [Spawn(program=1, repeat=3, at_ns=0, copies=5)]
+    assert spawns == [Spawn(program=1, repeat=3, at_ns=0, until_ns=0, copies=5)]
+
+
+def test_a_program_can_begin_late_and_stop_early(path):
+    path.write_text(FILE.replace("repeat = 3", "repeat = 3\nat_ms = 2\nuntil_s = 1.5"))
+    (spawn,) = load(path).compile(Machine())[1]
+    assert (spawn.at_ns, spawn.until_ns) == (2_000_000, 1_500_000_000)
 
 
 def test_root_caches_are_filled_up_with_plain_ones(small):
@@ -318,7 +324,7 @@ def test_a_knob_of_a_design_can_be_turned():
             "programs.loop",
             1,
             "workload.programs.loop: this is a table; "
-            "expected one of name, steps, copies, repeat, at_ms",
+            "expected one of name, steps, copies, repeat, at_ms, until_s",
         ),
         (
             "programs.loop.copies.x",

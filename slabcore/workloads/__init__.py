@@ -154,6 +154,8 @@ class Program(_Table, frozen=True, kw_only=True):
     copies: Count | Literal["cpus"] = 1
     repeat: Positive = 1
     at_ms: Milliseconds = 0
+    until_s: Seconds = 0
+    """No repetition starts later than this after the workload began; 0: no limit."""
 
 
 class RootCache(_Table, frozen=True, kw_only=True):
@@ -249,9 +251,14 @@ class Workload(_Table, frozen=True, kw_only=True):
         for program in self.programs:
             number = _compile(program.steps, programs)
             copies = machine.cpus if program.copies == "cpus" else program.copies
-            at_ns = round(program.at_ms * 1e6)
             spawns.append(
-                Spawn(program=number, repeat=program.repeat, at_ns=at_ns, copies=copies)
+                Spawn(
+                    program=number,
+                    repeat=program.repeat,
+                    at_ns=round(program.at_ms * 1e6),
+                    until_ns=round(program.until_s * 1e9),
+                    copies=copies,
+                )
             )
         return programs, spawns
 
@@ -268,18 +275,21 @@ class Workload(_Table, frozen=True, kw_only=True):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Spawn:
-    """Say which program tasks run, how often, from when on, and how many tasks."""
+    """Say which program tasks run, how often, from when until when, and how many."""
 
     program: int
     repeat: int
     at_ns: int
+    until_ns: int
     copies: int
 
 
 def _refuse_twins(what: str, names: list[str]) -> None:
+    taken: set[str] = set()
     for name in names:
-        if names.count(name) > 1:
+        if name in taken:
             raise InputError(f"{what}.{name}", "the name is taken", "another name")
+        taken.add(name)
 
 
 def _walk(steps: Sequence[Step], where: str) -> Iterator[tuple[str, Step]]:
