@@ -1,0 +1,483 @@
+"""One workload under several designs: run them, hold the results side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from slabcore.designs import Design, designs, find
+from slabcore.errors import InputError
+from slabcore.kernel import Kernel
+from slabcore.machine import Machine
+from slabcore.overrides import override, parse
+from slabcore.traces import Replay, Trace, recording, recordings
+from slabcore.workloads import Reported, Workload, load, workloads
+
+__all__ = [
+    "Comparison",
+    "ComparisonTable",
+    "Result",
+    "Row",
+    "boot",
+    "compare",
+    "iteration_ms",
+    "number",
+    "prepare",
+    "rows",
+    "seconds",
+    "span",
+    "whole",
+]
+
+Engine = Literal["core", "reference"]
+Walk = Literal["counted", "literal"]
+# Called with a design's name, how many designs are done, and how many there are.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Hold what one design did with the workload."""
+
+    name: str
+    """The design as it was asked for."""
+    design: Design
+    counters: Mapping[str, Any]
+    """As the engine counts: integer nanoseconds, root caches among the caches."""
+    timeline: np.ndarray
+    """Columns sampled on virtual time: t_ns, caches, cgroups, kworkers, load1, …"""
+    root_caches: int
+
+    @classmethod
+    def of(cls, kernel: Kernel, name: str, workload: Workload) -> Result:
+        """Return what a kernel has done so far."""
+        return cls(
+            name=name,
+            design=kernel.design,
+            counters=kernel.counters,
+            timeline=kernel.timeline,
+            root_caches=len(workload.roots()),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as in ``slabcore.comparison/1``; times in seconds.
+
+        Of caches, those of cgroups only. drained_s is None if cgroups were left.
+        """
+        c = self.counters
+        caches, cgroups = c["caches"], c["cgroups"]
+        held = ("holds", "held_ns", "waited_ns", "longest_wait_ns", "longest_queue")
+        periods = ("synchronous", "under_cgroup_mutex", "under_slab_mutex")
+        return {
+            "design": self.name,
+            "virtual_s": _seconds(c["virtual_ns"]),
+            "iterations": c["iterations"],
+            "locks": {
+                mutex: dict(_in_seconds(c["locks"][mutex], held))
+                for mutex in ("cgroup_mutex", "slab_mutex")
+            },
+            "grace_periods": {
+                key: c["grace_periods"][key] for key in (*periods, "asynchronous")
+            },
+            "rcu_barriers": c["rcu_barriers"],
+            "ipis": c["ipis"],
+            "list_hops": {"total": sum(c["list_hops"].values()), **c["list_hops"]},
+            "caches": {
+                "created": caches["created"],
+                "peak": caches["peak"] - self.root_caches,
+                "peak_dying": caches["peak_dying"],
+                "left": caches["live"] - self.root_caches,
+            },
+            "cgroups": {
+                "peak": cgroups["peak"],
+                "peak_dying": cgroups["peak_dying"],
+                "left": cgroups["live"],
+            },
+            "kernfs_nodes_peak": c["kernfs_nodes_peak"],
+            "slab_bytes_peak": c["slab_bytes_peak"],
+            "kworkers_peak": c["kworkers_peak"],
+            "load1_peak": float(c["load1_peak"]),
+            "creation_delay_s": _percentiles(c["creation_delays_ns"]),
+            "creations_never": c["creations_never"],
+            "drained_s": None if cgroups["live"] else _seconds(c["drained_ns"]),
+            "findings": [
+                {
+                    "id": finding["id"],
+                    "text": finding["text"],
+                    "at_s": _seconds(finding["at_ns"]),
+                    "count": finding["count"],
+                }
+                for finding in c["findings"]
+            ],
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Hold the results of one workload, by the designs' names as asked for."""
+
+    workload: Workload
+    machine: Machine
+    results: Mapping[str, Result]
+    settings: tuple[str, ...]
+    """What was overridden for this run, as PATH=VALUE."""
+    seed: int
+    engine: str
+    walk: str
+
+    def __getitem__(self, name: str) -> Result:
+        """Return the result under a design. Raises: KeyError naming those there are."""
+        if name not in self.results:
+            raise KeyError(f"{name!r}; there are {', '.join(self.results)}")
+        return self.results[name]
+
+    def __iter__(self) -> Iterator[Result]:
+        """Iterate over the results in the order asked for."""
+        return iter(self.results.values())
+
+    def __len__(self) -> int:
+        """Return the number of designs."""
+        return len(self.results)
+
+    def reported(self, result: Result) -> list[Reported]:
+        """Return what was measured on real kernels of this design and machine."""
+        return [
+            figure
+            for figure in self.workload.reported
+            if figure.cpus in (None, self.machine.cpus)
+            and find(figure.design).name == result.design.name
+            and self.machine.kmem == "default"
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object of ``slabcore.comparison/1``."""
+        workload = self.workload.to_dict()
+        workload["programs"] = len(self.workload.programs)
+        machine = self.machine.to_dict()
+        return {
+            "schema": "slabcore.comparison/1",
+            "workload": workload | {"settings": list(self.settings), "seed": self.seed},
+            "machine": machine
+            | {
+                "model": {
+                    "name": "slabcore",
+                    "version": metadata.version("slabcore"),
+                    "engine": self.engine,
+                    "walk": self.walk,
+                }
+            },
+            "costs": self.machine.costs.to_dict(),
+            "results": [result.to_dict() for result in self],
+        }
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """Return the object as JSON, with a line end."""
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False) + "\n"
+
+    def table(self) -> ComparisonTable:
+        """Return the figures side by side; ``print()`` shows them anywhere."""
+        return ComparisonTable(self)
+
+
+# What a path of an override may begin with.
+_ROOTS = ("workload", "replay", "machine", "costs", "design")
+
+# --- running --------------------------------------------------------------------------
+
+
+def compare(
+    workload: str | os.PathLike[str] | Workload,
+    designs: Sequence[str | Design] | None = None,
+    *,
+    machine: Machine | None = None,
+    overrides: Sequence[str] = (),
+    seed: int = 0,
+    engine: Engine = "core",
+    walk: Walk = "counted",
+    progress: Progress | None = None,
+) -> Comparison:
+    """Run a workload under each design and return the results.
+
+    workload: a name, a TOML file, a recorded trace, or a Workload.
+    designs: names, kernel versions or Designs; all presets if None.
+    machine: None is the workload's own.
+    overrides: ``PATH=VALUE`` with PATH below workload, replay (of a trace), machine,
+    costs or design.
+    Raises: InputError.
+    """
+    workload, machine, chosen = prepare(workload, designs, machine, overrides)
+    results: dict[str, Result] = {}
+    for name, design in chosen.items():
+        if progress is not None:
+            progress(name, len(results), len(chosen))
+        kernel = boot(workload, design, machine, seed=seed, engine=engine, walk=walk)
+        kernel.run()
+        kernel.drain()
+        kernel.advance(round(workload.settle_s * 1e9))
+        results[name] = Result.of(kernel, name, workload)
+    if progress is not None:
+        progress("", len(results), len(chosen))
+    return Comparison(
+        workload=workload,
+        machine=machine,
+        results=results,
+        settings=tuple(overrides),
+        seed=seed,
+        engine=engine,
+        walk=walk,
+    )
+
+
+def prepare(
+    workload: str | os.PathLike[str] | Workload,
+    chosen: Sequence[str | Design] | None,
+    machine: Machine | None,
+    overrides: Sequence[str],
+) -> tuple[Workload, Machine, dict[str, Design]]:
+    """Return everything that a run needs, checked. Raises: InputError."""
+    settings = [parse(setting) for setting in overrides]
+    replay = Replay()
+    for path, value in settings:
+        root, _, rest = path.partition(".")
+        if root not in _ROOTS or not rest:
+            expected = " or ".join(f"{name}.…" for name in _ROOTS)
+            raise InputError(path, "there is nothing of that name", expected)
+        if root == "replay":
+            replay = override(replay, rest, value, within=root)
+    workload = _open(workload, replay)
+    for path, value in settings:
+        root, _, rest = path.partition(".")
+        if root == "workload":
+            workload = override(workload, rest, value, within=root)
+    if machine is None:
+        machine = workload.host()
+    named = {
+        design if isinstance(design, str) else design.name: design
+        for design in (designs if chosen is None else chosen)
+    }
+    found = {n: find(d) if isinstance(d, str) else d for n, d in named.items()}
+    if not found:
+        raise InputError("designs", "none is asked for", "one at least")
+    for path, value in settings:
+        root, _, rest = path.partition(".")
+        if root == "machine":
+            machine = override(machine, rest, value, within=root)
+        elif root == "costs":
+            costs = override(machine.costs, rest, value, within=root)
+            machine = machine.replace(costs=costs)
+        elif root == "design":
+            found = {n: override(d, rest, value, within=root) for n, d in found.items()}
+    return workload, machine, found
+
+
+def _open(name: str | os.PathLike[str] | Workload, replay: Replay) -> Workload:
+    """Return a workload: what has a TOML file, or a recorded trace."""
+    if isinstance(name, Workload):
+        return name
+    text = os.fspath(name)
+    if text in recordings():
+        trace = Trace.read(recording(text))
+        return trace.workload(replay).replace(name=text)
+    if text in workloads() or Path(text).suffix == ".toml" or not Path(text).exists():
+        return load(text, also=recordings())
+    return Trace.read(text).workload(replay)
+
+
+def boot(
+    workload: Workload,
+    design: Design,
+    machine: Machine,
+    *,
+    seed: int = 0,
+    engine: Engine = "core",
+    walk: Walk = "counted",
+) -> Kernel:
+    """Return a kernel with the root caches made and the programs about to start."""
+    kernel = Kernel(design, machine=machine, seed=seed, walk=walk, engine=engine)
+    for root in workload.roots():
+        kernel.create_cache(
+            root.name,
+            object_size=root.object_size,
+            accounted=root.accounted,
+            typesafe=root.typesafe,
+            reclaimable=root.reclaimable,
+        )
+    programs, spawns = workload.compile(machine)
+    numbers = [kernel.program(steps) for steps in programs]
+    for spawn in spawns:
+        for _ in range(spawn.copies):
+            kernel.spawn(
+                numbers[spawn.program],
+                repeat=spawn.repeat,
+                at_ns=spawn.at_ns,
+                until_ns=spawn.until_ns,
+            )
+    return kernel
+
+
+def _seconds(ns: int) -> float:
+    return int(ns) / 1e9
+
+
+def _in_seconds(
+    values: Mapping[str, int], keys: Sequence[str]
+) -> Iterator[tuple[str, float]]:
+    for key in keys:
+        if key.endswith("_ns"):
+            yield key.removesuffix("_ns") + "_s", _seconds(values[key])
+        else:
+            yield key, values[key]
+
+
+def _percentiles(delays_ns: np.ndarray) -> dict[str, float | None]:
+    """Return what half and 99 % of all delays do not exceed, and the longest."""
+    if not len(delays_ns):
+        return {"p50": None, "p99": None, "max": None}
+    ranks = np.percentile(delays_ns, (50, 99, 100), method="inverted_cdf")
+    return dict(zip(("p50", "p99", "max"), map(_seconds, ranks), strict=True))
+
+
+# --- the table ------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """Name a figure and hold its text under each design."""
+
+    title: str
+    cells: tuple[str, ...]
+    telling: bool
+    """The figure tells the story; a short table has only these."""
+
+
+class ComparisonTable(Table):
+    """Show a comparison in a terminal, a notebook, or as plain text."""
+
+    def __init__(self, comparison: Comparison, *, telling: bool = False) -> None:
+        super().__init__(box=None, pad_edge=False, header_style="bold")
+        self.add_column("", no_wrap=True)
+        for result in comparison:
+            self.add_column(result.name, justify="right")
+        for row in rows(comparison):
+            if row.telling or not telling:
+                style = "dim" if row.title.endswith(MEASURED) else None
+                self.add_row(row.title, *row.cells, style=style)
+
+    def __str__(self) -> str:
+        """Return the table as plain text."""
+        text = io.StringIO()
+        Console(file=text, width=200, color_system=None).print(self)
+        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+    __repr__ = __str__
+
+
+MEASURED = "on the real kernel"
+
+
+def rows(comparison: Comparison) -> list[Row]:
+    """Return the figures that a person compares, as text."""
+    tables = [result.to_dict() for result in comparison]
+    reported = [comparison.reported(result) for result in comparison]
+    found: list[Row] = []
+
+    def row(
+        title: str, text: Callable[[dict[str, Any]], str], *, telling: bool = False
+    ) -> None:
+        cells = tuple(text(table) for table in tables)
+        found.append(Row(title, cells, telling))
+
+    def quote(figure: str) -> None:
+        cells = tuple(
+            ", ".join(span(f) for f in figures if f.figure == figure)
+            for figures in reported
+        )
+        if any(cells):
+            found.append(Row(f"  {MEASURED}", cells, telling=found[-1].telling))
+
+    def count(title: str, *path: str, telling: bool = False) -> None:
+        row(title, lambda t: whole(_below(t, path)), telling=telling)
+
+    def time(title: str, *path: str, telling: bool = False) -> None:
+        row(title, lambda t: seconds(_below(t, path)), telling=telling)
+
+    time("programs end after", "virtual_s", telling=True)
+    quote("virtual_s")
+    if len(comparison.workload.programs) == 1:
+        row("  an iteration, ms", lambda t: number(iteration_ms(t)), telling=True)
+        quote("iteration_ms")
+    time("all is drained after", "drained_s", telling=True)
+    count("grace periods waited for", "grace_periods", "synchronous", telling=True)
+    count("  under cgroup_mutex", "grace_periods", "under_cgroup_mutex")
+    count("  under slab_mutex", "grace_periods", "under_slab_mutex", telling=True)
+    count("RCU barriers", "rcu_barriers")
+    count("IPIs", "ipis")
+    count("list hops", "list_hops", "total", telling=True)
+    time("cgroup_mutex held", "locks", "cgroup_mutex", "held_s", telling=True)
+    time("  longest wait for it", "locks", "cgroup_mutex", "longest_wait_s")
+    time("slab_mutex held", "locks", "slab_mutex", "held_s")
+    time("  longest wait for it", "locks", "slab_mutex", "longest_wait_s")
+    count("caches created", "caches", "created")
+    count("caches, most at a time", "caches", "peak", telling=True)
+    count("dying cgroups, most", "cgroups", "peak_dying", telling=True)
+    count("kernfs nodes, most", "kernfs_nodes_peak", telling=True)
+    count("kworkers, most", "kworkers_peak", telling=True)
+    quote("kworkers_peak")
+    row("load average, most", lambda t: number(t["load1_peak"]), telling=True)
+    quote("load1_peak")
+    time("a creation waits, p50", "creation_delay_s", "p50", telling=True)
+    time("  p99", "creation_delay_s", "p99", telling=True)
+    time("  longest", "creation_delay_s", "max")
+    count("creations that never came", "creations_never", telling=True)
+    return found
+
+
+def _below(table: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        table = table[name]
+    return table
+
+
+def iteration_ms(table: Mapping[str, Any]) -> float:
+    """Return the mean milliseconds of an iteration."""
+    return float(table["virtual_s"]) * 1e3 / int(table["iterations"])
+
+
+def span(figure: Reported) -> str:
+    """Return a measured figure, or from what to what it was."""
+    if figure.low == figure.high:
+        return number(figure.low)
+    return f"{number(figure.low)} to {number(figure.high)}"
+
+
+def whole(count: int) -> str:
+    """Return a count in groups of three digits."""
+    return f"{count:,}".replace(",", " ")
+
+
+def number(value: float) -> str:
+    """Return a number with three figures."""
+    return f"{value:.3g}" if abs(value) < 1000 else whole(round(value))
+
+
+def seconds(value: float | None) -> str:
+    """Return a duration with three figures and its unit; a dash for None."""
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0"
+    if value < 1e-3:
+        return f"{value * 1e6:.3g} µs"
+    if value < 1:
+        return f"{value * 1e3:.3g} ms"
+    return f"{number(value)} s"
