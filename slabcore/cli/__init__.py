@@ -1,0 +1,61 @@
+"""The commands that people type."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from slabcore.cli.compare import compare
+from slabcore.cli.demo import demo
+from slabcore.cli.designs import designs
+from slabcore.errors import InputError
+
+__all__ = ["main"]
+
+
+class OneLineErrors(click.Group):
+    """End with one line on stderr and status 2 when the input is bad."""
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run a command and leave with its status."""
+        extra["standalone_mode"] = False
+        try:
+            status = super().main(*args, **extra)
+            sys.stdout.flush()
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            status = error.exit_code
+        except click.ClickException as error:
+            status = _refuse(error.format_message(), error.exit_code)
+        except InputError as error:
+            status = _refuse(str(error), 2)
+        except (click.Abort, KeyboardInterrupt):
+            status = _refuse("interrupted", 130)
+        except BrokenPipeError:
+            # the reader has gone; Python would complain once more at its end
+            sys.stdout = None
+            status = 1
+        sys.exit(status)
+
+
+def _refuse(text: str, status: int) -> int:
+    line = " ".join(text.split())
+    click.echo(f"slabcore: {line[:1].lower() + line[1:]}", err=True)
+    return status
+
+
+@click.group(
+    cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(package_name="slabcore", message="slabcore %(version)s")
+def main() -> None:
+    """Compare what Linux kernels do with the slab caches of memory cgroups.
+
+    All times are virtual: they come out of a model, nothing here is measured.
+    """
+
+
+for command in (demo, compare, designs):
+    main.add_command(command)

@@ -1,0 +1,179 @@
+"""``slabcore compare``: workloads under designs, side by side."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from slabcore import plot, report
+from slabcore.cli.conditions import Condition
+from slabcore.cli.progress import Steps
+from slabcore.comparison import Comparison, Engine, Result, boot, prepare
+from slabcore.comparison import compare as run
+from slabcore.designs import designs as presets
+
+__all__ = ["compare", "show"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _machine_option(name: str, text: str, **settings: Any) -> Callable[[F], F]:
+    return click.option(
+        f"--{name}", help=f"{text}  [--set machine.{name}=…]", **settings
+    )
+
+
+@click.command()
+@click.argument("workloads", nargs=-1, required=True, metavar="WORKLOAD…")
+@click.option(
+    "--design",
+    "-d",
+    "names",
+    multiple=True,
+    metavar="D",
+    help="A design or kernel version, repeatable; all (the default) is every preset.",
+)
+@_machine_option("cpus", "CPUs of the machine.", type=int)
+@_machine_option("hz", "Timer interrupts a second.", type=int)
+@_machine_option("allocator", "The slab allocator: slub.")
+@_machine_option("kmem", "Kernel memory accounting: default, on, off.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Change a figure below workload, machine, costs or design; repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, nothing else.")
+@click.option(
+    "--plot", "plot_file", metavar="FILE", help="Draw the curves: png, svg, pdf."
+)
+@click.option("--report", "report_file", metavar="FILE", help="Write Markdown or JSON.")
+@click.option(
+    "--fail-if",
+    "conditions",
+    multiple=True,
+    metavar="EXPR",
+    help="End with status 1 if it is true: 4.11.virtual_s > 1.15 * 4.6.virtual_s",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["core", "reference"]),
+    default="core",
+    help="The compiled model, or its plain Python twin.",
+)
+@click.option("--seed", type=int, default=0, help="Seed of what is drawn at random.")
+def compare(
+    workloads: tuple[str, ...],
+    names: tuple[str, ...],
+    cpus: int | None,
+    hz: int | None,
+    allocator: str | None,
+    kmem: str | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+    plot_file: str | None,
+    report_file: str | None,
+    conditions: tuple[str, ...],
+    engine: Engine,
+    seed: int,
+) -> None:
+    """Run workloads under kernel designs and hold the results side by side.
+
+    WORKLOAD is a built-in name, a TOML file, or a recorded trace. Times are virtual:
+    they come out of the model.
+    """
+    options = {"cpus": cpus, "hz": hz, "allocator": allocator, "kmem": kmem}
+    overrides = [f"machine.{k}={v}" for k, v in options.items() if v is not None]
+    overrides += settings
+    chosen = (
+        list(presets) if "all" in names or not names else list(dict.fromkeys(names))
+    )
+    # All that can be refused is refused before anything runs
+    if plot_file is not None:
+        plot.check(plot_file)
+    if report_file is not None:
+        report.check(report_file)
+    parsed = [Condition(text, chosen) for text in conditions]
+    for name in workloads:
+        workload, machine, found = prepare(name, chosen, None, overrides)
+        first, design = next(iter(found.items()))
+        if parsed:
+            unstarted = boot(workload, design, machine, engine=engine)
+            blank = Result.of(unstarted, first, workload).to_dict()
+            for condition in parsed:
+                condition.check(blank)
+
+    comparisons = []
+    with Steps(len(workloads) * len(chosen)) as steps:
+        for name in workloads:
+            comparisons.append(
+                run(
+                    name,
+                    chosen,
+                    overrides=overrides,
+                    seed=seed,
+                    engine=engine,
+                    progress=functools.partial(_begin, steps, name),
+                )
+            )
+    true = [line for condition in parsed for line in _true(condition, comparisons)]
+    if report_file is not None:
+        report.save(report_file, report.written(report_file, comparisons))
+    if plot_file is not None:
+        _draw(comparisons, Path(plot_file))
+    if as_json:
+        click.echo(report.to_json(comparisons), nl=False)
+    else:
+        for comparison in comparisons:
+            show(comparison)
+    for line in true:
+        click.echo(f"slabcore: {line}", err=True)
+    if true:
+        raise click.exceptions.Exit(1)
+
+
+def _begin(steps: Steps, workload: str, name: str, done: int, total: int) -> None:
+    if done < total:
+        steps.begin(f"{workload} under {name}")
+
+
+def _true(condition: Condition, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    for comparison in comparisons:
+        where = condition.holds([result.to_dict() for result in comparison])
+        under = f" under {', '.join(where)}" if condition.is_about_each else ""
+        if where:
+            yield f"{comparison.workload.name}: {condition.text} is true{under}"
+
+
+def _draw(comparisons: Sequence[Comparison], path: Path) -> None:
+    for comparison in comparisons:
+        name = path.name
+        if len(comparisons) > 1:
+            name = f"{path.stem}-{comparison.workload.name}{path.suffix}"
+        report.save(path.with_name(name), plot.picture(comparison, path.suffix))
+
+
+def show(comparison: Comparison, *, curves: Sequence[str] = ("kworkers",)) -> None:
+    """Print what was run, the table, the curves on a terminal, and the answer."""
+    console = Console(highlight=False)
+    for line in report.head(comparison):
+        console.print(line, soft_wrap=True, markup=False)
+    console.print()
+    console.print(comparison.table())
+    if console.is_terminal:
+        for field in curves:
+            width, color = min(console.width, 100), not console.no_color
+            text = plot.terminal(comparison, field, width=width, color=color)
+            click.echo("\n" + text)
+    lines = report.verdict(comparison)
+    if lines:
+        console.print()
+    for line in lines:
+        console.print(f"• {line}", markup=False)
+    console.print()
