@@ -1493,8 +1493,9 @@ class World:
                 yield from self._attach(task, task.made)
         elif op in (ALLOC, PIN):
             memcg = task.memcg or self.root_memcg
+            roots = self.accounted[a : a + b]
             for _ in range(c if op == ALLOC else 1):
-                for root in self.accounted[a : a + b]:
+                for root in roots:
                     yield Run(d, user=True)
                     if op == ALLOC:
                         yield from self._alloc(task, root, memcg, 0, 1)
@@ -1791,7 +1792,9 @@ class World:
         for root in self.roots:
             for number, child in root.slots.items():
                 memcg = child.memcg
-                if child.root is not root or memcg is None or child.deactivated:
+                if child.root is not root or memcg is None:
+                    raise CorruptionError("a slot holds another root's cache")
+                if child.deactivated and memcg.kmem_online:
                     raise CorruptionError("a slot holds a cache that is not active")
                 if memcg.kmemcg_id != number:
                     raise CorruptionError("a slot holds another cgroup's cache")

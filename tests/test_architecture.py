@@ -19,7 +19,7 @@ FLOORS = (
     ("errors", "arena", "list", "clock"),
     ("loadavg", "sched", "rcu", "mutex", "workqueue"),
     ("slab", "memcontrol"),
-    ("paths", "_core", "reference"),
+    ("paths", "engine", "_core", "reference"),
     ("machine", "designs", "kernel"),
     ("overrides", "workloads", "traces", "comparison", "report", "plot"),
     ("__init__",),

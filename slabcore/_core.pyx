@@ -1,0 +1,825 @@
+# cython: language_level=3, embedsignature=True, embedsignature.format=python
+# cython: auto_pickle=False, autotestdict=False, allow_none_for_extension_args=False
+# cython: cdivision=True
+"""The compiled engine: one World owns everything, memory included.
+
+A World's memory comes from slabcore.arena and goes back when the World does. Calls of
+one World are not for several threads at once; runs release the GIL, so different Worlds
+may run in different threads.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.mem cimport PyMem_RawFree
+
+from slabcore.arena cimport NIL, arena_at, arena_free, arena_init, arena_resize, arena_take
+from slabcore.clock cimport FOREVER, clock_free
+from slabcore.engine cimport (
+    busy,
+    engine,
+    next_event,
+    note_drained,
+    run_event,
+    sample,
+    settle,
+)
+from slabcore.list cimport list_init
+from slabcore.loadavg cimport FIXED_1
+from slabcore.memcontrol cimport mem_cgroup, memcg_at
+from slabcore.paths cimport (
+    BARRIER_UNDER_CGROUP,
+    BARRIER_UNDER_SLAB,
+    CGROUP_DESTROY,
+    DEACT_GP_PER_CACHE,
+    DEACT_GP_PER_MEMCG,
+    DEACT_IPI,
+    DEACT_NONE,
+    DEACT_RCU_PER_CACHE,
+    EVENTS,
+    F_ALLOC,
+    F_CREATE_ROOT,
+    F_DROP_CACHES,
+    F_FREE_OBJECTS,
+    F_MKDIR,
+    F_PROGRAM,
+    F_RMDIR,
+    F_SOFTIRQ,
+    GP_UNDER_CGROUP,
+    GP_UNDER_SLAB,
+    HOPS_CREATE,
+    HOPS_FREE,
+    HOPS_GROW,
+    HOPS_OFFLINE,
+    KMEM_CACHE,
+    KOBJECT_UNDER_SLAB,
+    OP_ALLOC,
+    OP_DROP_CACHES,
+    OP_FORK,
+    OP_MKDIR,
+    OP_PIN,
+    W_BARRIER,
+    hop_point,
+    link_root,
+    new_worker,
+    program,
+    task_new,
+    work_at,
+    world,
+)
+from slabcore.rcu cimport BLIMIT, rcu_data, rcu_qlen
+from slabcore.sched cimport (
+    MUTEXES,
+    cpu,
+    frame,
+    mutex,
+    sched_wake,
+    task,
+    task_push,
+    work,
+    worker_pool,
+)
+from slabcore.slab cimport cache_at, cache_links, kmem_cache, links_at, root_at, root_cache
+from slabcore.workqueue cimport MAX_ACTIVE, QUEUES, pool_queue
+
+from slabcore.errors import BusyError, CorruptionError, LifecycleError, StaleHandleError
+
+cdef enum:
+    EVENTS_A_CHECK = 1 << 16    # events between two looks for Ctrl-C
+
+_DEACTIVATIONS = {
+    "none": DEACT_NONE,
+    "ipi": DEACT_IPI,
+    "gp-per-cache": DEACT_GP_PER_CACHE,
+    "gp-per-memcg": DEACT_GP_PER_MEMCG,
+    "rcu-per-cache": DEACT_RCU_PER_CACHE,
+}
+_MUTEX_NAMES = ("cgroup_mutex", "slab_mutex", "rcu_barrier_mutex")
+_FINDING_NAMES = (
+    (BARRIER_UNDER_CGROUP, "barrier-under-cgroup_mutex"),
+    (BARRIER_UNDER_SLAB, "barrier-under-slab_mutex"),
+    (GP_UNDER_CGROUP, "gp-under-cgroup_mutex"),
+    (GP_UNDER_SLAB, "gp-under-slab_mutex"),
+    (KOBJECT_UNDER_SLAB, "kobject-under-slab_mutex"),
+)
+
+
+cdef void *zeroed(size_t size) except NULL:
+    cdef void *new = arena_resize(NULL, size)
+    memset(new, 0, size)
+    return new
+
+
+@cython.final
+cdef class World:
+    """A machine with a kernel of one design, in virtual time.
+
+    See slabcore.kernel.Kernel for what the methods mean; slabcore.reference.World is
+    the specification.
+    """
+
+    # --- making and freeing ---
+
+    def __cinit__(self, *args, **keywords):
+        cdef engine *e = &self.e
+        memset(e, 0, sizeof(engine))
+        arena_init(&e.w.q.works, sizeof(work))
+        arena_init(&e.w.c.links, sizeof(cache_links))
+        arena_init(&e.w.c.caches, sizeof(kmem_cache))
+        arena_init(&e.w.c.roots, sizeof(root_cache))
+        arena_init(&e.w.c.accounted, sizeof(uint32_t))
+        arena_init(&e.w.m.groups, sizeof(mem_cgroup))
+        arena_init(&e.w.programs, sizeof(program))
+        arena_init(&e.w.delays, sizeof(int64_t))
+        arena_init(&e.samples, sizeof(sample))
+
+    def __init__(
+        self,
+        design,
+        machine,
+        costs,
+        *,
+        walk: str = "counted",
+        sample_ns: int = 1_000_000_000,
+    ):
+        cdef engine *e = &self.e
+        cdef world *w = &e.w
+        cdef int32_t i
+        if w.s.ncpus:
+            raise LifecycleError("the world exists; it is made once")
+        self._read_costs(costs)
+        self._read_knobs(design, machine, walk)
+        w.c.page_size = machine.page_size
+        # calculate_order(), mm/slub.c: 4 * (fls(CPUs) + 1) objects if they fit
+        w.c.min_objects = 4 * ((<int>machine.cpus).bit_length() + 1)
+        list_init(&w.c.all)
+        list_init(&w.c.root_list)
+        list_init(&w.c.rcu_destroy)
+        list_init(&w.m.all)
+        self._make_root_memcg()
+
+        e.tick_ns = 1_000_000_000 // <int64_t>machine.hz
+        e.load_ns = (5 * <int64_t>machine.hz + 1) * e.tick_ns   # LOAD_FREQ
+        e.load_at = e.load_ns
+        e.sample_ns = sample_ns
+        # 1 + (HZ > 250) + (HZ > 500) jiffies, kernel/rcu/tree.h
+        w.r.scan_ns = e.tick_ns * (
+            1 + (machine.hz > 250) + (machine.hz > 500) + <int64_t>design.fqs_late_tick
+        )
+        self._make_cpus(machine.cpus)
+        self._make_queues(design.create_queue)
+        for i in range(w.s.ncpus + 1):
+            new_worker(w, i)
+        settle(e)
+
+    def __dealloc__(self):
+        cdef engine *e = &self.e
+        cdef world *w = &e.w
+        cdef uint32_t j
+        cdef int32_t i
+        for j in range(w.programs.used):
+            PyMem_RawFree((<program *>arena_at(&w.programs, j)).steps)
+        for j in range(w.c.roots.used):
+            PyMem_RawFree(root_at(&w.c, j).slots)
+            PyMem_RawFree(root_at(&w.c, j).missed_at)
+        for j in range(w.s.nchunks):
+            PyMem_RawFree(w.s.chunks[j])
+        if w.r.data != NULL:
+            for i in range(w.s.ncpus):
+                PyMem_RawFree(w.r.data[i].ring)
+        for i in range(QUEUES):
+            PyMem_RawFree(w.q.queues[i])
+        PyMem_RawFree(w.s.chunks)
+        PyMem_RawFree(w.r.data)
+        PyMem_RawFree(w.s.cpus)
+        PyMem_RawFree(w.s.pools)
+        PyMem_RawFree(w.cost.hops)
+        clock_free(&w.s.timers)
+        arena_free(&w.q.works)
+        arena_free(&w.c.links)
+        arena_free(&w.c.caches)
+        arena_free(&w.c.roots)
+        arena_free(&w.c.accounted)
+        arena_free(&w.m.groups)
+        arena_free(&w.programs)
+        arena_free(&w.delays)
+        arena_free(&e.samples)
+
+    def _read_costs(self, costs):
+        cdef world *w = &self.e.w
+        w.s.context_switch = costs.context_switch
+        w.cost.cgroup_mkdir = costs.cgroup_mkdir
+        w.cost.cgroup_rmdir = costs.cgroup_rmdir
+        w.cost.cgroup_attach = costs.cgroup_attach
+        w.cost.fork = costs.fork
+        w.cost.exit = costs.exit
+        w.cost.css_offline = costs.css_offline
+        w.cost.css_release = costs.css_release
+        w.cost.css_free = costs.css_free
+        w.cost.cgroup_free = costs.cgroup_free
+        w.cost.alloc = costs.alloc
+        w.cost.alloc_miss = costs.alloc_miss
+        w.cost.create_check = costs.create_check
+        w.cost.cache_create = costs.cache_create
+        w.cost.kernfs_add = costs.kernfs_add
+        w.cost.kernfs_remove = costs.kernfs_remove
+        w.cost.shrink = costs.shrink
+        w.cost.shutdown = costs.shutdown
+        w.cost.release = costs.release
+        w.cost.ipi = costs.ipi
+        w.cost.rcu_callback = costs.rcu_callback
+        w.cost.worker_create = costs.worker_create
+        w.cost.page_alloc = costs.page_alloc
+        w.cost.page_free = costs.page_free
+        points = costs.list_hop
+        w.cost.hops = <hop_point *>zeroed(len(points) * sizeof(hop_point))
+        for i, (length, picoseconds) in enumerate(points):
+            w.cost.hops[<int>i].length = length
+            w.cost.hops[<int>i].picoseconds = picoseconds
+        w.cost.nhops = len(points)
+
+    def _read_knobs(self, design, machine, str walk):
+        cdef world *w = &self.e.w
+        kmem = machine.kmem != "off"
+        if design.accounting == "opt-in":
+            kmem = machine.kmem == "on"
+        w.k.kmem = kmem
+        w.k.children = kmem and design.child_caches
+        w.k.root_list = design.root_list
+        w.k.memcg_list = design.memcg_list
+        w.k.barrier_batch = design.typesafe_free == "barrier-batch"
+        w.k.deactivation = _DEACTIVATIONS[design.deactivation]
+        w.k.child_sysfs = design.child_sysfs
+        w.k.entrained = design.barrier_marker == "entrained"
+        w.k.join_waits = design.join_waits
+        w.k.literal = walk == "literal"
+        w.k.kernfs_per_cache = machine.kernfs_per_cache
+        w.k.kernfs_per_cgroup = machine.kernfs_per_cgroup
+
+    def _make_root_memcg(self):
+        cdef uint32_t index
+        arena_take(&self.e.w.m.groups, &index)
+        cdef mem_cgroup *m = memcg_at(&self.e.w.m, index)
+        m.refs = 1
+        m.parent = NIL
+        m.kmemcg_id = -1
+        m.online = 1
+        list_init(&m.kmem_caches)
+
+    def _make_cpus(self, int32_t count):
+        cdef world *w = &self.e.w
+        cdef task *t
+        cdef int32_t i
+        w.s.cpus = <cpu *>zeroed(count * sizeof(cpu))
+        w.r.data = <rcu_data *>zeroed(count * sizeof(rcu_data))
+        w.s.pools = <worker_pool *>zeroed((count + 1) * sizeof(worker_pool))
+        w.s.ncpus = count
+        for i in range(count):
+            w.s.cpus[i].ends = FOREVER
+            w.r.data[i].blimit = BLIMIT
+            task_new(w, i, True, &t)
+            t.is_softirq = 1
+            task_push(t, F_SOFTIRQ)
+            w.s.cpus[i].softirq = t
+        for i in range(count + 1):
+            w.s.pools[i].cpu = i if i < count else -1
+            w.s.pools[i].worklist.first = w.s.pools[i].worklist.last = NIL
+            w.s.pools[i].cull_at = FOREVER
+
+    def _make_queues(self, str create_queue):
+        cdef world *w = &self.e.w
+        cdef uint32_t index
+        self._make_queue(EVENTS, MAX_ACTIVE, False)
+        self._make_queue(CGROUP_DESTROY, 1, False)
+        w.k.create_queue = EVENTS
+        if create_queue in ("ordered", "per-cpu-1"):
+            self._make_queue(KMEM_CACHE, 1, create_queue == "ordered")
+            w.k.create_queue = KMEM_CACHE
+        arena_take(&w.q.works, &index)
+        w.destroy_work = index
+        work_at(&w.q, index).kind = W_BARRIER
+
+    def _make_queue(self, int number, uint32_t max_active, bint ordered):
+        cdef world *w = &self.e.w
+        cdef int32_t i
+        cdef pool_queue *q = <pool_queue *>zeroed(w.s.ncpus * sizeof(pool_queue))
+        for i in range(w.s.ncpus):
+            q[i].pool = w.s.ncpus if ordered else i
+            q[i].max_active = max_active
+            q[i].delayed.first = q[i].delayed.last = NIL
+        w.q.queues[number] = q
+        w.q.one_pool[number] = ordered
+
+    # --- running ---
+
+    cdef int advance(self, long long when) except -1:
+        cdef engine *e = &self.e
+        cdef int kind = 0, events = 0
+        cdef int32_t number = 0
+        cdef int64_t at
+        with nogil:
+            while True:
+                at = next_event(e, &kind, &number)
+                if at > when:
+                    break
+                run_event(e, at, kind, number)
+                events += 1
+                if events == EVENTS_A_CHECK:
+                    events = 0
+                    with gil:
+                        PyErr_CheckSignals()
+        e.w.s.now = max(e.w.s.now, when)
+        return 0
+
+    cdef int drain_or_run(self, bint drain) except -1:
+        """Run until nothing is left, or until no user task is."""
+        cdef engine *e = &self.e
+        cdef int kind = 0, events = 0
+        cdef int32_t number = 0
+        cdef int64_t at
+        with nogil:
+            while busy(e) if drain else e.w.n.user_tasks != 0:
+                at = next_event(e, &kind, &number)
+                run_event(e, at, kind, number)
+                events += 1
+                if events == EVENTS_A_CHECK:
+                    events = 0
+                    with gil:
+                        PyErr_CheckSignals()
+        return 0
+
+    cdef unsigned int call(
+        self, int function, unsigned int a, unsigned int b, unsigned int c,
+        unsigned int d, long long n,
+    ) except? 0:
+        """Run a function as the world's own user task; return its result."""
+        cdef engine *e = &self.e
+        cdef world *w = &e.w
+        cdef task *t
+        cdef frame *f
+        cdef int kind = 0
+        cdef int32_t number = 0
+        cdef int64_t at
+        w.n.user_tasks += 1
+        task_new(w, w.main_cpu, False, &t)
+        f = task_push(t, function)
+        f.a, f.b, f.c, f.d, f.n = a, b, c, d, n
+        w.main = t
+        sched_wake(&w.s, t)
+        with nogil:
+            settle(e)
+            while w.main != NULL:
+                at = next_event(e, &kind, &number)
+                run_event(e, at, kind, number)
+        w.n.user_tasks -= 1
+        note_drained(e)
+        return w.main_result
+
+    # --- handles: generation * 2**32 + index ---
+
+    def _memcg(self, handle):
+        cdef uint64_t number = handle
+        cdef uint32_t index = number & 0xFFFFFFFF
+        cdef mem_cgroup *m
+        if index < self.e.w.m.groups.used:
+            m = memcg_at(&self.e.w.m, index)
+            if m.generation == number >> 32:
+                return index
+        raise StaleHandleError("the cgroup of this handle is gone")
+
+    def _live(self, handle, str what):
+        index = self._memcg(handle)
+        if memcg_at(&self.e.w.m, index).dead:
+            raise LifecycleError(f"the cgroup is removed; {what} needs a live one")
+        return index
+
+    def _root(self, number):
+        if not 0 <= number < self.e.w.c.roots.used:
+            raise StaleHandleError("there is no root cache of this number")
+        return number
+
+    def _handle(self, uint32_t index):
+        return <uint64_t>memcg_at(&self.e.w.m, index).generation << 32 | index
+
+    # --- the face ---
+
+    @property
+    def now_ns(self) -> int:
+        """Return the virtual time."""
+        return self.e.w.s.now
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether a program, a work item or a callback is left."""
+        return busy(&self.e)
+
+    def boot_cache(
+        self, size: int, accounted: bool, typesafe: bool, reclaimable: bool
+    ) -> int:
+        """Create a root cache before time begins."""
+        cdef uint32_t number
+        if self.e.w.s.now:
+            raise LifecycleError("time has begun; a boot cache needs time 0")
+        link_root(&self.e.w, size, accounted, typesafe, reclaimable, &number)
+        return number
+
+    def create_cache(
+        self, size: int, accounted: bool, typesafe: bool, reclaimable: bool
+    ) -> int:
+        """Create a root cache."""
+        cdef unsigned int flags = accounted | typesafe << 1 | reclaimable << 2
+        return self.call(F_CREATE_ROOT, size, flags, NIL, NIL, 0)
+
+    def mkdir(self, parent: int = 0) -> int:
+        """Make a memory cgroup; return its handle."""
+        cdef uint32_t index = self._live(parent, "mkdir")
+        index = self.call(
+            F_MKDIR, index, memcg_at(&self.e.w.m, index).generation, NIL, NIL, 0
+        )
+        if index == NIL:
+            raise LifecycleError("no kmemcg_id is left (ENOSPC); mkdir needs one")
+        return self._handle(index)
+
+    def rmdir(self, handle: int) -> None:
+        """Remove a cgroup that has no tasks and no children."""
+        cdef uint32_t index = self._live(handle, "rmdir")
+        if not index:
+            raise BusyError("the root cgroup is busy; rmdir needs another (EBUSY)")
+        if not self.call(
+            F_RMDIR, index, memcg_at(&self.e.w.m, index).generation, NIL, NIL, 0
+        ):
+            raise BusyError("the cgroup has children or tasks; rmdir needs none (EBUSY)")
+
+    def alloc(self, number: int, handle: int, count: int) -> None:
+        """Allocate objects as a task of the cgroup would, one by one."""
+        root, memcg = self._root(number), self._live(handle, "alloc")
+        self.call(F_ALLOC, root, memcg, 1, NIL, count)
+
+    def pin(self, number: int, handle: int, count: int) -> None:
+        """Allocate objects that stay until drop_caches()."""
+        root, memcg = self._root(number), self._live(handle, "pin")
+        self.call(F_ALLOC, root, memcg, 2, NIL, count)
+
+    def free(self, number: int, handle: int, count: int) -> None:
+        """Free objects, those of the cgroup's own cache first."""
+        cdef uint32_t root = self._root(number)
+        cdef uint32_t memcg = self._memcg(handle)
+        if not self.call(
+            F_FREE_OBJECTS, root, memcg, NIL,
+            memcg_at(&self.e.w.m, memcg).generation, count,
+        ):
+            raise LifecycleError("fewer objects are allocated than free was asked for")
+
+    def drop_caches(self) -> None:
+        """Free the pinned objects of reclaimable caches."""
+        self.call(F_DROP_CACHES, NIL, NIL, NIL, NIL, 0)
+
+    def program(self, steps) -> int:
+        """Add a program; return its number."""
+        cdef world *w = &self.e.w
+        cdef uint32_t number
+        cdef program *p
+        cdef Py_ssize_t i, j
+        rows = [tuple(row) for row in steps]
+        for row in rows:
+            if len(row) != 5 or not OP_MKDIR <= row[0] <= OP_DROP_CACHES:
+                raise ValueError(f"{row} is no step; expected (op, a, b, c, d)")
+            if min(row[1:]) < 0 or max(row[1:]) >= FOREVER:
+                raise ValueError(f"{row} has a figure out of range; expected 0 to 2**62")
+            if row[0] == OP_FORK and row[1] >= w.programs.used:
+                raise ValueError(f"{row} forks no earlier program")
+            if row[0] in (OP_ALLOC, OP_PIN) and max(row[1:4]) >= 1 << 31:
+                raise ValueError(f"{row} has a figure out of range; expected under 2**31")
+        arena_take(&w.programs, &number)
+        p = <program *>arena_at(&w.programs, number)
+        p.nsteps = 0
+        p.steps = <int64_t *>zeroed(len(rows) * 5 * sizeof(int64_t))
+        p.nsteps = len(rows)
+        for i in range(p.nsteps):
+            for j in range(5):
+                p.steps[5 * i + j] = rows[i][j]
+        return number
+
+    def spawn(
+        self, number: int, repeat: int = 1, at_ns: int = 0, until_ns: int = 0
+    ) -> None:
+        """Start a task that runs a program *repeat* times from *at_ns* on.
+
+        until_ns: no repetition starts later; 0 is for ever.
+        """
+        cdef world *w = &self.e.w
+        cdef task *t
+        cdef frame *f
+        cdef uint64_t until = until_ns
+        if not 0 <= number < w.programs.used:
+            raise ValueError(f"there is no program {number}; there are {w.programs.used}")
+        task_new(w, 0, False, &t)
+        f = task_push(t, F_PROGRAM)
+        f.a = number
+        f.n = repeat
+        f.v = at_ns
+        f.c = <uint32_t>(until & 0xFFFFFFFF)
+        f.d = <uint32_t>(until >> 32)
+        w.n.user_tasks += 1
+        sched_wake(&w.s, t)
+        with nogil:
+            settle(&self.e)
+
+    def run(self) -> None:
+        """Run until all programs have ended."""
+        self.drain_or_run(False)
+
+    def drain(self) -> None:
+        """Run until no program, work item or callback is left."""
+        self.drain_or_run(True)
+
+    def advance_to(self, when: int) -> None:
+        """Run everything up to and including *when*."""
+        self.advance(when)
+
+    def next_event_ns(self) -> int:
+        """Return when something happens next without a further call."""
+        cdef int kind = 0
+        cdef int32_t number = 0
+        return next_event(&self.e, &kind, &number)
+
+    # --- what comes out ---
+
+    def counters(self) -> dict:
+        """Return everything counted so far."""
+        cdef engine *e = &self.e
+        cdef world *w = &e.w
+        return {
+            "virtual_ns": w.n.ended_at,
+            "drained_ns": e.drained_at,
+            "iterations": w.n.iterations,
+            "mkdir_failures": w.n.mkdir_failures,
+            "locks": {name: self._mutex(i) for i, name in enumerate(_MUTEX_NAMES)},
+            "grace_periods": {
+                "synchronous": w.n.sync_waits,
+                "under_cgroup_mutex": w.n.sync_under_cgroup,
+                "under_slab_mutex": w.n.sync_under_slab,
+                "asynchronous": w.n.async_waits,
+                "elapsed": w.r.completed,
+            },
+            "rcu_barriers": w.n.barriers,
+            "ipis": w.n.ipis,
+            "list_hops": {
+                "create": w.n.hops[HOPS_CREATE],
+                "grow": w.n.hops[HOPS_GROW],
+                "offline": w.n.hops[HOPS_OFFLINE],
+                "free": w.n.hops[HOPS_FREE],
+            },
+            "caches": {
+                "created": w.n.caches_created,
+                "live": w.n.caches,
+                "dying": w.n.caches_dying,
+                "peak": w.n.caches_peak,
+                "peak_dying": w.n.caches_dying_peak,
+            },
+            "cgroups": {
+                "created": w.n.cgroups_created,
+                "live": w.n.cgroups,
+                "dying": w.n.cgroups_dying,
+                "peak": w.n.cgroups_peak,
+                "peak_dying": w.n.cgroups_dying_peak,
+            },
+            "kernfs_nodes": w.n.nodes,
+            "kernfs_nodes_peak": w.n.nodes_peak,
+            "slab_bytes": w.n.slab_bytes,
+            "slab_bytes_peak": w.n.slab_bytes_peak,
+            "kworkers": w.q.kworkers,
+            "kworkers_peak": w.q.kworkers_peak,
+            "uninterruptible_peak": w.s.uninterruptible_peak,
+            "load1": e.load[0] / <double>FIXED_1,
+            "load5": e.load[1] / <double>FIXED_1,
+            "load15": e.load[2] / <double>FIXED_1,
+            "load1_peak": e.load_peak / <double>FIXED_1,
+            "callbacks": {
+                "queued": w.r.queued,
+                "invoked": w.r.invoked,
+                "longest_queue": w.r.longest,
+            },
+            "works": self._works(),
+            "creation_delays_ns": self._delays(),
+            "creations_never": w.n.pairs_missed - w.delays.used,
+            "misses": w.n.misses,
+            "findings": [
+                {
+                    "id": name,
+                    "at_ns": w.n.findings[<int>kind].at,
+                    "count": w.n.findings[<int>kind].count,
+                }
+                for kind, name in _FINDING_NAMES
+                if w.n.findings[<int>kind].count
+            ],
+        }
+
+    def _mutex(self, int number):
+        cdef mutex *m = &self.e.w.s.mutexes[number]
+        return {
+            "holds": m.holds,
+            "held_ns": m.held_ns,
+            "waited_ns": m.waited_ns,
+            "longest_wait_ns": m.longest_wait_ns,
+            "longest_queue": m.longest_queue,
+        }
+
+    def _works(self):
+        cdef world *w = &self.e.w
+        names = ["events", "cgroup_destroy"]
+        if w.k.create_queue == KMEM_CACHE:
+            names.append(
+                "memcg_kmem_cache_create" if w.q.one_pool[KMEM_CACHE]
+                else "memcg_kmem_cache"
+            )
+        return {
+            name: {
+                "queued": w.q.queued[<int>i],
+                "run": w.q.run[<int>i],
+                "longest_pending_ns": w.q.longest_pending_ns[<int>i],
+            }
+            for i, name in enumerate(names)
+        }
+
+    def _delays(self):
+        import numpy
+
+        cdef world *w = &self.e.w
+        delays = numpy.empty(w.delays.used, dtype=numpy.int64)
+        cdef int64_t[::1] view = delays
+        if w.delays.used:
+            memcpy(&view[0], w.delays.entries, w.delays.used * sizeof(int64_t))
+        return delays
+
+    def timeline(self) -> list:
+        """Return the sampled columns, a row each *sample_ns*."""
+        cdef uint32_t i
+        cdef sample *row
+        rows = []
+        for i in range(self.e.samples.used):
+            row = &(<sample *>self.e.samples.entries)[i]
+            rows.append(
+                (
+                    row.t_ns,
+                    row.caches,
+                    row.caches_dying,
+                    row.cgroups,
+                    row.cgroups_dying,
+                    row.kernfs_nodes,
+                    row.slab_bytes,
+                    row.kworkers,
+                    row.uninterruptible,
+                    row.load1,
+                    row.creations_pending,
+                    row.callbacks,
+                )
+            )
+        return rows
+
+    # --- contents ---
+
+    def _serial(self, uint32_t cache):
+        return cache_at(&self.e.w.c, cache).serial
+
+    def _cache_list(self, uint32_t first, size_t offset):
+        """Return the serials of a list of caches by its link's offset."""
+        cdef world *w = &self.e.w
+        cdef uint32_t i = first
+        serials = []
+        while i != NIL:
+            if len(serials) > w.c.caches.used:
+                raise CorruptionError("a list of caches has a cycle")
+            serials.append(cache_at(&w.c, i).serial)
+            i = (<uint32_t *>(<char *>links_at(&w.c, i) + offset))[0]
+        return serials
+
+    def _memcgs(self):
+        cdef world *w = &self.e.w
+        cdef uint32_t i = w.m.all.first
+        groups = []
+        while i != NIL:
+            groups.append(i)
+            i = memcg_at(&w.m, i).siblings.next
+        return groups
+
+    def state(self) -> dict:
+        """Return every structure's contents by serial numbers."""
+        cdef world *w = &self.e.w
+        cdef cache_links l
+        cdef size_t in_all = <char *>&l.caches - <char *>&l
+        cdef size_t in_children = <char *>&l.children - <char *>&l
+        cdef size_t in_memcg = <char *>&l.memcg - <char *>&l
+        cdef uint32_t i, j
+        cdef root_cache *r
+        cdef kmem_cache *c
+        cdef mem_cgroup *m
+        roots = []
+        i = w.c.root_list.first
+        while i != NIL:
+            roots.append(cache_at(&w.c, root_at(&w.c, i).cache).serial)
+            i = root_at(&w.c, i).roots.next
+        children, slots, caches, kmem_caches, memcgs = {}, {}, {}, {}, {}
+        for i in range(w.c.roots.used):
+            r = root_at(&w.c, i)
+            serial = cache_at(&w.c, r.cache).serial
+            children[serial] = self._cache_list(r.children.first, in_children)
+            slots[serial] = {}
+            if r.slots != NULL:
+                for j in range(w.c.nr_ids):
+                    if r.slots[j] != NIL:
+                        slots[serial][j] = cache_at(&w.c, r.slots[j]).serial
+        i = w.c.all.first
+        while i != NIL:
+            c = cache_at(&w.c, i)
+            caches[c.serial] = (
+                c.inuse, c.slabs, c.pinned, bool(c.deactivated), c.nodes
+            )
+            i = links_at(&w.c, i).caches.next
+        for index in self._memcgs():
+            m = memcg_at(&w.m, index)
+            kmem_caches[m.serial] = self._cache_list(m.kmem_caches.first, in_memcg)
+            memcgs[m.serial] = (
+                m.kmemcg_id, m.refs, bool(m.online), bool(m.dead), m.tasks
+            )
+        return {
+            "now": w.s.now,
+            "slab_caches": self._cache_list(w.c.all.first, in_all),
+            "slab_root_caches": roots,
+            "children": children,
+            "kmem_caches": kmem_caches,
+            "rcu_destroy": self._cache_list(w.c.rcu_destroy.first, in_all),
+            "slots": slots,
+            "caches": caches,
+            "memcgs": memcgs,
+            "locks": {
+                name: (
+                    w.s.mutexes[<int>k].owner != NULL, w.s.mutexes[<int>k].length
+                )
+                for k, name in enumerate(_MUTEX_NAMES)
+            },
+            "rcu": (w.r.gpnum, w.r.completed),
+            "qlen": [rcu_qlen(&w.r.data[<int>k]) for k in range(w.s.ncpus)],
+            "workers": [
+                (
+                    w.s.pools[<int>k].workers,
+                    w.s.pools[<int>k].idle,
+                    w.s.pools[<int>k].worklist.length,
+                )
+                for k in range(w.s.ncpus + 1)
+            ],
+        }
+
+    def validate(self) -> None:
+        """Check the invariants of lists, ids and references.
+
+        Raises: CorruptionError.
+        """
+        cdef world *w = &self.e.w
+        cdef root_cache *r
+        cdef kmem_cache *c
+        cdef mem_cgroup *m
+        cdef cache_links *links
+        cdef uint32_t i, j
+        state = self.state()
+        if len(state["slab_caches"]) != w.c.all.length:
+            raise CorruptionError("slab_caches is not as long as it was counted")
+        children = [s for serials in state["children"].values() for s in serials]
+        if len(state["slab_caches"]) != w.c.roots.used + len(children):
+            raise CorruptionError("slab_caches is not the roots and their children")
+        lists = [s for serials in state["kmem_caches"].values() for s in serials]
+        if sorted(children) != sorted(lists):
+            raise CorruptionError("the cgroups' caches are not the roots' children")
+        for i in range(w.c.roots.used):
+            r = root_at(&w.c, i)
+            if r.slots == NULL:
+                continue
+            for j in range(w.c.nr_ids):
+                if r.slots[j] == NIL:
+                    continue
+                links = links_at(&w.c, r.slots[j])
+                c = cache_at(&w.c, r.slots[j])
+                m = memcg_at(&w.m, links.memcg_index)
+                if links.root != i or not c.live:
+                    raise CorruptionError("a slot holds another root's cache")
+                if c.deactivated and m.kmem_online:
+                    raise CorruptionError("a slot holds a cache that is not active")
+                if m.kmemcg_id != <int32_t>j:
+                    raise CorruptionError("a slot holds another cgroup's cache")
+        i = w.c.all.first
+        while i != NIL:
+            c = cache_at(&w.c, i)
+            links = links_at(&w.c, i)
+            r = root_at(&w.c, links.root)
+            if c.inuse > <int64_t>c.slabs * r.per_slab or c.pinned > c.inuse:
+                raise CorruptionError("a cache has more objects than its slabs hold")
+            if links.caches.next != NIL and (
+                links_at(&w.c, links.caches.next).caches.prev != i
+            ):
+                raise CorruptionError("slab_caches: next->prev is another entry")
+            i = links.caches.next
+        ids = [memcg[0] for memcg in state["memcgs"].values() if memcg[0] >= 0]
+        if len(set(ids)) != len(ids):
+            raise CorruptionError("two cgroups have one kmemcg_id")

@@ -1,0 +1,90 @@
+"""Intrusive doubly linked lists of entries named by 32-bit indices.
+
+A list_head belongs to whoever owns the list; every entry embeds a list_link. *links* is
+the address of entry 0's link and *stride* the distance of two entries. No function
+allocates or can fail. include/linux/list.h
+"""
+
+from libc.stdint cimport uint32_t
+
+from slabcore.arena cimport NIL
+
+
+cdef struct list_link:
+    uint32_t next
+    uint32_t prev
+
+
+cdef struct list_head:
+    uint32_t first
+    uint32_t last
+    uint32_t length
+
+
+cdef inline list_link *list_at(void *links, size_t stride, uint32_t i) noexcept nogil:
+    return <list_link *>(<char *>links + i * stride)
+
+
+cdef inline void list_init(list_head *head) noexcept nogil:
+    head.first = NIL
+    head.last = NIL
+    head.length = 0
+
+
+cdef inline void list_add(
+    list_head *head, void *links, size_t stride, uint32_t i
+) noexcept nogil:
+    """Put entry *i* first."""
+    cdef list_link *link = list_at(links, stride, i)
+    link.prev = NIL
+    link.next = head.first
+    if head.first == NIL:
+        head.last = i
+    else:
+        list_at(links, stride, head.first).prev = i
+    head.first = i
+    head.length += 1
+
+
+cdef inline void list_add_tail(
+    list_head *head, void *links, size_t stride, uint32_t i
+) noexcept nogil:
+    """Put entry *i* last."""
+    cdef list_link *link = list_at(links, stride, i)
+    link.next = NIL
+    link.prev = head.last
+    if head.last == NIL:
+        head.first = i
+    else:
+        list_at(links, stride, head.last).next = i
+    head.last = i
+    head.length += 1
+
+
+cdef inline void list_del(
+    list_head *head, void *links, size_t stride, uint32_t i
+) noexcept nogil:
+    """Take entry *i* out."""
+    cdef list_link *link = list_at(links, stride, i)
+    if link.prev == NIL:
+        head.first = link.next
+    else:
+        list_at(links, stride, link.prev).next = link.next
+    if link.next == NIL:
+        head.last = link.prev
+    else:
+        list_at(links, stride, link.next).prev = link.prev
+    link.next = NIL
+    link.prev = NIL
+    head.length -= 1
+
+
+cdef inline uint32_t list_walk(
+    list_head *head, void *links, size_t stride
+) noexcept nogil:
+    """Visit every entry; return how many there are."""
+    cdef uint32_t i = head.first, hops = 0
+    while i != NIL:
+        hops += 1
+        i = list_at(links, stride, i).next
+    return hops

@@ -1,0 +1,66 @@
+"""FIFO mutexes: unlocking hands the mutex to the first in line.
+
+A task spins in line while the owner runs or is about to and nobody in line sleeps
+(mutex_spin_on_owner(), kernel/locking/mutex.c); else it sleeps.
+"""
+
+from slabcore.clock cimport FOREVER
+from slabcore.sched cimport (
+    QUEUED,
+    RUNNING,
+    cpu_begin,
+    mutex,
+    sched,
+    sched_wake,
+    task,
+)
+
+
+cdef inline void mutex_own(sched *s, mutex *m, task *t) noexcept nogil:
+    m.owner = t
+    m.since = s.now
+    m.holds += 1
+
+
+cdef inline bint mutex_lock(sched *s, mutex *m, task *t) noexcept nogil:
+    """Take the mutex, or get in line and return False."""
+    if m.owner == NULL:
+        mutex_own(s, m, t)
+        return True
+    t.wants_since = s.now
+    if (m.owner.state == RUNNING or m.owner.state == QUEUED) and (
+        m.last == NULL or m.last.spins
+    ):
+        t.spins = 1
+        t.left = FOREVER
+    t.line_next = NULL
+    if m.last == NULL:
+        m.first = t
+    else:
+        m.last.line_next = t
+    m.last = t
+    m.length += 1
+    m.longest_queue = max(m.longest_queue, m.length)
+    return False
+
+
+cdef inline void mutex_unlock(sched *s, mutex *m) noexcept nogil:
+    cdef task *t = m.first
+    m.held_ns += s.now - m.since
+    m.owner = NULL
+    if t == NULL:
+        return
+    m.first = t.line_next
+    if m.first == NULL:
+        m.last = NULL
+    m.length -= 1
+    m.waited_ns += s.now - t.wants_since
+    m.longest_wait_ns = max(m.longest_wait_ns, s.now - t.wants_since)
+    mutex_own(s, m, t)
+    if not t.spins:
+        sched_wake(s, t)
+        return
+    t.spins = 0
+    t.left = 0
+    if t.state == RUNNING:
+        cpu_begin(s, &s.cpus[t.cpu])

@@ -1,0 +1,108 @@
+"""Caches: the lists they are on, their slabs, their directories. mm/slab.h, mm/slub.c
+
+What every walk touches is 32 bytes a cache, apart from the rest. Roots are few and have
+the arrays of children besides.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+
+from slabcore.arena cimport NIL, arena, arena_at
+from slabcore.list cimport list_head, list_link
+
+cdef enum:
+    MAX_ORDER = 3           # slub_max_order
+
+
+cdef struct cache_links:
+    list_link caches        # slab_caches; after shutdown, a list of caches to free
+    list_link children      # of the root
+    list_link memcg         # memcg->kmem_caches
+    uint32_t root           # number of the root; its own for a root
+    uint32_t memcg_index    # NIL for a root
+
+
+cdef struct kmem_cache:
+    int64_t serial
+    uint32_t inuse          # objects
+    uint32_t slabs
+    uint32_t pinned
+    uint32_t nodes          # kernfs nodes of its directory
+    uint8_t deactivated
+    uint8_t live
+
+
+cdef struct root_cache:
+    uint32_t cache
+    list_link roots         # slab_root_caches
+    list_head children
+    uint32_t *slots         # memcg_caches: kmemcg_id -> child
+    int64_t *missed_at      # first miss of that cgroup; -1: none
+    uint32_t per_slab
+    uint32_t keep           # empty slabs that a free leaves: min_partial and the CPU's
+    int32_t order
+    uint32_t size
+    uint8_t accounted
+    uint8_t typesafe
+    uint8_t reclaimable
+
+
+cdef struct slab_caches:
+    arena links             # cache_links and kmem_cache share their indices
+    arena caches
+    arena roots
+    arena accounted         # numbers of the accounted roots
+    list_head all           # slab_caches
+    list_head root_list     # slab_root_caches
+    list_head rcu_destroy   # slab_caches_to_rcu_destroy
+    int64_t serial
+    int64_t page_size
+    uint32_t min_objects
+    uint32_t nr_ids         # length of every root's arrays
+
+
+cdef inline cache_links *links_at(slab_caches *s, uint32_t i) noexcept nogil:
+    return &(<cache_links *>s.links.entries)[i]
+
+
+cdef inline kmem_cache *cache_at(slab_caches *s, uint32_t i) noexcept nogil:
+    return &(<kmem_cache *>s.caches.entries)[i]
+
+
+cdef inline root_cache *root_at(slab_caches *s, uint32_t number) noexcept nogil:
+    return &(<root_cache *>s.roots.entries)[number]
+
+
+cdef inline root_cache *root_of(slab_caches *s, uint32_t i) noexcept nogil:
+    return root_at(s, links_at(s, i).root)
+
+
+cdef inline uint32_t accounted_at(slab_caches *s, uint32_t i) noexcept nogil:
+    return (<uint32_t *>s.accounted.entries)[i]
+
+
+cdef inline void root_layout(slab_caches *s, root_cache *r, uint32_t size) noexcept nogil:
+    """Choose a slab's order and what stays cached (kmem_cache_open(), mm/slub.c)."""
+    cdef int32_t bits = 0
+    cdef uint32_t rest = size
+    r.size = size
+    r.order = 0
+    while (s.page_size << r.order) // size < s.min_objects and r.order < MAX_ORDER:
+        r.order += 1
+    while (s.page_size << r.order) < size:
+        r.order += 1
+    r.per_slab = <uint32_t>((s.page_size << r.order) // size)
+    while rest:
+        bits += 1
+        rest >>= 1
+    r.keep = <uint32_t>min(max((bits - 1) // 2, 5), 10) + 1
+
+
+cdef inline int64_t slabs_for(const root_cache *r, int64_t objects) noexcept nogil:
+    return (objects + r.per_slab - 1) // r.per_slab
+
+
+cdef inline uint32_t root_slot(slab_caches *s, uint32_t root, int32_t id) noexcept nogil:
+    """Return the child that a cgroup has of a root, or NIL."""
+    if id < 0 or <uint32_t>id >= s.nr_ids:
+        return NIL
+    return root_at(s, root).slots[id]
