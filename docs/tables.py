@@ -1,0 +1,498 @@
+"""Write what README.md and docs/ show of the model: tables and the examples' output.
+
+    python docs/tables.py             everything that follows from the model
+    python docs/tables.py --timings   and what was timed, on this machine, today
+    python docs/tables.py --check     write nothing; status 1 if something is stale
+
+A block stands between `<!-- generated: NAME -->` and `<!-- end -->`. Blocks that hold
+timings differ by machine and day, so they are not checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import io
+import math
+import re
+import runpy
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from slabcore import Costs, Design, Kernel, Machine, designs, ms
+from slabcore.comparison import Comparison, Result, compare, number, seconds, whole
+from slabcore.machine import cost_presets
+from slabcore.report import verdict
+from slabcore.workloads import load, workloads
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+EXAMPLES = tuple(sorted((ROOT / "docs" / "examples").glob("*.py")))
+BLOCK = re.compile(
+    r"<!-- generated: (?P<name>[a-z-]+) -->\n(?P<text>.*?)<!-- end -->", re.DOTALL
+)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table: the first column left, the others right."""
+    head = list(head)
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    lines = (head, rule, *rows)
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+# --- runs -----------------------------------------------------------------------------
+
+# Every run that a table quotes: workload, settings.
+RUNS = MappingProxyType(
+    {
+        "frolov": ("frolov", ()),
+        "frolov, nokmem": ("frolov", ("machine.kmem=off",)),
+        "frolov, 1 CPU": ("frolov", ("machine.cpus=1",)),
+        "smythies, 8 CPUs": ("smythies", ("machine.cpus=8",)),
+        "smythies, 2 CPUs": ("smythies", ("machine.cpus=2",)),
+        "doug": ("doug", ()),
+        "doug, one looper": (
+            "doug",
+            (
+                "workload.programs.looper.copies=1",
+                "workload.programs.looper.repeat=200",
+            ),
+        ),
+    }
+)
+
+
+@functools.cache
+def run(name: str, design: str) -> Result:
+    """Return what one design did in one of RUNS."""
+    workload, settings = RUNS[name]
+    return compare(workload, [design], overrides=settings)[design]
+
+
+@functools.cache
+def comparison(name: str, *names: str) -> Comparison:
+    """Return one of RUNS under several designs."""
+    workload, settings = RUNS[name]
+    return compare(workload, names, overrides=settings)
+
+
+class Storm(NamedTuple):
+    """What the removal of many idle cgroups took."""
+
+    offline_ms: float
+    """cgroup_mutex held a cgroup, but for the release works."""
+    gone_s: float
+    """From the first rmdir until nothing is left."""
+    synchronous: float
+    barriers: int
+    hops: int
+
+
+@functools.cache
+def storm(design: str, cgroups: int) -> Storm:
+    """Make cgroups with the caches of workload doug, then remove them all at once."""
+    workload = load("doug")
+    kernel = Kernel(design, machine=workload.host())
+    for root in workload.roots():
+        kernel.create_cache(
+            root.name,
+            object_size=root.object_size,
+            accounted=root.accounted,
+            typesafe=root.typesafe,
+        )
+    used = [root.name for root in workload.roots() if root.accounted]
+    for index in range(cgroups):
+        memcg = kernel.mkdir(f"/{index}")
+        for cache in used:
+            kernel.alloc(cache, memcg)
+            kernel.free(cache, memcg)
+    kernel.advance(ms(1_000))
+    before, begun = kernel.counters, kernel.now_ns
+    for index in range(cgroups):
+        kernel.rmdir(f"/{index}")
+    removed = kernel.counters
+    kernel.drain()
+    after = kernel.counters
+    held = _held(after) - _held(removed)
+    return Storm(
+        offline_ms=held / cgroups / 1e6 - 2 * kernel.machine.costs.css_release / 1e6,
+        gone_s=(after["drained_ns"] - begun) / 1e9,
+        synchronous=_waits(after) - _waits(before),
+        barriers=after["rcu_barriers"] - before["rcu_barriers"],
+        hops=_hops(after) - _hops(before),
+    )
+
+
+def _held(counters) -> int:
+    return counters["locks"]["cgroup_mutex"]["held_ns"]
+
+
+def _waits(counters) -> int:
+    return counters["grace_periods"]["synchronous"]
+
+
+def _hops(counters) -> int:
+    return counters["list_hops"]["offline"] + counters["list_hops"]["free"]
+
+
+# --- the model held against real kernels ----------------------------------------------
+
+
+def _a_cgroup(count: Callable[[dict], int]) -> Callable[[Result], float]:
+    return lambda r: count(r.counters) / r.counters["cgroups"]["created"]
+
+
+MS = "ms an iteration"
+ENDS = "programs end, s"
+DRAIN = "drained after the programs, s"
+KWORKERS = "kworkers, most"
+ASLEEP = "tasks asleep uninterruptibly, most"
+LOAD = "load average, most"
+PERIODS = "grace periods waited for, a cgroup"
+BARRIERS = "rcu_barrier() calls, a cgroup"
+MADE = "caches made, a cgroup"
+WORKS = "creation works, a cgroup"
+
+FIGURES: MappingProxyType[str, Callable[[Result], float]] = MappingProxyType(
+    {
+        MS: lambda r: r.counters["virtual_ns"] / r.counters["iterations"] / 1e6,
+        ENDS: lambda r: r.counters["virtual_ns"] / 1e9,
+        DRAIN: lambda r: (r.counters["drained_ns"] - r.counters["virtual_ns"]) / 1e9,
+        KWORKERS: lambda r: r.counters["kworkers_peak"],
+        ASLEEP: lambda r: r.counters["uninterruptible_peak"],
+        LOAD: lambda r: r.counters["load1_peak"],
+        PERIODS: _a_cgroup(_waits),
+        BARRIERS: _a_cgroup(lambda c: c["rcu_barriers"]),
+        MADE: _a_cgroup(lambda c: c["caches"]["created"]),
+        WORKS: _a_cgroup(lambda c: c["misses"]),
+    }
+)
+REPORTED = MappingProxyType(
+    {
+        "iteration_ms": MS,
+        "virtual_s": ENDS,
+        "kworkers_peak": KWORKERS,
+        "load1_peak": LOAD,
+    }
+)
+
+# Figures of reports and measurements that are not in the workloads' files:
+# run, design, figure, least, most. 4.11 stands for the measured 4.12.10.
+MORE = (
+    ("frolov, nokmem", "4.7", MS, 4.33, 4.33),
+    ("frolov", "4.4", LOAD, 0, 1),
+    ("frolov", "4.6", LOAD, 5, 5),
+    ("frolov", "4.7", LOAD, 20, math.inf),
+    ("frolov", "4.9", LOAD, 20, math.inf),
+    ("frolov", "4.10", LOAD, 6, 6),
+    ("smythies, 8 CPUs", "4.7", LOAD, 0.09, 0.09),
+    ("doug", "4.8", MS, 242.6, 242.6),
+    ("doug", "4.10", MS, 39.9, 39.9),
+    ("doug", "4.11", MS, 14.8, 14.8),
+    ("doug", "4.8", DRAIN, 45.7, 45.7),
+    ("doug", "4.10", DRAIN, 7.74, 7.74),
+    ("doug", "4.11", DRAIN, 0.20, 0.20),
+    ("doug", "4.8", ASLEEP, 525, 525),
+    ("doug", "4.10", ASLEEP, 12, 12),
+    ("doug", "4.11", ASLEEP, 10, 10),
+    ("doug", "4.8", PERIODS, 19.0, 19.0),
+    ("doug", "4.10", PERIODS, 1.00, 1.00),
+    ("doug", "4.11", PERIODS, 0, 0.005),
+    ("doug", "4.8", BARRIERS, 0.99, 1),
+    ("doug", "4.10", BARRIERS, 0.997, 1),
+    ("doug", "4.11", BARRIERS, 0.34, 0.34),
+    ("doug", "4.8", MADE, 18.8, 18.8),
+    ("doug", "4.10", MADE, 18.9, 18.9),
+    ("doug", "4.11", MADE, 13.5, 13.5),
+    ("doug", "4.8", WORKS, 353, 353),
+    ("doug", "4.10", WORKS, 290, 290),
+    ("doug", "4.11", WORKS, 162, 162),
+    ("doug, one looper", "4.8", MS, 387, 387),
+    ("doug, one looper", "4.10", MS, 35.7, 35.7),
+    ("doug, one looper", "4.11", MS, 49.9, 49.9),
+    ("doug, one looper", "4.8", KWORKERS, 523, 523),
+    ("doug, one looper", "4.10", KWORKERS, 11, 11),
+    ("doug, one looper", "4.11", KWORKERS, 12, 12),
+    ("doug, one looper", "4.8", LOAD, 86.4, 86.4),
+    ("doug, one looper", "4.10", LOAD, 0.16, 0.16),
+    ("doug, one looper", "4.11", LOAD, 0.38, 0.38),
+)
+# Storms on the same kernels: design, cgroups, seconds until all was gone.
+STORMS = (
+    ("4.8", 100, 33.4),
+    ("4.8", 300, 99.8),
+    ("4.10", 100, 2.06),
+    ("4.10", 300, 6.65),
+    ("4.11", 100, 0.21),
+    ("4.11", 300, 0.95),
+)
+# The offline work of one cgroup with 19 caches in the traces, milliseconds.
+OFFLINES = (("4.8", 339.3), ("4.10", 17.3), ("4.11", 0.135))
+
+
+def measured() -> str:
+    """Hold every figure known of a real kernel against the model's."""
+    known = [*_reported(), *MORE]
+    rows = [
+        _against(name, design, figure, low, high, FIGURES[figure](run(name, design)))
+        for name, design, figure, low, high in sorted(known, key=_place)
+    ]
+    for design, cgroups, took in STORMS:
+        name = f"storm of {cgroups} cgroups"
+        gone = storm(design, cgroups).gone_s
+        rows.append(_against(name, design, "all gone, s", took, took, gone))
+    for design, took in OFFLINES:
+        name, held = "one cgroup, 19 caches", storm(design, 1).offline_ms
+        rows.append(_against(name, design, "offline work, ms", took, took, held))
+    return table(("run", "design", "figure", "measured", "model", "off by"), rows)
+
+
+def _reported() -> Iterator[tuple[str, str, str, float, float]]:
+    for name, (workload, settings) in RUNS.items():
+        if name not in ("frolov", "doug") and "smythies" not in name:
+            continue
+        for figure in load(workload).reported:
+            if figure.cpus is None or f"machine.cpus={figure.cpus}" in settings:
+                title = REPORTED[figure.figure]
+                yield name, figure.design, title, figure.low, figure.high
+
+
+def _place(row: tuple[str, str, str, float, float]) -> tuple[int, ...]:
+    name, design, figure, _, _ = row
+    version = map(int, design.split("."))
+    return list(RUNS).index(name), list(FIGURES).index(figure), *version
+
+
+def _against(
+    name: str, design: str, figure: str, low: float, high: float, model: float
+) -> tuple[str, ...]:
+    if high == math.inf:
+        shown = f"over {number(low)}"
+    else:
+        shown = " to ".join(dict.fromkeys((number(low), number(high))))
+    return name, design, figure, shown, number(model), _off(model, low, high)
+
+
+def _off(model: float, low: float, high: float) -> str:
+    """Return how far the model is from the nearest measured bound."""
+    if low <= float(f"{model:.3g}") <= high:
+        return "0"
+    bound = low if model < low else high
+    if not bound:
+        return number(model)
+    if model > 3 * bound:
+        return f"× {number(model / bound)}"
+    return f"{model / bound - 1:+.0%}".replace("-", "−")
+
+
+# --- blocks ---------------------------------------------------------------------------
+
+
+def answer() -> str:
+    """Answer the reviewer of 2017 in a table, and in words made from the figures."""
+    names = ("4.6", "4.8", "4.10", "4.11")
+    jobs = comparison("smythies, 8 CPUs", *names)
+    loops = [run("frolov", name) for name in names]
+    dicts = [result.to_dict() for result in jobs]
+    rows = [
+        ("**bug 172991**: a job on each of 8 CPUs", *[""] * len(names)),
+        ("kworkers, most", *(whole(d["kworkers_peak"]) for d in dicts)),
+        ("load average, most", *(number(d["load1_peak"]) for d in dicts)),
+        (
+            "longest wait for cgroup_mutex",
+            *(seconds(d["locks"]["cgroup_mutex"]["longest_wait_s"]) for d in dicts),
+        ),
+        (
+            "a cache creation stays pending, half of them",
+            *(seconds(d["creation_delay_s"]["p50"]) for d in dicts),
+        ),
+        ("… 99 of 100", *(seconds(d["creation_delay_s"]["p99"]) for d in dicts)),
+        (
+            "grace periods waited for, a cgroup",
+            *(number(FIGURES[PERIODS](result)) for result in jobs),
+        ),
+        (
+            "list hops, a cgroup",
+            *(
+                whole(round(_hops(r.counters) / r.counters["cgroups"]["created"]))
+                for r in jobs
+            ),
+        ),
+        ("**bug 190841**: 3000 cgroups in sequence", *[""] * len(names)),
+        ("ms an iteration", *(number(FIGURES[MS](result)) for result in loops)),
+        ("… as its reporter measured", *map(_as_reported, names)),
+    ]
+    said = [line for line in verdict(jobs) if line.startswith("The ")]
+    head = ("modelled, not measured", *names)
+    return table(head, rows) + "\n\n" + "\n".join(f"* {line}" for line in said)
+
+
+def _as_reported(name: str) -> str:
+    for figure in load("frolov").reported:
+        if figure.figure == "iteration_ms" and designs[figure.design] is designs[name]:
+            return " to ".join(dict.fromkeys((number(figure.low), number(figure.high))))
+    return "–"
+
+
+def inputs() -> str:
+    """List what each workload puts in, in its own words."""
+    parts = []
+    for name in workloads():
+        workload = load(name)
+        lines = [f"* {line}" for line in workload.inputs]
+        title = f"**{name}**: {workload.title[:1].lower() + workload.title[1:]}."
+        parts.append("\n".join((title, "", *lines)))
+    return "\n\n".join(parts)
+
+
+def grace_periods() -> str:
+    """Show what one grace period after another takes, as the offline of 4.9 waits."""
+    rows = []
+    for hz in (100, 250, 300, 1000):
+        took = [_offline_ns(design, hz) for design in ("4.9", "4.6 with 4.9's wait")]
+        tick = 1e9 / hz
+        cells = (f"{ns / tick:.1f} ticks, {number(ns / 1e6)} ms" for ns in took)
+        rows.append((str(hz), number(tick / 1e6), *cells))
+    head = ("HZ", "tick, ms", "since 4.8's timer wheel", "before")
+    return table(head, rows)
+
+
+def _offline_ns(name: str, hz: int) -> float:
+    """Return what a cache adds to the time that an offline holds slab_mutex."""
+    design: Design = designs["4.9"]
+    if name != "4.9":
+        design = design.replace(fqs_late_tick=0)
+    held = []
+    for caches in (1, 11):
+        kernel = Kernel(design, machine=Machine(cpus=2, hz=hz))
+        memcg = kernel.mkdir("/a")
+        for cache in range(caches):
+            kernel.create_cache(f"c{cache}", object_size=64, accounted=True)
+            kernel.alloc(f"c{cache}", memcg)
+            kernel.free(f"c{cache}", memcg)
+        kernel.advance(ms(1_000))
+        before = kernel.counters["locks"]["slab_mutex"]["held_ns"]
+        kernel.rmdir(memcg)
+        kernel.drain()
+        held.append(kernel.counters["locks"]["slab_mutex"]["held_ns"] - before)
+    return (held[1] - held[0]) / 10
+
+
+def growth() -> str:
+    """Count what removing cgroups takes, as they double."""
+    sizes = (50, 100, 200, 400)
+    rows = []
+    for title, count in (
+        ("grace periods waited for", lambda s: s.synchronous),
+        ("rcu_barrier() calls", lambda s: s.barriers),
+        ("list hops", lambda s: s.hops),
+    ):
+        for design in ("4.6", "4.8", "4.10", "4.11"):
+            counts = [count(storm(design, size)) for size in sizes]
+            slope = "–"
+            if counts[-1] and counts[-2]:
+                slope = f"{math.log2(counts[-1] / counts[-2]):.2f}"
+            rows.append((title, design, *map(whole, counts), slope))
+    return table(("", "design", *(f"{n} cgroups" for n in sizes), "slope"), rows)
+
+
+def costs() -> str:
+    """Show every cost of every preset."""
+    presets = [Costs.preset(name) for name in cost_presets()]
+    figures = [preset.to_dict() for preset in presets]
+    rows = []
+    for name, entry in figures[0].items():
+        if isinstance(entry, dict):
+            rows.append((f"`{name}`", *(_figure(f[name]) for f in figures)))
+    return table(("cost", *(preset.name for preset in presets)), rows)
+
+
+def _figure(entry: dict) -> str:
+    if "ns" in entry:
+        return seconds(entry["ns"] / 1e9)
+    points = (f"{number(ps / 1e3)} ns at {whole(n)}" for n, ps in entry["points"])
+    return ", ".join(points)
+
+
+def knobs() -> str:
+    """Show every knob of every preset."""
+    presets = list(designs.values())
+    rows = [("kernels", *(" to ".join(dict.fromkeys(d.kernels)) for d in presets))]
+    for knob in presets[0].knobs:
+        rows.append((f"`{knob}`", *(_word(design.knobs[knob]) for design in presets)))
+    return table(("", *(design.name for design in presets)), rows)
+
+
+def _word(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+BLOCKS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
+    {
+        "answer": answer,
+        "costs": costs,
+        "grace-periods": grace_periods,
+        "growth": growth,
+        "inputs": inputs,
+        "knobs": knobs,
+        "measured": measured,
+    }
+)
+TIMINGS: MappingProxyType[str, Callable[[], str]] = MappingProxyType({})
+
+
+# --- files ----------------------------------------------------------------------------
+
+
+def page(text: str, *, timings: bool) -> str:
+    """Return a page with its blocks made anew."""
+
+    def made(block: re.Match[str]) -> str:
+        name = block["name"]
+        if name in TIMINGS and not timings:
+            return block[0]
+        body = (BLOCKS | TIMINGS)[name]()
+        return f"<!-- generated: {name} -->\n{body}\n<!-- end -->"
+
+    return BLOCK.sub(made, text)
+
+
+def output(example: Path) -> str:
+    """Return what an example prints."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        runpy.run_path(str(example), run_name="__main__")
+    return printed.getvalue()
+
+
+def files(*, timings: bool = False) -> Iterator[tuple[Path, str]]:
+    """Yield every file that is written here, with what belongs in it."""
+    for path in PAGES:
+        yield path, page(path.read_text("utf-8"), timings=timings)
+    for path in EXAMPLES:
+        yield path.with_suffix(".out"), output(path)
+
+
+def main() -> int:
+    """Write or check; return the status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--timings", action="store_true", help="time this machine too")
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    options = parser.parse_args()
+    stale = []
+    for path, text in files(timings=options.timings):
+        if not path.exists() or path.read_text("utf-8") != text:
+            stale.append(path.relative_to(ROOT))
+            if not options.check:
+                path.write_text(text, "utf-8")
+    for path in stale:
+        print(f"{path}: {'stale' if options.check else 'written'}")
+    return int(options.check and bool(stale))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
