@@ -1,6 +1,6 @@
 """FIFO mutexes: unlocking hands the mutex to the first in line.
 
-A task spins in line while the owner runs or is about to and nobody in line sleeps
+A task spins in line while the owner is on a CPU or about to be on another one
 (mutex_spin_on_owner(), kernel/locking/mutex.c); else it sleeps.
 """
 
@@ -28,8 +28,8 @@ cdef inline bint mutex_lock(sched *s, mutex *m, task *t) noexcept nogil:
         mutex_own(s, m, t)
         return True
     t.wants_since = s.now
-    if (m.owner.state == RUNNING or m.owner.state == QUEUED) and (
-        m.last == NULL or m.last.spins
+    if m.owner.state == RUNNING or (
+        m.owner.state == QUEUED and m.owner.cpu != t.cpu
     ):
         t.spins = 1
         t.left = FOREVER

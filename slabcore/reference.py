@@ -140,7 +140,7 @@ class Cpu:
 class Mutex:
     """A FIFO mutex: unlocking hands it to the first in line.
 
-    A task spins in line while the owner runs or is about to and nobody in line sleeps
+    A task spins in line while the owner is on a CPU or about to be on another one
     (mutex_spin_on_owner(), kernel/locking/mutex.c); else it sleeps.
     """
 
@@ -534,9 +534,13 @@ class World:
         # A kworker sleeps most of the time, so it comes before whoever waits and
         # displaces a program in user mode: check_preempt_wakeup(), kernel/sched/fair.c.
         cpu.urgent.append(task)
-        if cpu.current is not None and cpu.current.user:
+        if cpu.current is None:
+            return
+        if cpu.current.user:
             cpu.current.left = cpu.ends - self.now
             self._displace(cpu)
+        elif cpu.current.spins:
+            self._stop_spinning(cpu.current)
 
     def _displace(self, cpu: Cpu) -> None:
         """Put the current program back to where it waits first."""
@@ -584,7 +588,7 @@ class World:
             return True
         task.wants = mutex
         task.wants_since = self.now
-        if owner.state in "RQ" and (not line or line[-1].spins):
+        if owner.state == "R" or (owner.state == "Q" and owner.cpu is not task.cpu):
             task.spins = True
             task.left = FOREVER
         line.append(task)

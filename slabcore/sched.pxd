@@ -227,9 +227,13 @@ cdef inline void sched_wake(sched *s, task *t) noexcept nogil:
         queue_append(&c.queue, t)
         return
     queue_append(&c.urgent, t)
-    if c.current != NULL and c.current.user:
+    if c.current == NULL:
+        return
+    if c.current.user:
         c.current.left = c.ends - s.now
         cpu_displace(s, c)
+    elif c.current.spins:
+        sched_stop_spinning(s, c.current)
 
 
 cdef inline void pool_wake_worker(sched *s, worker_pool *pool) noexcept nogil:
