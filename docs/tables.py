@@ -12,21 +12,38 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime
 import functools
 import io
 import math
+import multiprocessing
+import os
+import platform
 import re
+import resource
 import runpy
+import time
 from collections.abc import Callable, Iterable, Iterator
+from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+import msgspec
+
 from slabcore import Costs, Design, Kernel, Machine, designs, ms
-from slabcore.comparison import Comparison, Result, compare, number, seconds, whole
+from slabcore.comparison import (
+    Comparison,
+    Engine,
+    Result,
+    compare,
+    number,
+    seconds,
+    whole,
+)
 from slabcore.machine import cost_presets
 from slabcore.report import verdict
-from slabcore.workloads import load, workloads
+from slabcore.workloads import Workload, load, workloads
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -431,6 +448,134 @@ def _word(value: object) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
+# --- timings --------------------------------------------------------------------------
+
+TIMED = (
+    ("frolov", "4.6"),
+    ("frolov", "4.9"),
+    ("frolov", "4.11"),
+    ("smythies", "4.8"),
+    ("smythies", "4.11"),
+    ("doug", "4.8"),
+    ("doug", "4.11"),
+    ("ftrace-6.18", "4.9"),
+    ("life-4.10", "4.10"),
+)
+
+
+def _today() -> str:
+    """Say where and when something was timed."""
+    cpu = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        cpu = model[1] if model else cpu
+    parts = (
+        str(datetime.date.today()),
+        f"slabcore {metadata.version('slabcore')}",
+        f"{platform.python_implementation()} {platform.python_version()}",
+        platform.system(),
+        cpu,
+        f"{os.cpu_count()} CPUs",
+    )
+    return ", ".join(parts)
+
+
+def _took(workload: str, design: str, engine: Engine, rounds: int) -> float:
+    """Return the least seconds of some rounds."""
+    times = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        compare(workload, [design], engine=engine)
+        times.append(time.perf_counter() - begun)
+    return min(times)
+
+
+def speed() -> str:
+    """Time compare() on both engines."""
+    rows = []
+    for workload, design in TIMED:
+        ran = compare(workload, [design])[design].timeline["t_ns"][-1] / 1e9
+        core = _took(workload, design, "core", 5)
+        slow = _took(workload, design, "reference", 2)
+        cells = (f"{ran:.0f} s", seconds(slow), seconds(core), f"{slow / core:.0f}")
+        rows.append((workload, design, *cells))
+    head = ("workload", "design", "virtual", "reference", "core", "ratio")
+    return f"{_today()}.\n\n{table(head, rows)}"
+
+
+def _million_caches() -> Workload:
+    """Return a workload of 10,000 cgroups alive at once, with 100 caches each."""
+    use = [
+        {"do": "join"},
+        {"do": "alloc", "caches": 100},
+        {"do": "exit"},
+    ]
+    steps = [
+        {"do": "mkdir"},
+        {"do": "fork", "child": use},
+        {"do": "wait"},
+        {"do": "at", "ms": 200_000},
+        {"do": "rmdir"},
+    ]
+    caches = [
+        {"name": f"cache-{n}", "object_size": 256, "typesafe": n % 10 == 0}
+        for n in range(100)
+    ]
+    program = {"name": "life", "copies": 10_000, "steps": steps}
+    described = {
+        "name": "million",
+        "title": "a million caches",
+        "source": "docs/tables.py",
+        "root_caches": 100,
+        "cache": caches,
+        "program": [program],
+    }
+    return msgspec.convert(described, Workload)
+
+
+def _run_million(design: str) -> tuple[float, int, dict]:
+    """Return seconds, bytes of memory and the result; to be called in a new process."""
+    workload = _million_caches()
+    compare(workload, [design], overrides=["workload.programs.life.copies=1"])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begun = time.perf_counter()
+    result = compare(workload, [design])[design].to_dict()
+    took = time.perf_counter() - begun
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return took, (after - before) * 1024, result
+
+
+def million() -> str:
+    """Time the life of a million caches, each design in a process of its own."""
+    rows = []
+    for design in ("4.10", "4.11"):
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(1) as pool:
+            took, memory, result = pool.apply(_run_million, (design,))
+        created = result["caches"]["created"]
+        rows.append(
+            (
+                design,
+                whole(created),
+                seconds(took),
+                f"{memory / created:.0f} bytes",
+                whole(result["list_hops"]["total"]),
+                whole(result["grace_periods"]["synchronous"]),
+                seconds(result["drained_s"] - 200),
+            )
+        )
+    head = (
+        "design",
+        "caches",
+        "core",
+        "memory a cache",
+        "list hops",
+        "grace periods waited for",
+        "virtual, from the first rmdir to the end",
+    )
+    return f"{_today()}.\n\n{table(head, rows)}"
+
+
 BLOCKS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
     {
         "answer": answer,
@@ -442,7 +587,9 @@ BLOCKS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
         "measured": measured,
     }
 )
-TIMINGS: MappingProxyType[str, Callable[[], str]] = MappingProxyType({})
+TIMINGS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
+    {"speed": speed, "million": million}
+)
 
 
 # --- files ----------------------------------------------------------------------------
