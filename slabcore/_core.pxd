@@ -8,5 +8,7 @@ cdef class World:
 
     cdef int advance(self, long long when) except -1
     cdef int drain_or_run(self, bint drain) except -1
-    cdef unsigned int call(self, int function, unsigned int a, unsigned int b,
-                           unsigned int c, unsigned int d, long long n) except? 0
+    cdef long long call(
+        self, int function, unsigned int a, unsigned int b, unsigned int c,
+        unsigned int d, long long n,
+    ) except -1

@@ -15,7 +15,14 @@ from libc.string cimport memcpy, memset
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree
 
-from slabcore.arena cimport NIL, arena_at, arena_free, arena_init, arena_resize, arena_take
+from slabcore.arena cimport (
+    NIL,
+    arena_at,
+    arena_free,
+    arena_init,
+    arena_resize,
+    arena_take,
+)
 from slabcore.clock cimport FOREVER, clock_free
 from slabcore.engine cimport (
     busy,
@@ -29,7 +36,27 @@ from slabcore.engine cimport (
 from slabcore.list cimport list_init
 from slabcore.loadavg cimport FIXED_1
 from slabcore.memcontrol cimport mem_cgroup, memcg_at
-from slabcore.paths cimport (
+from slabcore.rcu cimport BLIMIT, rcu_data, rcu_qlen
+from slabcore.sched cimport (
+    cpu,
+    frame,
+    mutex,
+    sched_wake,
+    task,
+    task_push,
+    work,
+    worker_pool,
+)
+from slabcore.slab cimport (
+    cache_at,
+    cache_links,
+    kmem_cache,
+    links_at,
+    root_at,
+    root_cache,
+)
+from slabcore.workqueue cimport MAX_ACTIVE, QUEUES, pool_queue, work_at
+from slabcore.world cimport (
     BARRIER_UNDER_CGROUP,
     BARRIER_UNDER_SLAB,
     CGROUP_DESTROY,
@@ -66,23 +93,8 @@ from slabcore.paths cimport (
     new_worker,
     program,
     task_new,
-    work_at,
     world,
 )
-from slabcore.rcu cimport BLIMIT, rcu_data, rcu_qlen
-from slabcore.sched cimport (
-    MUTEXES,
-    cpu,
-    frame,
-    mutex,
-    sched_wake,
-    task,
-    task_push,
-    work,
-    worker_pool,
-)
-from slabcore.slab cimport cache_at, cache_links, kmem_cache, links_at, root_at, root_cache
-from slabcore.workqueue cimport MAX_ACTIVE, QUEUES, pool_queue
 
 from slabcore.errors import BusyError, CorruptionError, LifecycleError, StaleHandleError
 
@@ -350,10 +362,10 @@ cdef class World:
                         PyErr_CheckSignals()
         return 0
 
-    cdef unsigned int call(
+    cdef long long call(
         self, int function, unsigned int a, unsigned int b, unsigned int c,
         unsigned int d, long long n,
-    ) except? 0:
+    ) except -1:
         """Run a function as the world's own user task; return its result."""
         cdef engine *e = &self.e
         cdef world *w = &e.w
@@ -435,7 +447,7 @@ cdef class World:
     def mkdir(self, parent: int = 0) -> int:
         """Make a memory cgroup; return its handle."""
         cdef uint32_t index = self._live(parent, "mkdir")
-        index = self.call(
+        index = <uint32_t>self.call(
             F_MKDIR, index, memcg_at(&self.e.w.m, index).generation, NIL, NIL, 0
         )
         if index == NIL:
@@ -450,7 +462,9 @@ cdef class World:
         if not self.call(
             F_RMDIR, index, memcg_at(&self.e.w.m, index).generation, NIL, NIL, 0
         ):
-            raise BusyError("the cgroup has children or tasks; rmdir needs none (EBUSY)")
+            raise BusyError(
+                "the cgroup has children or tasks; rmdir needs none (EBUSY)"
+            )
 
     def alloc(self, number: int, handle: int, count: int) -> None:
         """Allocate objects as a task of the cgroup would, one by one."""
@@ -487,11 +501,11 @@ cdef class World:
             if len(row) != 5 or not OP_MKDIR <= row[0] <= OP_DROP_CACHES:
                 raise ValueError(f"{row} is no step; expected (op, a, b, c, d)")
             if min(row[1:]) < 0 or max(row[1:]) >= FOREVER:
-                raise ValueError(f"{row} has a figure out of range; expected 0 to 2**62")
+                raise ValueError(f"{row} has a figure that is not 0 to 2**62")
             if row[0] == OP_FORK and row[1] >= w.programs.used:
                 raise ValueError(f"{row} forks no earlier program")
             if row[0] in (OP_ALLOC, OP_PIN) and max(row[1:4]) >= 1 << 31:
-                raise ValueError(f"{row} has a figure out of range; expected under 2**31")
+                raise ValueError(f"{row} has a figure of 2**31 or more")
         arena_take(&w.programs, &number)
         p = <program *>arena_at(&w.programs, number)
         p.nsteps = 0
@@ -514,7 +528,7 @@ cdef class World:
         cdef frame *f
         cdef uint64_t until = until_ns
         if not 0 <= number < w.programs.used:
-            raise ValueError(f"there is no program {number}; there are {w.programs.used}")
+            raise ValueError(f"there is no program {number}")
         task_new(w, 0, False, &t)
         f = task_push(t, F_PROGRAM)
         f.a = number

@@ -26,7 +26,7 @@ class Design:
     sources: tuple[str, ...]
 
     accounting: Literal["opt-in", "always", "objects"]
-    """Who has kernel memory accounted: cgroups with a kmem limit, all, or per object."""
+    """Whose kernel memory counts: cgroups with a kmem limit, all, or by object."""
     child_caches: bool
     """A cgroup gets its own copy of each cache it allocates from."""
     root_list: bool

@@ -10,19 +10,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from slabcore.arena cimport arena, arena_take
 from slabcore.clock cimport FOREVER, clock_next, clock_pop
 from slabcore.loadavg cimport EXP_1, EXP_5, EXP_15, load_step
-from slabcore.paths cimport (
-    IN_LINE,
-    RUN,
-    RUN_USER,
-    SLEEP,
-    SLEEP_D,
-    YIELD,
-    step,
-    task_at,
-    world,
-)
-from slabcore.paths cimport CALL as OUTCOME_CALL
-from slabcore.paths cimport DONE as OUTCOME_DONE
+from slabcore.paths cimport step
 from slabcore.rcu cimport rcu_core, rcu_grace_period, rcu_needs_tick, rcu_next
 from slabcore.sched cimport (
     GONE,
@@ -46,6 +34,17 @@ from slabcore.sched cimport (
     task,
 )
 from slabcore.workqueue cimport pool_cull
+from slabcore.world cimport (
+    CALL,
+    DONE,
+    IN_LINE,
+    RUN,
+    RUN_USER,
+    SLEEP_D,
+    YIELD,
+    task_at,
+    world,
+)
 
 cdef enum:  # event_kind
     TICK
@@ -114,9 +113,9 @@ cdef inline int resume(engine *e, cpu *c) except -1 nogil:
     while True:
         t.user = 0
         outcome = step(&e.w, t)
-        if outcome == OUTCOME_CALL:
+        if outcome == CALL:
             continue
-        if outcome == OUTCOME_DONE:
+        if outcome == DONE:
             t.depth -= 1
             if t.depth:
                 continue

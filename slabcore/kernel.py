@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -35,13 +36,15 @@ TIMELINE = np.dtype(
     ]
 )
 
-FINDINGS = {
-    "gp-under-slab_mutex": "waited for a grace period with slab_mutex held (I17)",
-    "gp-under-cgroup_mutex": "waited for a grace period with cgroup_mutex held (I18)",
-    "barrier-under-slab_mutex": "waited in rcu_barrier() with slab_mutex held (I17)",
-    "barrier-under-cgroup_mutex": "waited in rcu_barrier() with cgroup_mutex held (I18)",
-    "kobject-under-slab_mutex": "deleted a kobject with slab_mutex held (I19)",
-}
+FINDINGS = types.MappingProxyType(
+    {
+        "gp-under-slab_mutex": "waited for a grace period with slab_mutex held",
+        "gp-under-cgroup_mutex": "waited for a grace period with cgroup_mutex held",
+        "barrier-under-slab_mutex": "waited in rcu_barrier() with slab_mutex held",
+        "barrier-under-cgroup_mutex": "waited in rcu_barrier() with cgroup_mutex held",
+        "kobject-under-slab_mutex": "deleted a kobject with slab_mutex held",
+    }
+)
 
 
 def us(count: float) -> int:

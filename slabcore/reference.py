@@ -73,10 +73,10 @@ Step = Generator[Any, None, Any]
 class Task:
     """A program, a kworker or a CPU's softirq."""
 
-    def __init__(self, world: World, body: Step, cpu: Cpu, bound: bool) -> None:
+    def __init__(self, world: World, cpu: Cpu, bound: bool) -> None:
         world.task_serial += 1
         self.number = world.task_serial
-        self.body = body
+        self.body: Step
         self.cpu = cpu
         self.bound = bound
         self.state = "S"  # R running, Q queued, S or D asleep, X gone
@@ -278,7 +278,8 @@ class World:
         self.task_serial = 0
         self.cpus = [Cpu(number) for number in range(machine.cpus)]
         for cpu in self.cpus:
-            cpu.softirq = Task(self, self._softirq(cpu), cpu, bound=True)
+            cpu.softirq = Task(self, cpu, bound=True)
+            cpu.softirq.body = self._softirq(cpu)
         self.main_cpu = self.cpus[0]
         self.timers: dict[int, Task] = {}
         self.uninterruptible = self.uninterruptible_peak = 0
@@ -482,10 +483,7 @@ class World:
                     return
             elif isinstance(step, Lock):
                 if not self._lock(step.mutex, task):
-                    if task.spins:
-                        self._begin(cpu)
-                    else:
-                        self._sleep(task, "D")
+                    self._wait_in_line(task)
                     return
             elif isinstance(step, Yield):
                 task.state = "Q"
@@ -594,6 +592,12 @@ class World:
         line.append(task)
         mutex.longest_queue = max(mutex.longest_queue, len(line))
         return False
+
+    def _wait_in_line(self, task: Task) -> None:
+        if task.spins:
+            self._begin(task.cpu)
+        else:
+            self._sleep(task, "D")
 
     def _own(self, mutex: Mutex, task: Task) -> None:
         mutex.owner = task
@@ -762,7 +766,7 @@ class World:
         yield Block(uninterruptible=True)
 
     def _barrier(self, task: Task) -> Step:
-        """Wait until all callbacks queued so far were invoked, as rcu_barrier() does."""
+        """Wait until all callbacks queued so far were invoked: rcu_barrier()."""
         self.barriers += 1
         for mutex in (self.slab_mutex, self.cgroup_mutex):
             if mutex.owner is task:
@@ -843,7 +847,7 @@ class World:
 
     def _worker(self, pool: Pool) -> None:
         cpu = pool.cpu or self.cpus[0]
-        worker = Task(self, iter(()), cpu, bound=pool.cpu is not None)  # type: ignore[arg-type]
+        worker = Task(self, cpu, bound=pool.cpu is not None)
         worker.body = self._worker_thread(pool, worker)
         worker.pool = pool
         pool.workers += 1
@@ -1484,7 +1488,7 @@ class World:
                 task.made = None
         elif op == FORK:
             yield Run(self.costs.fork)
-            child = Task(self, iter(()), task.cpu, bound=False)  # type: ignore[arg-type]
+            child = Task(self, task.cpu, bound=False)
             child.body = self._program(child, a, 1, 0, 0)
             child.parent, child.made = task, task.made
             task.children += 1
@@ -1537,7 +1541,8 @@ class World:
             self.main_cpu = task.cpu
 
         self.user_tasks += 1
-        task = Task(self, main(), self.main_cpu, bound=False)
+        task = Task(self, self.main_cpu, bound=False)
+        task.body = main()
         self._wake(task)
         self._settle()
         while task.state != "X":
@@ -1645,7 +1650,7 @@ class World:
 
         until_ns: no repetition starts later; 0 is for ever.
         """
-        task = Task(self, iter(()), self.cpus[0], bound=False)  # type: ignore[arg-type]
+        task = Task(self, self.cpus[0], bound=False)
         task.body = self._program(task, number, repeat, at_ns, until_ns)
         self.user_tasks += 1
         self._wake(task)

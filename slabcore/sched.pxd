@@ -259,7 +259,7 @@ cdef inline void sched_sleep(sched *s, task *t, uint8_t state) noexcept nogil:
 
 
 cdef inline void sched_stop_spinning(sched *s, task *t) noexcept nogil:
-    """Send a spinner to sleep; one that the softirq interrupted goes when it resumes."""
+    """Send a spinner to sleep; one that the softirq interrupted goes on resuming."""
     t.left = 0
     if t.state == RUNNING:
         t.spins = 0

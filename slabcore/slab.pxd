@@ -80,7 +80,9 @@ cdef inline uint32_t accounted_at(slab_caches *s, uint32_t i) noexcept nogil:
     return (<uint32_t *>s.accounted.entries)[i]
 
 
-cdef inline void root_layout(slab_caches *s, root_cache *r, uint32_t size) noexcept nogil:
+cdef inline void root_layout(
+    slab_caches *s, root_cache *r, uint32_t size
+) noexcept nogil:
     """Choose a slab's order and what stays cached (kmem_cache_open(), mm/slub.c)."""
     cdef int32_t bits = 0
     cdef uint32_t rest = size
@@ -101,7 +103,9 @@ cdef inline int64_t slabs_for(const root_cache *r, int64_t objects) noexcept nog
     return (objects + r.per_slab - 1) // r.per_slab
 
 
-cdef inline uint32_t root_slot(slab_caches *s, uint32_t root, int32_t id) noexcept nogil:
+cdef inline uint32_t root_slot(
+    slab_caches *s, uint32_t root, int32_t id
+) noexcept nogil:
     """Return the child that a cgroup has of a root, or NIL."""
     if id < 0 or <uint32_t>id >= s.nr_ids:
         return NIL

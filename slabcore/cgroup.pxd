@@ -1,0 +1,252 @@
+"""The life of cgroups: made, joined, removed, freed. kernel/cgroup.c"""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+from slabcore.arena cimport NIL, arena_give
+from slabcore.list cimport list_del
+from slabcore.memcontrol cimport (
+    MAX_KMEMCG_ID,
+    id_give,
+    id_lowest_free,
+    id_take,
+    mem_cgroup,
+    memcg_at,
+)
+from slabcore.rcu cimport call_rcu
+from slabcore.sched cimport CGROUP_MUTEX, SLAB_MUTEX, frame, task
+from slabcore.slab cimport accounted_at, root_at
+from slabcore.workqueue cimport queue_new_work
+from slabcore.world cimport (
+    CB_CSS_KILLED,
+    CGROUP_DESTROY,
+    DEACT_NONE,
+    DONE,
+    F_DEACTIVATE,
+    F_DESTROY,
+    F_GROW,
+    F_SYNCHRONIZE,
+    HOPS_GROW,
+    SYNC_IDLE,
+    SYNC_PASSED,
+    SYNC_PENDING,
+    W_CGROUP_RELEASE,
+    call,
+    css_put,
+    hop_ns,
+    lock,
+    memcg_alive,
+    new_memcg,
+    resize_slots,
+    run,
+    unlock,
+    walked,
+    world,
+)
+from slabcore.rcupdate cimport rcu_sync_exit
+
+
+cdef inline int mkdir(world *w, task *t, frame *f) except -1 nogil:
+    """Make a cgroup below a, which is of generation b; the result is its index."""
+    cdef int32_t id
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            return lock(w, t, CGROUP_MUTEX)
+        elif f.pc == 1:
+            f.pc = 2
+            return run(t, w.cost.cgroup_mkdir)
+        elif f.pc == 2:
+            t.result = NIL
+            f.i = -1
+            f.pc = 3
+            if not memcg_alive(w, f.a, f.b):
+                unlock(w, CGROUP_MUTEX)
+                return DONE
+            if w.k.kmem:
+                id = id_lowest_free(&w.m)
+                if id == MAX_KMEMCG_ID:
+                    unlock(w, CGROUP_MUTEX)
+                    return DONE
+                id_take(&w.m, id)
+                f.i = id
+                if <uint32_t>id >= w.c.nr_ids:
+                    return call(t, F_GROW, <uint32_t>id, NIL)
+        else:
+            new_memcg(w, f.a, <int32_t>f.i, &t.result)
+            unlock(w, CGROUP_MUTEX)
+            return DONE
+
+
+cdef inline int grow(world *w, task *t, frame *f) except -1 nogil:
+    """Enlarge every root's array of children for id a (memcg_alloc_cache_id())."""
+    cdef int64_t hops
+    cdef uint32_t i, size
+    while True:
+        if f.pc == 0:
+            f.pc = 1 if w.k.children else 3
+            if w.k.children:
+                return lock(w, t, SLAB_MUTEX)
+        elif f.pc == 1:
+            hops = walked(w, HOPS_GROW, w.k.root_list)
+            f.pc = 2
+            return run(t, hop_ns(w, hops, hops))
+        elif f.pc == 2:
+            size = min(max(2 * (f.a + 1), 4), MAX_KMEMCG_ID)
+            for i in range(w.c.roots.used):
+                resize_slots(w, root_at(&w.c, i), w.c.nr_ids, size)
+            w.c.nr_ids = size
+            unlock(w, SLAB_MUTEX)
+            return DONE
+        else:
+            w.c.nr_ids = min(max(2 * (f.a + 1), 4), MAX_KMEMCG_ID)
+            return DONE
+
+
+cdef inline int rmdir(world *w, task *t, frame *f) except -1 nogil:
+    """Remove cgroup a of generation b; the result is 1, or 0 if it is busy."""
+    cdef mem_cgroup *m
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            return lock(w, t, CGROUP_MUTEX)
+        elif f.pc == 1:
+            f.pc = 2
+            return run(t, w.cost.cgroup_rmdir)
+        else:
+            t.result = 0
+            m = memcg_at(&w.m, f.a)
+            if memcg_alive(w, f.a, f.b) and not m.tasks and not m.child_cgroups:
+                t.result = 1
+                m.dead = 1
+                memcg_at(&w.m, m.parent).child_cgroups -= 1
+                w.n.cgroups_dying += 1
+                w.n.cgroups_dying_peak = max(
+                    w.n.cgroups_dying_peak, w.n.cgroups_dying
+                )
+                w.n.nodes -= w.k.kernfs_per_cgroup
+                m.refs += 1     # kill_css() holds it until it is offline
+                w.n.async_waits += 1
+                call_rcu(&w.r, t.cpu, CB_CSS_KILLED, f.a)
+            unlock(w, CGROUP_MUTEX)
+            return DONE
+
+
+cdef inline int offline_work(world *w, task *t, frame *f) except -1 nogil:
+    """Take cgroup a offline, then each parent that only waited for it."""
+    cdef mem_cgroup *m
+    cdef uint32_t i, parent
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            return lock(w, t, CGROUP_MUTEX)
+        elif f.pc == 1:
+            f.pc = 2
+            return run(t, w.cost.css_offline)
+        elif f.pc == 2:
+            m = memcg_at(&w.m, f.a)
+            f.i = m.kmem_online
+            f.pc = 3
+            if m.kmem_online:
+                m.kmem_online = 0
+                if w.k.children and w.k.deactivation != DEACT_NONE:
+                    return call(t, F_DEACTIVATE, f.a, NIL)
+        else:
+            m = memcg_at(&w.m, f.a)
+            if f.i:
+                if w.k.children:
+                    for i in range(w.c.accounted.used):
+                        root_at(&w.c, accounted_at(&w.c, i)).missed_at[m.kmemcg_id] = -1
+                id_give(&w.m, m.kmemcg_id)
+                m.kmemcg_id = -1
+            m.online = 0
+            parent = m.parent
+            css_put(w, t.cpu, f.a, 2)
+            m = memcg_at(&w.m, parent)
+            m.online_children -= 1
+            if m.online_children or not parent:
+                unlock(w, CGROUP_MUTEX)
+                return DONE
+            f.a = parent
+            f.pc = 1
+
+
+cdef inline int release_work(world *w, task *t, frame *f) except -1 nogil:
+    """Unlink cgroup a; callback b follows after a grace period."""
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            return lock(w, t, CGROUP_MUTEX)
+        elif f.pc == 1:
+            f.pc = 2
+            return run(t, w.cost.css_release)
+        else:
+            unlock(w, CGROUP_MUTEX)
+            w.n.async_waits += 1
+            call_rcu(&w.r, t.cpu, f.b, f.a)
+            return DONE
+
+
+cdef inline int free_work(world *w, task *t, frame *f) except -1 nogil:
+    """Free the css of cgroup a."""
+    cdef uint32_t parent
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            return run(t, w.cost.css_free)
+        elif f.pc == 1:
+            f.pc = 2
+            if w.k.children:
+                return call(t, F_DESTROY, f.a, NIL)
+        else:
+            parent = memcg_at(&w.m, f.a).parent
+            if parent:
+                css_put(w, t.cpu, parent, 1)
+            queue_new_work(
+                &w.s, &w.q, t.cpu, CGROUP_DESTROY, W_CGROUP_RELEASE, f.a, NIL
+            )
+            return DONE
+
+
+cdef inline int cgroup_free_work(
+    world *w, task *t, frame *f
+) except -1 nogil:
+    """Free cgroup a: the only place where its memory goes back."""
+    if f.pc == 0:
+        f.pc = 1
+        return run(t, w.cost.cgroup_free)
+    memcg_at(&w.m, f.a).generation += 1
+    list_del(&w.m.all, &memcg_at(&w.m, 0).siblings, sizeof(mem_cgroup), f.a)
+    arena_give(&w.m.groups, f.a)
+    w.n.cgroups -= 1
+    w.n.cgroups_dying -= 1
+    return DONE
+
+
+cdef inline int attach(world *w, task *t, frame *f) except -1 nogil:
+    """Move the task into cgroup a of generation b."""
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            return lock(w, t, CGROUP_MUTEX)
+        elif f.pc == 1:
+            f.pc = 3
+            if w.k.join_waits:
+                w.rss_count += 1
+                if w.rss_state == SYNC_IDLE:
+                    w.rss_state = SYNC_PENDING
+                    f.pc = 2
+                    return call(t, F_SYNCHRONIZE, NIL, NIL)
+        elif f.pc == 2:
+            w.rss_state = SYNC_PASSED
+            f.pc = 3
+        elif f.pc == 3:
+            f.pc = 4
+            return run(t, w.cost.cgroup_attach)
+        else:
+            if memcg_alive(w, f.a, f.b):
+                t.memcg = f.a
+                memcg_at(&w.m, f.a).tasks += 1
+            if w.k.join_waits:
+                rcu_sync_exit(w, t.cpu)
+            unlock(w, CGROUP_MUTEX)
+            return DONE

@@ -1,0 +1,348 @@
+"""What programs and the world's own user task do."""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+from slabcore.arena cimport NIL, arena_at
+from slabcore.clock cimport clock_push
+from slabcore.memcontrol cimport mem_cgroup, memcg_at
+from slabcore.rcu cimport call_rcu
+from slabcore.sched cimport frame, sched_wake, task, task_push
+from slabcore.slab cimport (
+    accounted_at,
+    cache_at,
+    kmem_cache,
+    links_at,
+    root_at,
+    root_of,
+    root_slot,
+)
+from slabcore.world cimport (
+    CALL,
+    CB_PLAIN,
+    DONE,
+    F_ALLOC,
+    F_ATTACH,
+    F_BURST,
+    F_DROP_CACHES,
+    F_MISS,
+    F_MKDIR,
+    F_PROGRAM,
+    F_RMDIR,
+    F_UNPIN,
+    OP_ALLOC,
+    OP_AT,
+    OP_CALLBACKS,
+    OP_DROP_CACHES,
+    OP_EXIT,
+    OP_FORK,
+    OP_JOIN,
+    OP_MKDIR,
+    OP_PIN,
+    OP_RMDIR,
+    OP_RUN,
+    OP_SLEEP,
+    OP_WAIT,
+    SLEEP,
+    call,
+    css_put,
+    program,
+    put_objects,
+    run,
+    run_user,
+    take_objects,
+    task_new,
+    world,
+)
+
+
+cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:
+    """Allocate n objects of root a for cgroup b; c: 0 frees each, 1 holds, 2 pins."""
+    cdef mem_cgroup *m
+    cdef int64_t slabs
+    while True:
+        if f.pc == 0:
+            if f.i == f.n:
+                return DONE
+            f.pc = 1
+            return run(t, w.cost.alloc)
+        elif f.pc == 1:
+            m = memcg_at(&w.m, f.b)
+            f.d = root_at(&w.c, f.a).cache
+            f.pc = 2
+            if root_at(&w.c, f.a).accounted and w.k.children and m.kmem_online:
+                if root_slot(&w.c, f.a, m.kmemcg_id) == NIL:
+                    return call(t, F_MISS, f.a, f.b)
+                f.d = root_slot(&w.c, f.a, m.kmemcg_id)
+        elif f.pc == 2:
+            slabs = take_objects(w, f.d, 1)
+            f.pc = 3
+            return run(t, w.cost.page_alloc * slabs)
+        elif f.pc == 3:
+            f.pc = 4
+            if f.c == 0:
+                put_objects(w, t.cpu, f.d, 1, &slabs)
+                return run(t, w.cost.page_free * slabs)
+            if f.c == 2:
+                cache_at(&w.c, f.d).pinned += 1
+        else:
+            f.i += 1
+            f.pc = 0
+
+
+cdef inline uint32_t child_of(world *w, uint32_t memcg, uint32_t root) noexcept nogil:
+    """Return the cache that a cgroup, dying or not, has of a root, or NIL."""
+    cdef uint32_t i = memcg_at(&w.m, memcg).kmem_caches.first
+    while i != NIL and links_at(&w.c, i).root != root:
+        i = links_at(&w.c, i).memcg.next
+    return i
+
+
+cdef inline int free_objects(world *w, task *t, frame *f) except -1 nogil:
+    """Free n objects of root a for cgroup b of generation d."""
+    cdef kmem_cache *own
+    cdef kmem_cache *of_root
+    cdef int64_t count, discarded, more = 0
+    cdef uint32_t root, cache
+    if f.pc == 0:
+        f.pc = 1
+        return run(t, w.cost.alloc * f.n)
+    if f.pc == 2:
+        t.result = 1
+        return DONE
+    root = root_at(&w.c, f.a).cache
+    cache = NIL
+    if memcg_at(&w.m, f.b).generation == f.d:
+        cache = child_of(w, f.b, f.a)
+    if cache == NIL:
+        cache = root
+    own = cache_at(&w.c, cache)
+    of_root = cache_at(&w.c, root)
+    count = min(f.n, <int64_t>own.inuse - own.pinned)
+    t.result = 0
+    if count < f.n and (
+        cache == root or f.n - count > <int64_t>of_root.inuse - of_root.pinned
+    ):
+        return DONE
+    put_objects(w, t.cpu, cache, count, &discarded)
+    if count < f.n:
+        put_objects(w, t.cpu, root, f.n - count, &more)
+    f.pc = 2
+    return run(t, w.cost.page_free * (discarded + more))
+
+
+cdef inline int unpin(world *w, task *t, frame *f) except -1 nogil:
+    """Free the pinned objects of cache a, if it is reclaimable."""
+    cdef kmem_cache *c = cache_at(&w.c, f.a)
+    cdef int64_t discarded
+    if f.pc == 0:
+        if not c.pinned or not root_of(&w.c, f.a).reclaimable:
+            return DONE
+        f.n = c.pinned
+        c.pinned = 0
+        f.pc = 1
+        return run(t, w.cost.alloc * f.n)
+    if f.pc == 1:
+        put_objects(w, t.cpu, f.a, f.n, &discarded)
+        f.pc = 2
+        return run(t, w.cost.page_free * discarded)
+    return DONE
+
+
+cdef inline int drop_caches(world *w, task *t, frame *f) except -1 nogil:
+    """Free pinned objects: of the roots, then cgroup by cgroup, oldest first."""
+    cdef mem_cgroup *m
+    while True:
+        if f.pc == 0:
+            f.n = w.c.roots.used
+            f.i = 0
+            f.pc = 1
+        elif f.pc == 1:
+            if f.i < f.n:
+                f.i += 1
+                return call(t, F_UNPIN, root_at(&w.c, <uint32_t>f.i - 1).cache, NIL)
+            f.a = w.m.all.first
+            f.pc = 2
+        elif f.pc == 2:
+            while f.a != NIL and not memcg_at(&w.m, f.a).refs:
+                f.a = memcg_at(&w.m, f.a).siblings.next
+            if f.a == NIL:
+                return DONE
+            m = memcg_at(&w.m, f.a)
+            m.refs += 1
+            f.b = m.kmem_caches.last
+            f.v = w.c.serial    # later ones are not of this scan
+            f.pc = 3
+        else:
+            if f.b != NIL and cache_at(&w.c, f.b).serial < f.v:
+                f.c = f.b
+                f.b = links_at(&w.c, f.b).memcg.prev
+                return call(t, F_UNPIN, f.c, NIL)
+            css_put(w, t.cpu, f.a, 1)
+            f.a = memcg_at(&w.m, f.a).siblings.next
+            f.pc = 2
+
+
+cdef inline int burst(world *w, task *t, frame *f) except -1 nogil:
+    """Go n rounds over accounted roots [a, b): v ns of its own, then c objects of each.
+
+    d: 0 frees each object, 2 pins it. i counts.
+    """
+    cdef frame *g
+    cdef uint32_t memcg = t.memcg if t.memcg != NIL else 0
+    cdef int64_t width = <int64_t>f.b - f.a
+    while True:
+        if f.pc == 0:
+            if width <= 0 or f.i >= f.n * width:
+                return DONE
+            f.pc = 1
+            return run_user(t, f.v)
+        f.pc = 0
+        g = task_push(t, F_ALLOC)
+        g.a = accounted_at(&w.c, <uint32_t>(f.a + f.i % width))
+        g.b = memcg
+        g.c = f.d
+        g.n = f.c
+        f.i += 1
+        return CALL
+
+
+cdef inline int sleep_until(
+    world *w, task *t, int64_t when
+) except -1 nogil:
+    clock_push(&w.s.timers, when, t.number, t.index)
+    return SLEEP
+
+
+cdef inline int queue_callbacks(world *w, int32_t cpu, int64_t n) except -1 nogil:
+    cdef int64_t _i
+    for _i in range(n):
+        call_rcu(&w.r, cpu, CB_PLAIN, 0)
+    return 0
+
+
+cdef inline int program_step(
+    world *w, task *t, frame *f, const int64_t *step
+) except -1 nogil:
+    """Begin a step; what follows it is at the pc it leaves."""
+    cdef frame *g
+    cdef int64_t number = step[0]
+    f.pc = 2
+    if number == OP_MKDIR:
+        f.pc = 3
+        return call(t, F_MKDIR, 0, memcg_at(&w.m, 0).generation)
+    elif number == OP_RMDIR:
+        if t.made != NIL:
+            f.pc = 4
+            return call(t, F_RMDIR, t.made, t.made_generation)
+    elif number == OP_FORK:
+        f.pc = 5
+        f.b = <uint32_t>step[1]
+        f.v = step[2]
+        return run(t, w.cost.fork)
+    elif number == OP_JOIN:
+        if t.made != NIL and t.memcg == NIL:
+            return call(t, F_ATTACH, t.made, t.made_generation)
+    elif number == OP_ALLOC or number == OP_PIN:
+        g = task_push(t, F_BURST)
+        g.a = <uint32_t>min(step[1], <int64_t>0x7FFFFFFF)
+        g.b = <uint32_t>min(step[1] + step[2], <int64_t>w.c.accounted.used)
+        g.c = 1 if number == OP_ALLOC else <uint32_t>step[3]
+        g.d = 0 if number == OP_ALLOC else 2
+        g.n = step[3] if number == OP_ALLOC else 1
+        g.v = step[4]
+        return CALL
+    elif number == OP_SLEEP:
+        return sleep_until(w, t, w.s.now + step[1])
+    elif number == OP_RUN:
+        if step[2] == 0 or w.k.kmem:
+            return run_user(t, step[1])
+    elif number == OP_CALLBACKS:
+        queue_callbacks(w, t.cpu, step[1])
+    elif number == OP_EXIT:
+        f.pc = 6
+        f.v = step[1]
+        return run(t, w.cost.exit)
+    elif number == OP_WAIT:
+        if t.children:
+            t.waiting = 1
+            return SLEEP
+    elif number == OP_AT:
+        if step[1] > w.s.now:
+            return sleep_until(w, t, step[1])
+    elif number == OP_DROP_CACHES:
+        return call(t, F_DROP_CACHES, NIL, NIL)
+    return CALL
+
+
+cdef inline int run_program(world *w, task *t, frame *f) except -1 nogil:
+    """Run program a: n repetitions still to start, none from time d:c on; i, the step.
+
+    The first start may be later: then v is its time.
+    """
+    cdef program *p = <program *>arena_at(&w.programs, f.a)
+    cdef task *child
+    cdef frame *g
+    cdef int64_t until
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            if f.v > w.s.now:
+                return sleep_until(w, t, f.v)
+        elif f.pc == 1:
+            until = <int64_t>(<uint32_t>f.d) << 32 | f.c
+            if not f.n or (until and w.s.now >= until):
+                return end_program(w, t)
+            f.n -= 1
+            f.i = 0
+            f.pc = 2
+        elif f.pc == 2:
+            if f.i == p.nsteps:
+                if t.parent == NULL:
+                    w.n.iterations += 1
+                f.pc = 1
+            else:
+                f.i += 1
+                return program_step(w, t, f, &p.steps[5 * (f.i - 1)])
+        elif f.pc == 3:
+            t.made = t.result
+            if t.made == NIL:
+                w.n.mkdir_failures += 1
+            else:
+                t.made_generation = memcg_at(&w.m, t.made).generation
+            f.pc = 2
+        elif f.pc == 4:
+            t.made = NIL
+            f.pc = 2
+        elif f.pc == 5:
+            task_new(w, t.cpu, False, &child)
+            g = task_push(child, F_PROGRAM)
+            g.a = f.b
+            g.c = g.d = 0
+            g.n = 1
+            child.parent = t
+            child.parent_number = t.number
+            child.made = t.made
+            child.made_generation = t.made_generation
+            t.children += 1
+            w.n.user_tasks += 1
+            queue_callbacks(w, t.cpu, f.v)
+            sched_wake(&w.s, child)
+            f.pc = 2
+        else:
+            queue_callbacks(w, t.cpu, f.v)
+            f.pc = 2
+
+
+cdef inline int end_program(world *w, task *t) noexcept nogil:
+    if t.memcg != NIL:
+        memcg_at(&w.m, t.memcg).tasks -= 1
+        t.memcg = NIL
+    w.n.user_tasks -= 1
+    if not w.n.user_tasks:
+        w.n.ended_at = w.s.now
+    if t.parent != NULL and t.parent.number == t.parent_number:
+        t.parent.children -= 1
+        if t.parent.waiting and not t.parent.children:
+            t.parent.waiting = 0
+            sched_wake(&w.s, t.parent)
+    return DONE

@@ -1,0 +1,192 @@
+"""Waiting for RCU, and what its callbacks do. kernel/rcu/tree.c, update.c, sync.c"""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+from slabcore.arena cimport NIL
+from slabcore.memcontrol cimport mem_cgroup, memcg_at
+from slabcore.rcu cimport BLIMIT, QLOWMARK, call_rcu, rcu_data, rcu_entrain, rcu_qlen
+from slabcore.sched cimport (
+    BARRIER_MUTEX,
+    CGROUP_MUTEX,
+    SLAB_MUTEX,
+    cpu_crowded,
+    frame,
+    sched_wake,
+    task,
+)
+from slabcore.workqueue cimport queue_new_work
+from slabcore.world cimport (
+    BARRIER_UNDER_CGROUP,
+    BARRIER_UNDER_SLAB,
+    CB_BARRIER,
+    CB_CGROUP_FREE,
+    CB_CSS_FREE,
+    CB_CSS_KILLED,
+    CB_DEACTIVATE,
+    CB_RCU_SYNC,
+    CB_SLAB,
+    CB_WAKE,
+    CGROUP_DESTROY,
+    DONE,
+    GP_UNDER_CGROUP,
+    GP_UNDER_SLAB,
+    SLEEP,
+    SLEEP_D,
+    SYNC_IDLE,
+    SYNC_PENDING,
+    SYNC_REPLAY,
+    W_CGROUP_FREE,
+    W_DEACTIVATE,
+    W_FREE,
+    W_OFFLINE,
+    YIELD,
+    find,
+    lock,
+    run,
+    task_at,
+    uncharge,
+    unlock,
+    world,
+)
+
+
+cdef inline int rcu_sync_exit(world *w, int32_t cpu) except -1 nogil:
+    w.rss_count -= 1
+    if w.rss_callback == SYNC_IDLE:
+        w.rss_callback = SYNC_PENDING
+        call_rcu(&w.r, cpu, CB_RCU_SYNC, 0)
+    elif w.rss_callback == SYNC_PENDING:
+        w.rss_callback = SYNC_REPLAY
+    return 0
+
+
+cdef inline int rcu_sync_callback(world *w, int32_t cpu) except -1 nogil:
+    if w.rss_count:
+        w.rss_callback = SYNC_IDLE
+    elif w.rss_callback == SYNC_REPLAY:
+        w.rss_callback = SYNC_PENDING
+        call_rcu(&w.r, cpu, CB_RCU_SYNC, 0)
+    else:
+        w.rss_callback = w.rss_state = SYNC_IDLE
+    return 0
+
+
+cdef inline int invoke(
+    world *w, int32_t cpu, uint32_t kind, uint32_t arg
+) except -1 nogil:
+    """Run a callback."""
+    cdef task *t
+    cdef mem_cgroup *m
+    if kind == CB_WAKE:
+        sched_wake(&w.s, task_at(w, arg))
+    elif kind == CB_BARRIER:
+        w.barrier_count -= 1
+        if not w.barrier_count and w.barrier_waiter != NULL:
+            t = w.barrier_waiter
+            w.barrier_waiter = NULL
+            sched_wake(&w.s, t)
+    elif kind == CB_RCU_SYNC:
+        rcu_sync_callback(w, cpu)
+    elif kind == CB_CSS_KILLED:
+        m = memcg_at(&w.m, arg)
+        m.online_children -= 1
+        if not m.online_children:
+            queue_new_work(&w.s, &w.q, cpu, CGROUP_DESTROY, W_OFFLINE, arg, NIL)
+    elif kind == CB_CSS_FREE:
+        queue_new_work(&w.s, &w.q, cpu, CGROUP_DESTROY, W_FREE, arg, NIL)
+    elif kind == CB_CGROUP_FREE:
+        queue_new_work(&w.s, &w.q, cpu, CGROUP_DESTROY, W_CGROUP_FREE, arg, NIL)
+    elif kind == CB_DEACTIVATE:
+        queue_new_work(&w.s, &w.q, cpu, w.k.create_queue, W_DEACTIVATE, arg, NIL)
+    elif kind == CB_SLAB:
+        uncharge(w, cpu, arg, 1)
+    return 0
+
+
+cdef inline int softirq(world *w, task *t, frame *f) except -1 nogil:
+    """Invoke callbacks whose grace period is over, in batches (rcu_do_batch())."""
+    cdef rcu_data *d = &w.r.data[t.cpu]
+    cdef int64_t _i
+    cdef uint32_t kind, arg
+    while True:
+        if f.pc == 0:
+            f.n = min(d.done - d.head, d.blimit)
+            if not f.n:
+                w.s.cpus[t.cpu].softirq_active = 0
+                return SLEEP
+            f.pc = 1
+            return run(t, f.n * w.cost.rcu_callback)
+        for _i in range(f.n):
+            kind = d.ring[d.head & (d.capacity - 1)].kind
+            arg = d.ring[d.head & (d.capacity - 1)].arg
+            d.head += 1
+            w.r.callbacks -= 1
+            w.r.invoked += 1
+            invoke(w, t.cpu, kind, arg)
+        if d.blimit != BLIMIT and rcu_qlen(d) <= QLOWMARK:
+            d.blimit = BLIMIT
+        f.pc = 0
+        if d.done > d.head and cpu_crowded(&w.s.cpus[t.cpu]):
+            return YIELD
+
+
+cdef inline int synchronize(world *w, task *t, frame *f) except -1 nogil:
+    """Wait for a grace period, as synchronize_sched() does."""
+    if f.pc:
+        return DONE
+    if w.s.mutexes[SLAB_MUTEX].owner == t:
+        w.n.sync_under_slab += 1
+        find(w, GP_UNDER_SLAB)
+    if w.s.mutexes[CGROUP_MUTEX].owner == t:
+        w.n.sync_under_cgroup += 1
+        find(w, GP_UNDER_CGROUP)
+    w.n.sync_waits += 1
+    if w.s.ncpus == 1:
+        return DONE             # rcu_blocking_is_gp()
+    call_rcu(&w.r, t.cpu, CB_WAKE, t.index)
+    f.pc = 1
+    return SLEEP_D
+
+
+cdef inline int barrier(world *w, task *t, frame *f) except -1 nogil:
+    """Wait until all callbacks queued so far were invoked, as rcu_barrier() does."""
+    while True:
+        if f.pc == 0:
+            w.n.barriers += 1
+            if w.s.mutexes[SLAB_MUTEX].owner == t:
+                find(w, BARRIER_UNDER_SLAB)
+            if w.s.mutexes[CGROUP_MUTEX].owner == t:
+                find(w, BARRIER_UNDER_CGROUP)
+            f.v = (w.barrier_sequence + 3) & ~<int64_t>1
+            f.pc = 1
+            return lock(w, t, BARRIER_MUTEX)
+        elif f.pc == 1:
+            if w.barrier_sequence >= f.v:
+                unlock(w, BARRIER_MUTEX)
+                return DONE
+            w.barrier_sequence += 1
+            f.i = 0
+            f.pc = 2
+        elif f.pc == 2:
+            while f.i < w.s.ncpus and not rcu_qlen(&w.r.data[f.i]):
+                f.i += 1
+            if f.i < w.s.ncpus:
+                w.n.ipis += 1
+                f.pc = 3
+                return run(t, w.cost.ipi)
+            f.pc = 4
+            if w.barrier_count:
+                w.barrier_waiter = t
+                return SLEEP_D
+        elif f.pc == 3:
+            if not w.k.entrained:
+                w.barrier_count += 1
+                call_rcu(&w.r, <int32_t>f.i, CB_BARRIER, 0)
+            elif rcu_entrain(&w.r, <int32_t>f.i, CB_BARRIER):
+                w.barrier_count += 1
+            f.i += 1
+            f.pc = 2
+        else:
+            w.barrier_sequence += 1
+            unlock(w, BARRIER_MUTEX)
+            return DONE

@@ -1,0 +1,374 @@
+"""The life of caches: created, deactivated, destroyed. mm/slab_common.c
+
+Each function is a switch on the place where it stopped (pc). It returns when it takes
+time, sleeps, calls another or ends, so any number of them stand half-way at once. The
+knobs of a design choose among the steps.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+from slabcore.arena cimport NIL, arena_give
+from slabcore.list cimport list_add_tail, list_init
+from slabcore.memcontrol cimport mem_cgroup, memcg_at
+from slabcore.rcu cimport call_rcu
+from slabcore.sched cimport SLAB_MUTEX, frame, task, work
+from slabcore.slab cimport (
+    accounted_at,
+    cache_at,
+    cache_links,
+    kmem_cache,
+    links_at,
+    root_at,
+    root_cache,
+    root_of,
+    root_slot,
+)
+from slabcore.workqueue cimport queue_new_work, queue_work, work_at
+from slabcore.world cimport (
+    CB_DEACTIVATE,
+    DEACT_GP_PER_CACHE,
+    DEACT_GP_PER_MEMCG,
+    DEACT_IPI,
+    DEACT_RCU_PER_CACHE,
+    DONE,
+    EVENTS,
+    F_BARRIER,
+    F_RELEASE_CACHE,
+    F_SYNCHRONIZE,
+    HOPS_CREATE,
+    HOPS_FREE,
+    HOPS_OFFLINE,
+    KOBJECT_UNDER_SLAB,
+    W_CREATE,
+    call,
+    css_put,
+    find,
+    hop_ns,
+    link_child,
+    link_root,
+    lock,
+    mark_deactivated,
+    run,
+    set_nodes,
+    shrink,
+    unlink_child,
+    unlock,
+    walk_length,
+    walked,
+    world,
+)
+
+
+cdef inline int create_root(world *w, task *t, frame *f) except -1 nogil:
+    """Create a root cache: a = size, b = flags; the alias search walks."""
+    cdef int64_t hops
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            return lock(w, t, SLAB_MUTEX)
+        elif f.pc == 1:
+            hops = walked(w, HOPS_CREATE, w.k.root_list)
+            f.pc = 2
+            return run(t, hop_ns(w, hops, hops))
+        elif f.pc == 2:
+            f.pc = 3
+            return run(
+                t, w.cost.cache_create + w.k.kernfs_per_cache * w.cost.kernfs_add
+            )
+        else:
+            link_root(
+                w, f.a, f.b & 1 != 0, f.b & 2 != 0, f.b & 4 != 0, &t.result
+            )
+            unlock(w, SLAB_MUTEX)
+            return DONE
+
+
+cdef inline int miss(world *w, task *t, frame *f) except -1 nogil:
+    """Queue the creation of a child; nothing sees whether one is queued already."""
+    cdef mem_cgroup *m = memcg_at(&w.m, f.b)
+    cdef root_cache *r
+    if f.pc == 0:
+        f.pc = 1
+        return run(t, w.cost.alloc_miss)
+    if not m.kmem_online or root_slot(&w.c, f.a, m.kmemcg_id) != NIL:
+        return DONE
+    r = root_at(&w.c, f.a)
+    w.n.misses += 1
+    if r.missed_at[m.kmemcg_id] < 0:
+        r.missed_at[m.kmemcg_id] = w.s.now
+        w.n.pairs_missed += 1
+    m.refs += 1
+    w.n.creations_pending += 1
+    queue_new_work(&w.s, &w.q, t.cpu, w.k.create_queue, W_CREATE, f.a, f.b)
+    return DONE
+
+
+cdef inline int create_work(world *w, task *t, frame *f) except -1 nogil:
+    """Create the child of root a for cgroup b, if still wanted."""
+    cdef mem_cgroup *m = memcg_at(&w.m, f.b)
+    cdef uint32_t nodes = w.k.kernfs_per_cache if w.k.child_sysfs else 0
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            return lock(w, t, SLAB_MUTEX)
+        elif f.pc == 1:
+            f.pc = 2
+            return run(t, w.cost.create_check)
+        elif f.pc == 2:
+            f.pc = 4
+            if m.kmem_online and root_slot(&w.c, f.a, m.kmemcg_id) == NIL:
+                f.pc = 3
+                return run(t, w.cost.cache_create + nodes * w.cost.kernfs_add)
+        elif f.pc == 3:
+            link_child(w, f.a, f.b, nodes)
+            f.pc = 4
+        else:
+            unlock(w, SLAB_MUTEX)
+            w.n.creations_pending -= 1
+            css_put(w, t.cpu, f.b, 1)
+            return DONE
+
+
+# --- deactivation -------------------------------------------------------------------
+
+
+cdef inline bint next_filled(world *w, frame *f) noexcept nogil:
+    """Find the next root, the newest first, where cgroup a has a child: b and c."""
+    cdef int32_t id = memcg_at(&w.m, f.a).kmemcg_id
+    while f.i:
+        f.i -= 1
+        f.b = accounted_at(&w.c, <uint32_t>f.i)
+        f.c = root_slot(&w.c, f.b, id)
+        if f.c != NIL:
+            return True
+    return False
+
+
+cdef inline void clear_slot(world *w, uint32_t root, uint32_t memcg) noexcept nogil:
+    root_at(&w.c, root).slots[memcg_at(&w.m, memcg).kmemcg_id] = NIL
+
+
+cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
+    """Be memcg_deactivate_kmem_caches() for cgroup a."""
+    cdef int64_t length, discarded
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            return lock(w, t, SLAB_MUTEX)
+        elif f.pc == 1:
+            length = walk_length(w, w.k.root_list)
+            f.pc = 2
+            return run(t, hop_ns(w, length, length))
+        elif f.pc == 2:
+            walked(w, HOPS_OFFLINE, w.k.root_list)
+            f.i = w.c.accounted.used
+            f.pc = 3
+        elif f.pc == 3:
+            if not next_filled(w, f):
+                f.pc = 7
+                continue
+            mark_deactivated(w, f.c)
+            if w.k.deactivation == DEACT_RCU_PER_CACHE:
+                memcg_at(&w.m, f.a).refs += 1
+                w.n.async_waits += 1
+                call_rcu(&w.r, t.cpu, CB_DEACTIVATE, f.c)
+                clear_slot(w, f.b, f.a)
+            elif w.k.deactivation == DEACT_IPI:
+                w.n.ipis += w.s.ncpus - 1
+                f.pc = 4
+                return run(t, w.cost.ipi * (w.s.ncpus - 1))
+            elif w.k.deactivation == DEACT_GP_PER_CACHE:
+                f.pc = 4
+                return call(t, F_SYNCHRONIZE, NIL, NIL)
+        elif f.pc == 4:
+            f.pc = 5
+            return run(t, w.cost.shrink)
+        elif f.pc == 5:
+            shrink(w, t.cpu, f.c, &discarded)
+            f.pc = 6
+            return run(t, w.cost.page_free * discarded)
+        elif f.pc == 6:
+            clear_slot(w, f.b, f.a)
+            f.pc = 3
+        elif f.pc == 7:
+            if w.k.deactivation != DEACT_GP_PER_MEMCG:
+                unlock(w, SLAB_MUTEX)
+                return DONE
+            unlock(w, SLAB_MUTEX)
+            f.pc = 8
+            return call(t, F_SYNCHRONIZE, NIL, NIL)
+        elif f.pc == 8:
+            f.pc = 9
+            return lock(w, t, SLAB_MUTEX)
+        elif f.pc == 9:
+            length = walk_length(w, False)
+            f.pc = 10
+            return run(t, hop_ns(w, length, length))
+        elif f.pc == 10:
+            walked(w, HOPS_OFFLINE, False)
+            f.i = w.c.accounted.used
+            f.pc = 11
+        elif f.pc == 11:
+            if not next_filled(w, f):
+                unlock(w, SLAB_MUTEX)
+                return DONE
+            f.pc = 12
+            return run(t, w.cost.shrink)
+        elif f.pc == 12:
+            shrink(w, t.cpu, f.c, &discarded)
+            f.pc = 13
+            return run(t, w.cost.page_free * discarded)
+        else:
+            clear_slot(w, f.b, f.a)
+            f.pc = 11
+
+
+cdef inline int deactivate_work(
+    world *w, task *t, frame *f
+) except -1 nogil:
+    """Shrink cache a after its grace period."""
+    cdef int64_t discarded
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            return lock(w, t, SLAB_MUTEX)
+        elif f.pc == 1:
+            f.pc = 2
+            return run(t, w.cost.shrink)
+        elif f.pc == 2:
+            shrink(w, t.cpu, f.a, &discarded)
+            f.pc = 3
+            return run(t, w.cost.page_free * discarded)
+        elif f.pc == 3:
+            f.pc = 5
+            if not cache_at(&w.c, f.a).slabs and cache_at(&w.c, f.a).nodes:
+                find(w, KOBJECT_UNDER_SLAB)
+                f.pc = 4
+                return run(t, cache_at(&w.c, f.a).nodes * w.cost.kernfs_remove)
+        elif f.pc == 4:
+            set_nodes(w, f.a, 0)
+            f.pc = 5
+        else:
+            unlock(w, SLAB_MUTEX)
+            css_put(w, t.cpu, links_at(&w.c, f.a).memcg_index, 1)
+            return DONE
+
+
+# --- destruction --------------------------------------------------------------------
+
+
+cdef inline int destroy(world *w, task *t, frame *f) except -1 nogil:
+    """Be memcg_destroy_kmem_caches() for cgroup a: b, the caches to release."""
+    cdef mem_cgroup *m = memcg_at(&w.m, f.a)
+    cdef int64_t length
+    cdef kmem_cache *c
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            return lock(w, t, SLAB_MUTEX)
+        elif f.pc == 1:
+            length = m.kmem_caches.length if w.k.memcg_list else w.c.all.length
+            f.pc = 2
+            return run(t, hop_ns(w, length, length))
+        elif f.pc == 2:
+            if w.k.memcg_list:
+                w.n.hops[HOPS_FREE] += m.kmem_caches.length
+            else:
+                walked(w, HOPS_FREE, False)
+            f.b = NIL
+            f.n = 0
+            f.pc = 3
+        elif f.pc == 3:
+            f.d = m.kmem_caches.first
+            if f.d == NIL:
+                f.pc = 7
+                continue
+            f.pc = 4
+            return run(t, w.cost.shutdown)
+        elif f.pc == 4:
+            unlink_child(w, f.d)
+            if w.k.barrier_batch:
+                links_at(&w.c, f.d).caches.next = f.b
+                f.b = f.d
+                f.n |= root_of(&w.c, f.d).typesafe
+                f.pc = 3
+                continue
+            c = cache_at(&w.c, f.d)
+            f.pc = 6
+            if c.nodes:
+                find(w, KOBJECT_UNDER_SLAB)
+                f.pc = 5
+                return run(t, c.nodes * w.cost.kernfs_remove)
+        elif f.pc == 5:
+            set_nodes(w, f.d, 0)
+            f.pc = 6
+        elif f.pc == 6:
+            f.pc = 3
+            if not root_of(&w.c, f.d).typesafe:
+                return call(t, F_RELEASE_CACHE, f.d, NIL)
+            list_add_tail(
+                &w.c.rcu_destroy, &links_at(&w.c, 0).caches, sizeof(cache_links), f.d
+            )
+            schedule_barrier_work(w, t.cpu)
+        elif f.pc == 7:
+            unlock(w, SLAB_MUTEX)
+            f.pc = 8
+            if f.n:
+                return call(t, F_BARRIER, NIL, NIL)
+        else:
+            return release_next(w, t, f)
+
+
+cdef inline int release_next(world *w, task *t, frame *f) noexcept nogil:
+    """Release the caches linked from b."""
+    cdef uint32_t cache = f.b
+    if cache == NIL:
+        return DONE
+    f.b = links_at(&w.c, cache).caches.next
+    return call(t, F_RELEASE_CACHE, cache, NIL)
+
+
+cdef inline void schedule_barrier_work(world *w, int32_t cpu) noexcept nogil:
+    cdef work *item = work_at(&w.q, w.destroy_work)
+    if item.pending:
+        return
+    item.pending = 1
+    if item.running:
+        # The pool that runs it runs it again (__queue_work(), kernel/workqueue.c).
+        item.again = 1
+        item.queued_at = w.s.now
+        w.q.outstanding += 1
+        w.q.queued[EVENTS] += 1
+    else:
+        queue_work(&w.s, &w.q, cpu, EVENTS, w.destroy_work)
+
+
+cdef inline int barrier_work(world *w, task *t, frame *f) except -1 nogil:
+    """Be slab_caches_to_rcu_destroy_workfn()."""
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            return lock(w, t, SLAB_MUTEX)
+        elif f.pc == 1:
+            f.b = w.c.rcu_destroy.first
+            list_init(&w.c.rcu_destroy)
+            unlock(w, SLAB_MUTEX)
+            f.pc = 2
+            if f.b != NIL:
+                return call(t, F_BARRIER, NIL, NIL)
+        else:
+            return release_next(w, t, f)
+
+
+cdef inline int release_cache(world *w, task *t, frame *f) except -1 nogil:
+    """Free cache a: the only place where a child's memory goes back."""
+    cdef kmem_cache *c = cache_at(&w.c, f.a)
+    if f.pc == 0:
+        f.pc = 1
+        return run(t, w.cost.release + c.nodes * w.cost.kernfs_remove)
+    set_nodes(w, f.a, 0)
+    w.n.caches -= 1
+    w.n.caches_dying -= c.deactivated
+    c.live = 0
+    arena_give(&w.c.caches, f.a)
+    return DONE

@@ -1,0 +1,649 @@
+"""A world: its two planes, its knobs and costs, and what is counted.
+
+The steps below change both planes at once and take no time; the functions that tasks
+run (slab_common, cgroup, programs) are made of them. Here and above alone the planes
+meet.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+
+from slabcore.arena cimport NIL, arena, arena_reserve, arena_resize, arena_take
+from slabcore.list cimport list_add, list_add_tail, list_del, list_init, list_walk
+from slabcore.memcontrol cimport mem_cgroup, memcg_at, memcgs
+from slabcore.mutex cimport mutex_lock, mutex_unlock
+from slabcore.rcu cimport call_rcu, rcu_state
+from slabcore.sched cimport (
+    SLEEPING,
+    TASKS_A_CHUNK,
+    frame,
+    sched,
+    task,
+    task_push,
+    worker_pool,
+)
+from slabcore.slab cimport (
+    cache_at,
+    cache_links,
+    kmem_cache,
+    links_at,
+    root_at,
+    root_cache,
+    root_layout,
+    root_of,
+    slab_caches,
+    slabs_for,
+)
+from slabcore.workqueue cimport pool_enter_idle, queue_new_work, workqueues
+
+cdef enum:  # outcome
+    DONE
+    CALL                    # another function is to run first
+    RUN                     # takes task.left ns in the kernel
+    RUN_USER                # the same in user mode
+    SLEEP                   # until woken
+    SLEEP_D                 # the same, uninterruptibly
+    IN_LINE                 # for a mutex: spins or sleeps
+    YIELD                   # to the others of this CPU
+
+cdef enum:  # function
+    F_SOFTIRQ
+    F_WORKER
+    F_PROGRAM
+    F_BURST
+    F_MKDIR
+    F_GROW
+    F_RMDIR
+    F_ATTACH
+    F_ALLOC
+    F_MISS
+    F_FREE_OBJECTS
+    F_DROP_CACHES
+    F_UNPIN
+    F_CREATE_ROOT
+    F_SYNCHRONIZE
+    F_BARRIER
+    F_CREATE_WORK
+    F_OFFLINE_WORK
+    F_RELEASE_WORK
+    F_FREE_WORK
+    F_CGROUP_FREE_WORK
+    F_DEACTIVATE_WORK
+    F_BARRIER_WORK
+    F_DEACTIVATE
+    F_DESTROY
+    F_RELEASE_CACHE
+
+cdef enum:  # work_kind
+    W_CREATE
+    W_OFFLINE
+    W_RELEASE
+    W_FREE
+    W_CGROUP_RELEASE
+    W_CGROUP_FREE
+    W_DEACTIVATE
+    W_BARRIER
+
+cdef enum:  # callback_kind
+    CB_PLAIN
+    CB_WAKE
+    CB_BARRIER
+    CB_RCU_SYNC
+    CB_CSS_KILLED
+    CB_CSS_FREE
+    CB_CGROUP_FREE
+    CB_DEACTIVATE
+    CB_SLAB
+
+cdef enum:  # queue_number
+    EVENTS
+    CGROUP_DESTROY
+    KMEM_CACHE
+
+cdef enum:  # deactivation
+    DEACT_NONE
+    DEACT_IPI
+    DEACT_GP_PER_CACHE
+    DEACT_GP_PER_MEMCG
+    DEACT_RCU_PER_CACHE
+
+cdef enum:  # hop_kind
+    HOPS_CREATE
+    HOPS_GROW
+    HOPS_OFFLINE
+    HOPS_FREE
+    HOP_KINDS
+
+cdef enum:  # finding_kind
+    GP_UNDER_CGROUP
+    GP_UNDER_SLAB
+    BARRIER_UNDER_CGROUP
+    BARRIER_UNDER_SLAB
+    KOBJECT_UNDER_SLAB
+    FINDINGS
+
+cdef enum:  # op
+    OP_MKDIR = 1
+    OP_RMDIR
+    OP_FORK
+    OP_JOIN
+    OP_ALLOC
+    OP_PIN
+    OP_SLEEP
+    OP_RUN
+    OP_CALLBACKS
+    OP_EXIT
+    OP_WAIT
+    OP_AT
+    OP_DROP_CACHES
+
+cdef enum:  # rcu_sync_state
+    SYNC_IDLE
+    SYNC_PENDING
+    SYNC_PASSED
+    SYNC_REPLAY
+
+
+cdef struct knobs:
+    uint8_t root_list
+    uint8_t memcg_list
+    uint8_t barrier_batch
+    uint8_t deactivation
+    uint8_t child_sysfs
+    uint8_t entrained
+    uint8_t join_waits
+    uint8_t create_queue
+    uint8_t kmem            # kernel memory accounting is on
+    uint8_t children        # and cgroups get caches of their own
+    uint8_t literal         # walks touch every entry
+    uint32_t kernfs_per_cache
+    uint32_t kernfs_per_cgroup
+
+
+cdef struct hop_point:
+    int64_t length
+    int64_t picoseconds
+
+
+cdef struct costs:
+    int64_t cgroup_mkdir
+    int64_t cgroup_rmdir
+    int64_t cgroup_attach
+    int64_t fork
+    int64_t exit
+    int64_t css_offline
+    int64_t css_release
+    int64_t css_free
+    int64_t cgroup_free
+    int64_t alloc
+    int64_t alloc_miss
+    int64_t create_check
+    int64_t cache_create
+    int64_t kernfs_add
+    int64_t kernfs_remove
+    int64_t shrink
+    int64_t shutdown
+    int64_t release
+    int64_t ipi
+    int64_t rcu_callback
+    int64_t worker_create
+    int64_t page_alloc
+    int64_t page_free
+    hop_point *hops
+    int32_t nhops
+
+
+cdef struct program:
+    int64_t *steps          # five numbers each
+    int64_t nsteps
+
+
+cdef struct finding:
+    int64_t at
+    int64_t count
+
+
+cdef struct tally:
+    int64_t iterations
+    int64_t mkdir_failures
+    int64_t user_tasks
+    int64_t ended_at
+    int64_t barriers
+    int64_t ipis
+    int64_t sync_waits
+    int64_t sync_under_cgroup
+    int64_t sync_under_slab
+    int64_t async_waits
+    int64_t hops[HOP_KINDS]
+    int64_t caches_created
+    int64_t caches
+    int64_t caches_dying
+    int64_t caches_peak
+    int64_t caches_dying_peak
+    int64_t cgroups_created
+    int64_t cgroups
+    int64_t cgroups_dying
+    int64_t cgroups_peak
+    int64_t cgroups_dying_peak
+    int64_t nodes
+    int64_t nodes_peak
+    int64_t slab_bytes
+    int64_t slab_bytes_peak
+    int64_t misses
+    int64_t pairs_missed
+    int64_t creations_pending
+    finding findings[FINDINGS]
+
+
+cdef struct world:
+    sched s
+    workqueues q
+    rcu_state r
+    slab_caches c
+    memcgs m
+    knobs k
+    costs cost
+    tally n
+    arena programs
+    arena delays            # int64_t: first miss to slot filled
+    int64_t barrier_sequence
+    int64_t barrier_count
+    task *barrier_waiter
+    uint8_t rss_state
+    uint8_t rss_callback
+    int64_t rss_count
+    uint32_t destroy_work
+    task *main
+    uint8_t main_done
+    uint32_t main_result
+    int32_t main_cpu
+
+
+cdef inline int task_new(
+    world *w, int32_t cpu, bint bound, task **new
+) except -1 nogil:
+    """Make a sleeping task; tasks keep their address for life."""
+    cdef task *t
+    cdef uint32_t i
+    if w.s.spare_tasks == NULL:
+        w.s.chunks = <task **>arena_resize(
+            w.s.chunks, (w.s.nchunks + 1) * sizeof(task *)
+        )
+        t = <task *>arena_resize(NULL, TASKS_A_CHUNK * sizeof(task))
+        w.s.chunks[w.s.nchunks] = t
+        for i in range(<uint32_t>TASKS_A_CHUNK):
+            t[i].index = w.s.nchunks * TASKS_A_CHUNK + i
+            t[i].next = w.s.spare_tasks
+            w.s.spare_tasks = &t[i]
+        w.s.nchunks += 1
+    t = w.s.spare_tasks
+    w.s.spare_tasks = t.next
+    w.s.task_number += 1
+    t.number = w.s.task_number
+    t.left = t.wants_since = t.idle_since = 0
+    t.next = t.line_next = t.idle_next = t.idle_prev = t.parent = NULL
+    t.parent_number = 0
+    t.cpu = cpu
+    t.pool = -1
+    t.children = 0
+    t.memcg = t.made = t.result = NIL
+    t.made_generation = 0
+    t.state = SLEEPING
+    t.bound = bound
+    t.user = t.interrupted = t.spins = t.counted = t.waiting = t.is_softirq = 0
+    t.depth = 0
+    new[0] = t
+    return 0
+
+
+cdef inline task *task_at(world *w, uint32_t index) noexcept nogil:
+    return &w.s.chunks[index // TASKS_A_CHUNK][index % TASKS_A_CHUNK]
+
+
+cdef inline int run(task *t, int64_t ns) noexcept nogil:
+    t.left = ns
+    return RUN
+
+
+cdef inline int run_user(task *t, int64_t ns) noexcept nogil:
+    t.left = ns
+    return RUN_USER
+
+
+cdef inline int lock(world *w, task *t, int number) noexcept nogil:
+    """Take a mutex: the next step runs when it is owned."""
+    if mutex_lock(&w.s, &w.s.mutexes[number], t):
+        return CALL
+    return IN_LINE
+
+
+cdef inline void unlock(world *w, int number) noexcept nogil:
+    mutex_unlock(&w.s, &w.s.mutexes[number])
+
+
+cdef inline int call(
+    task *t, int32_t function, uint32_t a, uint32_t b
+) noexcept nogil:
+    cdef frame *f = task_push(t, function)
+    f.a = a
+    f.b = b
+    return CALL
+
+
+cdef inline int new_worker(world *w, int32_t number) except -1 nogil:
+    cdef worker_pool *p = &w.s.pools[number]
+    cdef task *t
+    task_new(w, p.cpu if p.cpu >= 0 else 0, p.cpu >= 0, &t)
+    t.pool = number
+    task_push(t, F_WORKER)
+    p.workers += 1
+    w.q.kworkers += 1
+    w.q.kworkers_peak = max(w.q.kworkers_peak, w.q.kworkers)
+    pool_enter_idle(&w.s, p, t)
+    return 0
+
+
+cdef inline void find(world *w, int kind) noexcept nogil:
+    """Note that the design did what it should not."""
+    if not w.n.findings[kind].count:
+        w.n.findings[kind].at = w.s.now
+    w.n.findings[kind].count += 1
+
+
+cdef inline int64_t hop_ns(world *w, int64_t hops, int64_t length) noexcept nogil:
+    """Return what *hops* hops cost on a list of *length* entries."""
+    cdef hop_point *p = w.cost.hops
+    cdef hop_point low = p[0]
+    cdef hop_point high = p[0]
+    cdef int64_t cost, step
+    cdef int32_t i
+    for i in range(w.cost.nhops):
+        high = p[i]
+        if length <= high.length:
+            break
+        low = high
+    if length >= high.length:
+        cost = high.picoseconds
+    elif high.length == low.length:
+        cost = low.picoseconds
+    else:
+        step = high.length - low.length
+        cost = (high.picoseconds - low.picoseconds) * (length - low.length)
+        # Floor division, also where a longer list is cheaper.
+        if cost < 0:
+            cost = -((-cost + step - 1) // step)
+        else:
+            cost = cost // step
+        cost += low.picoseconds
+    return hops * cost // 1000
+
+
+cdef inline int64_t walked(world *w, int kind, bint roots) noexcept nogil:
+    """Walk slab_caches or slab_root_caches; count and return the hops."""
+    cdef int64_t hops = w.c.root_list.length if roots else w.c.all.length
+    if w.k.literal:
+        if roots:
+            hops = list_walk(
+                &w.c.root_list, &root_at(&w.c, 0).roots, sizeof(root_cache)
+            )
+        else:
+            hops = list_walk(
+                &w.c.all, &links_at(&w.c, 0).caches, sizeof(cache_links)
+            )
+    w.n.hops[kind] += hops
+    return hops
+
+
+cdef inline int64_t walk_length(world *w, bint roots) noexcept nogil:
+    return w.c.root_list.length if roots else w.c.all.length
+
+
+cdef inline void set_nodes(world *w, uint32_t cache, uint32_t count) noexcept nogil:
+    """Give a cache's directory *count* kernfs nodes."""
+    cdef kmem_cache *c = cache_at(&w.c, cache)
+    w.n.nodes += <int64_t>count - c.nodes
+    c.nodes = count
+    w.n.nodes_peak = max(w.n.nodes_peak, w.n.nodes)
+
+
+cdef inline int css_put(
+    world *w, int32_t cpu, uint32_t memcg, int64_t count
+) except -1 nogil:
+    cdef mem_cgroup *m = memcg_at(&w.m, memcg)
+    m.refs -= count
+    if m.refs < 0:
+        with gil:
+            raise RuntimeError("a css has fewer than no references")
+    if not m.refs:
+        queue_new_work(&w.s, &w.q, cpu, CGROUP_DESTROY, W_RELEASE, memcg, NIL)
+    return 0
+
+
+cdef inline int uncharge(
+    world *w, int32_t cpu, uint32_t cache, int64_t count
+) except -1 nogil:
+    """Return *count* slabs' pages."""
+    cdef root_cache *r = root_of(&w.c, cache)
+    cdef uint32_t memcg = links_at(&w.c, cache).memcg_index
+    w.n.slab_bytes -= count * (w.c.page_size << r.order)
+    if memcg != NIL:
+        css_put(w, cpu, memcg, count << r.order)
+    return 0
+
+
+cdef inline int discard(
+    world *w, int32_t cpu, uint32_t cache, int64_t count, int64_t *discarded
+) except -1 nogil:
+    cdef int64_t _i
+    discarded[0] = 0
+    if count <= 0:
+        return 0
+    discarded[0] = count
+    cache_at(&w.c, cache).slabs -= <uint32_t>count
+    if root_of(&w.c, cache).typesafe:
+        for _i in range(count):
+            call_rcu(&w.r, cpu, CB_SLAB, cache)
+    else:
+        uncharge(w, cpu, cache, count)
+    return 0
+
+
+cdef inline int64_t take_objects(
+    world *w, uint32_t cache, int64_t count
+) noexcept nogil:
+    """Allocate from a cache; return the slabs that had to be added."""
+    cdef kmem_cache *c = cache_at(&w.c, cache)
+    cdef root_cache *r = root_of(&w.c, cache)
+    cdef uint32_t memcg = links_at(&w.c, cache).memcg_index
+    cdef int64_t lacking = count - (<int64_t>c.slabs * r.per_slab - c.inuse)
+    cdef int64_t added = slabs_for(r, lacking) if lacking > 0 else 0
+    c.inuse += <uint32_t>count
+    c.slabs += <uint32_t>added
+    if added:
+        if memcg != NIL:
+            memcg_at(&w.m, memcg).refs += added << r.order
+        w.n.slab_bytes += added * (w.c.page_size << r.order)
+        w.n.slab_bytes_peak = max(w.n.slab_bytes_peak, w.n.slab_bytes)
+    return added
+
+
+cdef inline int put_objects(
+    world *w, int32_t cpu, uint32_t cache, int64_t count, int64_t *discarded
+) except -1 nogil:
+    """Free to a cache; what it need not keep is discarded."""
+    cdef kmem_cache *c = cache_at(&w.c, cache)
+    cdef root_cache *r = root_of(&w.c, cache)
+    cdef int64_t empty
+    c.inuse -= <uint32_t>count
+    empty = c.slabs - slabs_for(r, c.inuse)
+    if not c.deactivated:
+        empty -= r.keep
+    return discard(w, cpu, cache, empty, discarded)
+
+
+cdef inline int shrink(
+    world *w, int32_t cpu, uint32_t cache, int64_t *discarded
+) except -1 nogil:
+    cdef kmem_cache *c = cache_at(&w.c, cache)
+    cdef int64_t empty = c.slabs - slabs_for(root_of(&w.c, cache), c.inuse)
+    return discard(w, cpu, cache, empty, discarded)
+
+
+cdef inline int new_cache(world *w, uint32_t *index) except -1 nogil:
+    cdef kmem_cache *c
+    cdef uint32_t i
+    # Both arenas grow together; caches.spare holds the indices of both.
+    if not w.c.caches.spares:
+        arena_reserve(&w.c.links, <size_t>w.c.caches.used + 1)
+    arena_take(&w.c.caches, &i)
+    c = cache_at(&w.c, i)
+    c.serial = w.c.serial
+    w.c.serial += 1
+    c.inuse = c.slabs = c.pinned = c.nodes = 0
+    c.deactivated = 0
+    c.live = 1
+    w.n.caches += 1
+    w.n.caches_peak = max(w.n.caches_peak, w.n.caches)
+    index[0] = i
+    return 0
+
+
+cdef inline int resize_slots(
+    world *w, root_cache *r, uint32_t old, uint32_t new
+) except -1 nogil:
+    """Enlarge the arrays of a root that can have children."""
+    cdef uint32_t i
+    if not r.accounted:
+        return 0
+    r.slots = <uint32_t *>arena_resize(r.slots, new * sizeof(uint32_t))
+    r.missed_at = <int64_t *>arena_resize(r.missed_at, new * sizeof(int64_t))
+    for i in range(old, new):
+        r.slots[i] = NIL
+        r.missed_at[i] = -1
+    return 0
+
+
+cdef inline int link_root(
+    world *w, uint32_t size, bint accounted, bint typesafe, bint reclaimable,
+    uint32_t *number,
+) except -1 nogil:
+    cdef uint32_t cache, i, slot
+    cdef root_cache *r
+    cdef cache_links *links
+    new_cache(w, &cache)
+    arena_take(&w.c.roots, &i)
+    r = root_at(&w.c, i)
+    r.cache = cache
+    r.slots = NULL
+    r.missed_at = NULL
+    list_init(&r.children)
+    root_layout(&w.c, r, size)
+    r.accounted, r.typesafe, r.reclaimable = accounted, typesafe, reclaimable
+    if w.k.children:
+        resize_slots(w, r, 0, w.c.nr_ids)
+    links = links_at(&w.c, cache)
+    links.root = i
+    links.memcg_index = NIL
+    list_add(&w.c.all, &links_at(&w.c, 0).caches, sizeof(cache_links), cache)
+    list_add(&w.c.root_list, &root_at(&w.c, 0).roots, sizeof(root_cache), i)
+    set_nodes(w, cache, w.k.kernfs_per_cache)
+    if accounted:
+        arena_take(&w.c.accounted, &slot)
+        (<uint32_t *>w.c.accounted.entries)[slot] = i
+    number[0] = i
+    return 0
+
+
+cdef inline int link_child(
+    world *w, uint32_t root, uint32_t memcg, uint32_t nodes
+) except -1 nogil:
+    """Create a child and fill its slot."""
+    cdef uint32_t cache, slot
+    cdef cache_links *links
+    cdef root_cache *r
+    cdef mem_cgroup *m
+    new_cache(w, &cache)
+    w.n.caches_created += 1
+    r = root_at(&w.c, root)
+    m = memcg_at(&w.m, memcg)
+    links = links_at(&w.c, cache)
+    links.root = root
+    links.memcg_index = memcg
+    list_add(&w.c.all, &links_at(&w.c, 0).caches, sizeof(cache_links), cache)
+    list_add(&r.children, &links_at(&w.c, 0).children, sizeof(cache_links), cache)
+    list_add(&m.kmem_caches, &links_at(&w.c, 0).memcg, sizeof(cache_links), cache)
+    r.slots[m.kmemcg_id] = cache
+    set_nodes(w, cache, nodes)
+    arena_take(&w.delays, &slot)
+    (<int64_t *>w.delays.entries)[slot] = w.s.now - r.missed_at[m.kmemcg_id]
+    return 0
+
+
+cdef inline int unlink_child(world *w, uint32_t cache) except -1 nogil:
+    """Take a child that has no slab off its lists; it is freed later."""
+    cdef cache_links *links = links_at(&w.c, cache)
+    if cache_at(&w.c, cache).slabs or cache_at(&w.c, cache).inuse:
+        with gil:
+            raise RuntimeError("a cache is shut down with slabs left")
+    list_del(&w.c.all, &links_at(&w.c, 0).caches, sizeof(cache_links), cache)
+    list_del(
+        &root_of(&w.c, cache).children,
+        &links_at(&w.c, 0).children,
+        sizeof(cache_links),
+        cache,
+    )
+    list_del(
+        &memcg_at(&w.m, links.memcg_index).kmem_caches,
+        &links_at(&w.c, 0).memcg,
+        sizeof(cache_links),
+        cache,
+    )
+    return 0
+
+
+cdef inline void mark_deactivated(world *w, uint32_t cache) noexcept nogil:
+    cache_at(&w.c, cache).deactivated = 1
+    w.n.caches_dying += 1
+    w.n.caches_dying_peak = max(w.n.caches_dying_peak, w.n.caches_dying)
+
+
+cdef inline bint memcg_alive(
+    world *w, uint32_t memcg, uint32_t generation
+) noexcept nogil:
+    """Tell whether a cgroup is still that one and not removed."""
+    cdef mem_cgroup *m
+    if memcg == NIL:
+        return False
+    m = memcg_at(&w.m, memcg)
+    return m.generation == generation and not m.dead
+
+
+cdef inline int new_memcg(
+    world *w, uint32_t parent, int32_t id, uint32_t *index
+) except -1 nogil:
+    cdef mem_cgroup *m
+    cdef uint32_t i
+    arena_take(&w.m.groups, &i)
+    m = memcg_at(&w.m, i)
+    w.m.serial += 1
+    m.serial = w.m.serial
+    m.refs = 1
+    m.parent = parent
+    m.kmemcg_id = id
+    m.online_children = 1
+    m.child_cgroups = m.tasks = 0
+    m.online = 1
+    m.kmem_online = w.k.kmem
+    m.dead = 0
+    list_init(&m.kmem_caches)
+    list_add_tail(&w.m.all, &memcg_at(&w.m, 0).siblings, sizeof(mem_cgroup), i)
+    m = memcg_at(&w.m, parent)
+    m.online_children += 1
+    m.child_cgroups += 1
+    m.refs += 1
+    w.n.cgroups_created += 1
+    w.n.cgroups += 1
+    w.n.cgroups_peak = max(w.n.cgroups_peak, w.n.cgroups)
+    w.n.nodes += w.k.kernfs_per_cgroup
+    w.n.nodes_peak = max(w.n.nodes_peak, w.n.nodes)
+    index[0] = i
+    return 0
