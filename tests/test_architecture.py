@@ -19,11 +19,15 @@ FLOORS = (
     ("errors", "arena", "list", "clock"),
     ("loadavg", "sched", "rcu", "mutex", "workqueue"),
     ("slab", "memcontrol"),
-    ("world", "rcupdate", "slab_common", "cgroup", "programs", "paths", "engine"),
-    ("_core", "reference"),
+    (
+        *("world", "rcupdate", "slab_common", "cgroup", "programs", "paths", "engine"),
+        *("_core", "reference"),
+    ),
     ("machine", "designs", "kernel"),
-    ("overrides", "workloads", "traces", "comparison", "report", "plot"),
-    ("__init__",),
+    (
+        *("overrides", "workloads", "traces", "comparison", "report", "plot"),
+        "__init__",
+    ),
     ("cli", "__main__"),
 )
 HOUSE = [module for floor in FLOORS for module in floor]
