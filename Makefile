@@ -1,7 +1,7 @@
 # What to type:   make demo      the story of the bug, from a fresh clone
 #                 make test      the test suite            (ARGS="-k rcu" goes to pytest)
-# and to check a change as CI does: .ci/run, which is made of
-#                 make lint types docs bench sanitize
+# and to check a change as CI does: .ci/run, which is made of make test and of
+#                 make lint types bench sanitize
 # `make format` formats the Python files; `make clean` forgets all that was built.
 
 PYTHON ?= python3
@@ -44,18 +44,18 @@ bench: $(VENV)/test
 
 # The same C file compiled into a copy of the package of its own, and the same suite
 # run on that copy. PYTHONMALLOC=malloc lets ASan see each block that Python hands out.
+SANITIZED = LD_PRELOAD="$$runtime" PYTHONMALLOC=malloc PYTHONSAFEPATH=1 \
+  PYTHONPATH="$(CURDIR)/build/sanitize/lib" HYPOTHESIS_PROFILE=sanitize \
+  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
+
 sanitize: $(VENV)/test
 	SLABCORE_SANITIZE=$(SANITIZERS) $(BIN)/python setup.py -q build \
 	  --build-base build/sanitize --build-lib build/sanitize/lib
 	@runtime=$$($(CC) -print-file-name=libasan.so); test -e "$$runtime" || \
 	  { echo "make sanitize: $(CC) has no libasan.so; use GCC: make sanitize CC=gcc" >&2; \
 	    exit 2; }; \
-	echo "pytest, on the core built with $(SANITIZERS)"; \
-	LD_PRELOAD="$$runtime" PYTHONMALLOC=malloc PYTHONSAFEPATH=1 \
-	  PYTHONPATH="$(CURDIR)/build/sanitize/lib" HYPOTHESIS_PROFILE=sanitize \
-	  SLABCORE_SANITIZE=$(SANITIZERS) \
-	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
-	  $(BIN)/pytest -q -p no:cacheprovider $(ARGS)
+	$(SANITIZED) $(BIN)/python -c "$$INSTRUMENTED" && \
+	$(SANITIZED) $(BIN)/pytest -q -p no:cacheprovider $(ARGS)
 
 format: $(VENV)/lint
 	$(BIN)/ruff format
@@ -77,6 +77,16 @@ groups = {"build": pyproject["build-system"]["requires"], **extras}
 print(*groups[sys.argv[1]], sep="\n")
 endef
 export REQUIREMENTS
+
+define INSTRUMENTED
+import sys
+from slabcore import _core
+with open(_core.__file__, "rb") as file:
+    if b"__asan_report" not in file.read():
+        sys.exit("make sanitize: %s is not instrumented" % _core.__file__)
+print("pytest on", _core.__file__)
+endef
+export INSTRUMENTED
 
 define USABLE
 import os, shlex, shutil, sys, sysconfig
