@@ -43,7 +43,8 @@ bench: $(VENV)/test
 	  --benchmark-columns=min,median,stddev,rounds --benchmark-sort=name $(ARGS)
 
 # The same C file compiled into a copy of the package of its own, and the same suite
-# run on that copy. PYTHONMALLOC=malloc lets ASan see each block that Python hands out.
+# run on that copy. PYTHONMALLOC=malloc lets ASan see each block that Python hands out;
+# with --capture=sys pytest does not swallow the report of the process that ends.
 SANITIZED = LD_PRELOAD="$$runtime" PYTHONMALLOC=malloc PYTHONSAFEPATH=1 \
   PYTHONPATH="$(CURDIR)/build/sanitize/lib" HYPOTHESIS_PROFILE=sanitize \
   ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
@@ -55,7 +56,7 @@ sanitize: $(VENV)/test
 	  { echo "make sanitize: $(CC) has no libasan.so; use GCC: make sanitize CC=gcc" >&2; \
 	    exit 2; }; \
 	$(SANITIZED) $(BIN)/python -c "$$INSTRUMENTED" && \
-	$(SANITIZED) $(BIN)/pytest -q -p no:cacheprovider $(ARGS)
+	$(SANITIZED) $(BIN)/pytest -q -p no:cacheprovider --capture=sys $(ARGS)
 
 format: $(VENV)/lint
 	$(BIN)/ruff format
