@@ -183,8 +183,15 @@ class Designs(Mapping[str, Design]):
 
 
 def _version(name: str) -> tuple[int, int] | None:
+    """Return major and minor of a released kernel's version."""
     match = re.fullmatch(r"v?(\d+)\.(\d+)(?:[.-].*)?", name)
-    return (int(match[1]), int(match[2])) if match else None
+    if match is None:
+        return None
+    major, minor = int(match[1]), int(match[2])
+    last_of_3_4_and_5 = ((3, 19), (4, 20), (5, 19))
+    if any(major == ended and minor > last for ended, last in last_of_3_4_and_5):
+        return None
+    return major, minor
 
 
 designs = Designs(
