@@ -55,8 +55,10 @@ class Result:
     counters: Mapping[str, Any]
     """As the engine counts: integer nanoseconds, root caches among the caches."""
     timeline: np.ndarray
-    """Columns sampled on virtual time: t_ns, caches, cgroups, kworkers, load1, …"""
+    """Columns sampled on virtual time since boot: t_ns, caches, kworkers, load1, …"""
     root_caches: int
+    begin_ns: int
+    """When the workload began; the engine's times count from boot."""
 
     @classmethod
     def of(cls, kernel: Kernel, name: str, workload: Workload) -> Result:
@@ -67,20 +69,26 @@ class Result:
             counters=kernel.counters,
             timeline=kernel.timeline,
             root_caches=len(workload.roots()),
+            begin_ns=round(workload.begin_s * 1e9),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as in ``slabcore.comparison/1``; times in seconds.
 
-        Of caches, those of cgroups only. drained_s is None if cgroups were left.
+        Times count from when the workload began. Of caches, those of cgroups only.
+        drained_s is None if cgroups were left.
         """
+
+        def since(ns: int) -> float:
+            return _seconds(max(0, int(ns) - self.begin_ns))
+
         c = self.counters
         caches, cgroups = c["caches"], c["cgroups"]
         held = ("holds", "held_ns", "waited_ns", "longest_wait_ns", "longest_queue")
         periods = ("synchronous", "under_cgroup_mutex", "under_slab_mutex")
         return {
             "design": self.name,
-            "virtual_s": _seconds(c["virtual_ns"]),
+            "virtual_s": since(c["virtual_ns"]),
             "iterations": c["iterations"],
             "locks": {
                 mutex: dict(_in_seconds(c["locks"][mutex], held))
@@ -109,12 +117,12 @@ class Result:
             "load1_peak": float(c["load1_peak"]),
             "creation_delay_s": _percentiles(c["creation_delays_ns"]),
             "creations_never": c["creations_never"],
-            "drained_s": None if cgroups["live"] else _seconds(c["drained_ns"]),
+            "drained_s": None if cgroups["live"] else since(c["drained_ns"]),
             "findings": [
                 {
                     "id": finding["id"],
                     "text": finding["text"],
-                    "at_s": _seconds(finding["at_ns"]),
+                    "at_s": since(finding["at_ns"]),
                     "count": finding["count"],
                 }
                 for finding in c["findings"]

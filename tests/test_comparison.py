@@ -196,6 +196,14 @@ def test_no_repetition_starts_after_until_s(engine):
     assert 0.5 < slow["virtual_s"] < 0.7  # the last one took less than 0.2 s
 
 
+def test_times_count_from_when_the_workload_begins():
+    late = compare("frolov", ["4.8"], overrides=(*SHORT, "workload.begin_s=2.5"))
+    late, counters = late["4.8"].to_dict(), late["4.8"].counters
+    assert late["virtual_s"] == pytest.approx(counters["virtual_ns"] / 1e9 - 2.5)
+    assert late["drained_s"] == pytest.approx(counters["drained_ns"] / 1e9 - 2.5)
+    assert 0 < late["findings"][0]["at_s"] < late["virtual_s"] < 2
+
+
 def test_no_design_at_all_is_refused():
     with pytest.raises(InputError, match=r"^designs: none is asked for"):
         compare("frolov", [])
@@ -243,6 +251,14 @@ def test_frolov_waits_a_grace_period_a_cache_then_a_cgroup_then_none(frolov):
     assert waited["4.10"]["under_slab_mutex"] == 0
     assert waited["4.10"]["under_cgroup_mutex"] == 10
     assert waited["4.11"]["synchronous"] == 0
+
+
+def test_smythies_piles_up_256_workers_a_cpu_and_they_leave(smythies):
+    peaks = {result.name: result.counters["kworkers_peak"] for result in smythies}
+    assert 2048 <= peaks["4.8"] <= 2100
+    assert peaks["4.10"] < 64
+    assert peaks["4.11"] < 64
+    assert smythies["4.8"].counters["kworkers"] < 64
 
 
 def test_all_that_is_made_is_gone_in_the_end(frolov, smythies):

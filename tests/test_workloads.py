@@ -115,6 +115,16 @@ def test_a_program_can_begin_late_and_stop_early(path):
     assert (spawn.at_ns, spawn.until_ns) == (2_000_000, 1_500_000_000)
 
 
+def test_a_workload_can_begin_after_boot(path):
+    path.write_text(
+        "begin_s = 2\n"
+        + EVERY_STEP.replace("[[program]]", "[[program]]\nat_ms = 5\nuntil_s = 3")
+    )
+    programs, (spawn,) = load(path).compile(Machine())
+    assert (spawn.at_ns, spawn.until_ns) == (2_005_000_000, 5_000_000_000)
+    assert (12, 2_012_000_000, 0, 0, 0) in programs[1]
+
+
 def test_root_caches_are_filled_up_with_plain_ones(small):
     roots = small.roots()
     assert [root.name for root in roots] == ["dentry", "root-2", "root-3", "root-4"]
@@ -147,11 +157,20 @@ def test_frolov_is_one_loop_of_3000_and_smythies_a_job_a_cpu():
     assert smythies.copies == 8
 
 
-def test_doug_makes_600_cgroups_with_the_measured_hosts_costs():
+def test_doug_makes_600_cgroups_in_60_seconds_with_the_measured_hosts_costs():
     doug = load("doug")
     (spawn,) = doug.compile(doug.host())[1]
     assert spawn.copies * spawn.repeat == 600
+    assert spawn.until_ns - spawn.at_ns == 60_000_000_000
     assert doug.host().costs == Costs.preset("rk")
+
+
+@pytest.mark.parametrize(("name", "gap_ns"), [("doug", 8_000), ("smythies", 4_000)])
+def test_a_cgroup_allocates_as_often_as_was_counted(name, gap_ns):
+    programs = load(name).compile(Machine())[0]
+    allocs = [step for steps in programs for step in steps if step[0] == 5]
+    assert sum(caches * count for _, _, caches, count, _ in allocs) == 418
+    assert {gap for *_, gap in allocs} == {gap_ns}
 
 
 # --- errors ---

@@ -202,6 +202,8 @@ class Workload(_Table, frozen=True, kw_only=True):
     inputs: tuple[str, ...] = ()
     """What is put in, each with its source; everything else comes out."""
     machine: MachineSettings = MachineSettings()
+    begin_s: Seconds = 0
+    """When the workload begins, after boot; its times are counted from there."""
     settle_s: Seconds = 0
     """Virtual time that the world is watched once all is drained."""
     root_caches: Positive = 1
@@ -248,15 +250,17 @@ class Workload(_Table, frozen=True, kw_only=True):
         """Return the engine's programs, numbered from 0, and the tasks to start."""
         programs: list[list[Step5]] = []
         spawns = []
+        begin_ns = round(self.begin_s * 1e9)
         for program in self.programs:
-            number = _compile(program.steps, programs)
+            number = _compile(program.steps, programs, begin_ns)
             copies = machine.cpus if program.copies == "cpus" else program.copies
+            until_ns = round(program.until_s * 1e9)
             spawns.append(
                 Spawn(
                     program=number,
                     repeat=program.repeat,
-                    at_ns=round(program.at_ms * 1e6),
-                    until_ns=round(program.until_s * 1e9),
+                    at_ns=begin_ns + round(program.at_ms * 1e6),
+                    until_ns=begin_ns + until_ns if until_ns else 0,
                     copies=copies,
                 )
             )
@@ -275,7 +279,10 @@ class Workload(_Table, frozen=True, kw_only=True):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Spawn:
-    """Say which program tasks run, how often, from when until when, and how many."""
+    """Say which program tasks run, how often, from when until when, and how many.
+
+    at_ns and until_ns are virtual times since boot; an until_ns of 0 is no limit.
+    """
 
     program: int
     repeat: int
@@ -299,21 +306,22 @@ def _walk(steps: Sequence[Step], where: str) -> Iterator[tuple[str, Step]]:
             yield from _walk(step.child, f"{where}[{index}].child")
 
 
-def _compile(steps: Sequence[Step], programs: list[list[Step5]]) -> int:
+def _compile(steps: Sequence[Step], programs: list[list[Step5]], begin_ns: int) -> int:
     """Append the program, children first; return its number."""
-    compiled = [_compile_step(step, programs) for step in steps]
+    compiled = [_compile_step(step, programs, begin_ns) for step in steps]
     programs.append(compiled)
     return len(programs) - 1
 
 
-def _compile_step(step: Step, programs: list[list[Step5]]) -> Step5:
+def _compile_step(step: Step, programs: list[list[Step5]], begin_ns: int) -> Step5:
     match step:
         case Mkdir():
             return (1, 0, 0, 0, 0)
         case Rmdir():
             return (2, 0, 0, 0, 0)
         case Fork():
-            return (3, _compile(step.child, programs), step.callbacks, 0, 0)
+            number = _compile(step.child, programs, begin_ns)
+            return (3, number, step.callbacks, 0, 0)
         case Join():
             return (4, 0, 0, 0, 0)
         case Alloc():
@@ -331,7 +339,7 @@ def _compile_step(step: Step, programs: list[list[Step5]]) -> Step5:
         case Wait():
             return (11, 0, 0, 0, 0)
         case At():
-            return (12, round(step.ms * 1e6), 0, 0, 0)
+            return (12, begin_ns + round(step.ms * 1e6), 0, 0, 0)
         case DropCaches():
             return (13, 0, 0, 0, 0)
 
