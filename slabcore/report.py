@@ -139,9 +139,9 @@ def _answer(first: Result, second: Result, third: Result, *, cpus: int) -> list[
         periods = "a grace period" if fewer == "1" else f"{fewer} grace periods"
         gone.append(f"{periods} a cgroup under cgroup_mutex")
     if hops[0] > hops[1]:
-        gone.append(f"{1 - hops[1] / hops[0]:.0%} of the list hops")
+        gone.append(f"{_share(hops)} of the list hops")
     if held[0] > held[1]:
-        gone.append(f"{1 - held[1] / held[0]:.0%} of the time under cgroup_mutex")
+        gone.append(f"{_share(held)} of the time under cgroup_mutex")
     if gone:
         lines.append(f"The series itself ({third.name}) takes away {_and(gone)}.")
     else:
@@ -157,6 +157,12 @@ def _answer(first: Result, second: Result, third: Result, *, cpus: int) -> list[
             f"{seconds(delays[0])} at the 99th percentile."
         )
     return lines
+
+
+def _share(values: Sequence[float]) -> str:
+    """Return how much of the first value the second lacks; 100% is all of it."""
+    left = values[1] / values[0]
+    return f"{1 - left:.1%}" if 0 < left < 0.01 else f"{1 - left:.0%}"
 
 
 def _pending(result: Result) -> str:

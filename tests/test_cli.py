@@ -88,7 +88,7 @@ def test_demo_tells_the_story_with_figures_and_says_what_is_next(run):
     assert result.exit_code == 0
     assert "Does the series solve bug 172991?" in result.stdout
     assert "kworkers ends with 4.10, before the series." in result.stdout
-    assert "300 of its 3000 iterations" in result.stdout
+    assert "Bug 190841, 3000 cgroups" in result.stdout
     assert all(f"A recording, {name}:" in result.stdout for name in recordings())
     assert "next:" in result.stdout
     assert "\x1b[" not in result.stdout
