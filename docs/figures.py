@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from slabcore.comparison import Comparison, Result, compare, number, whole
+from slabcore.comparison import Comparison, Result, compare, iteration_ms, number, whole
 from slabcore.workloads import load
 
 PICTURE = Path(__file__).parent / "answer.svg"
@@ -122,8 +122,7 @@ def _iterations(loops: Comparison) -> Iterator[str]:
     }
     for nth, result in enumerate(loops):
         middle = top + step * nth + 8
-        counters = result.counters
-        ms = counters["virtual_ns"] / counters["iterations"] / 1e6
+        ms = iteration_ms(result.to_dict())
         color = COLORS.get(result.name, OTHER)
         if result.design.deactivation == "gp-per-cache":
             color = COLORS["4.8"]
