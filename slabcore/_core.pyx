@@ -264,6 +264,7 @@ cdef class World:
         w.k.barrier_batch = design.typesafe_free == "barrier-batch"
         w.k.deactivation = _DEACTIVATIONS[design.deactivation]
         w.k.child_sysfs = design.child_sysfs
+        w.k.sysfs_early = design.sysfs_removal == "deactivation"
         w.k.entrained = design.barrier_marker == "entrained"
         w.k.join_waits = design.join_waits
         w.k.literal = walk == "literal"

@@ -294,7 +294,7 @@ class World:
         self.barrier_mutex = Mutex("rcu_barrier_mutex")
         self.mutexes = (self.cgroup_mutex, self.slab_mutex, self.barrier_mutex)
 
-        # d of KD 6.4: 1 + (HZ > 250) + (HZ > 500) jiffies, kernel/rcu/tree.h
+        # d = 1 + (HZ > 250) + (HZ > 500) jiffies, kernel/rcu/tree.h
         jiffies = 1 + (machine.hz > 250) + (machine.hz > 500)
         self.scan_ns = (jiffies + design.fqs_late_tick) * self.tick_ns
         self.gpnum = self.completed = self.requested = 0
@@ -1172,7 +1172,8 @@ class World:
     def _deactivate_work(self, worker: Task, cache: Cache) -> Step:
         yield Lock(self.slab_mutex)
         yield from self._shrink_step(worker, cache)
-        if not cache.slabs and cache.nodes:
+        early = self.design.sysfs_removal == "deactivation"
+        if early and not cache.slabs and cache.nodes:
             self._find("kobject-under-slab_mutex")
             yield Run(cache.nodes * self.costs.kernfs_remove)
             self._nodes(cache, 0)
@@ -1196,7 +1197,7 @@ class World:
             if self.design.typesafe_free == "barrier-batch":
                 released.insert(0, cache)
                 continue
-            if cache.nodes:
+            if cache.nodes and self.design.sysfs_removal == "deactivation":
                 self._find("kobject-under-slab_mutex")
                 yield Run(cache.nodes * self.costs.kernfs_remove)
                 self._nodes(cache, 0)
@@ -1204,12 +1205,12 @@ class World:
                 self.rcu_destroy.append(cache)
                 self._schedule_barrier_work(worker.cpu)
             else:
-                yield from self._release(cache)
+                yield from self._release(worker, cache)
         self._unlock(self.slab_mutex)
         if any(cache.typesafe for cache in released):
             yield from self._barrier(worker)
         for cache in released:
-            yield from self._release(cache)
+            yield from self._release(worker, cache)
 
     def _unlink(self, cache: Cache) -> None:
         """Take a child that has no slab off its lists; it is freed later."""
@@ -1242,9 +1243,11 @@ class World:
         if caches:
             yield from self._barrier(worker)
         for cache in caches:
-            yield from self._release(cache)
+            yield from self._release(worker, cache)
 
-    def _release(self, cache: Cache) -> Step:
+    def _release(self, worker: Task, cache: Cache) -> Step:
+        if cache.nodes and self.slab_mutex.owner is worker:
+            self._find("kobject-under-slab_mutex")
         yield Run(self.costs.release + cache.nodes * self.costs.kernfs_remove)
         self._nodes(cache, 0)
         self.caches -= 1

@@ -228,6 +228,7 @@ cdef inline int deactivate_work(
 ) except -1 nogil:
     """Shrink cache a after its grace period."""
     cdef int64_t discarded
+    cdef kmem_cache *c
     while True:
         if f.pc == 0:
             f.pc = 1
@@ -240,11 +241,12 @@ cdef inline int deactivate_work(
             f.pc = 3
             return run(t, w.cost.page_free * discarded)
         elif f.pc == 3:
+            c = cache_at(&w.c, f.a)
             f.pc = 5
-            if not cache_at(&w.c, f.a).slabs and cache_at(&w.c, f.a).nodes:
+            if w.k.sysfs_early and not c.slabs and c.nodes:
                 find(w, KOBJECT_UNDER_SLAB)
                 f.pc = 4
-                return run(t, cache_at(&w.c, f.a).nodes * w.cost.kernfs_remove)
+                return run(t, c.nodes * w.cost.kernfs_remove)
         elif f.pc == 4:
             set_nodes(w, f.a, 0)
             f.pc = 5
@@ -295,7 +297,7 @@ cdef inline int destroy(world *w, task *t, frame *f) except -1 nogil:
                 continue
             c = cache_at(&w.c, f.d)
             f.pc = 6
-            if c.nodes:
+            if c.nodes and w.k.sysfs_early:
                 find(w, KOBJECT_UNDER_SLAB)
                 f.pc = 5
                 return run(t, c.nodes * w.cost.kernfs_remove)
@@ -365,6 +367,8 @@ cdef inline int release_cache(world *w, task *t, frame *f) except -1 nogil:
     cdef kmem_cache *c = cache_at(&w.c, f.a)
     if f.pc == 0:
         f.pc = 1
+        if c.nodes and w.s.mutexes[SLAB_MUTEX].owner == t:
+            find(w, KOBJECT_UNDER_SLAB)
         return run(t, w.cost.release + c.nodes * w.cost.kernfs_remove)
     set_nodes(w, f.a, 0)
     w.n.caches -= 1

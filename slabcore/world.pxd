@@ -149,6 +149,7 @@ cdef struct knobs:
     uint8_t barrier_batch
     uint8_t deactivation
     uint8_t child_sysfs
+    uint8_t sysfs_early     # directories go once deactivated and empty
     uint8_t entrained
     uint8_t join_waits
     uint8_t create_queue
