@@ -1,0 +1,72 @@
+"""Quick gates: the core against its twin in the same run; growth in exact counts."""
+
+import itertools
+import time
+
+import pytest
+
+from slabcore import Kernel, Machine, ms
+from slabcore.comparison import compare
+
+LOOP = ("workload.programs.job.repeat=4", "machine.cpus=4", "workload.settle_s=0")
+
+
+@pytest.mark.benchmark(group="smythies under 4.9")
+def test_the_core_is_far_ahead_of_its_twin(benchmark):
+    def run(engine):
+        return compare("smythies", ["4.9"], overrides=LOOP, engine=engine)["4.9"]
+
+    core = benchmark(run, "core")
+    began = time.perf_counter()
+    reference = run("reference")
+    twin = time.perf_counter() - began
+    ratio = twin / benchmark.stats.stats.min
+    benchmark.extra_info["reference_to_core"] = ratio
+    assert core.counters["list_hops"] == reference.counters["list_hops"]
+    assert ratio >= 10
+
+
+def storm(design, cgroups, caches):
+    """Let cgroups with their caches all live, then remove all."""
+    kernel = Kernel(design, machine=Machine(cpus=8))
+    for i in range(caches):
+        kernel.create_cache(f"cache-{i}", object_size=192, accounted=True)
+    child = kernel.program(
+        [(4, 0, 0, 0, 0), (5, 0, caches, 2, 0), (7, ms(20), 0, 0, 0), (10, 5, 0, 0, 0)]
+    )
+    life = kernel.program(
+        [
+            (1, 0, 0, 0, 0),
+            (3, child, 0, 0, 0),
+            (11, 0, 0, 0, 0),
+            (12, 10**13, 0, 0, 0),
+            (2, 0, 0, 0, 0),
+        ]
+    )
+    for _ in range(cgroups):
+        kernel.spawn(life)
+    kernel.run()
+    kernel.drain()
+    return kernel.counters
+
+
+@pytest.mark.benchmark(group="100 000 caches live and die")
+@pytest.mark.parametrize("design", ["4.10", "4.11", "5.9"])
+def test_a_storm(benchmark, design):
+    counters = benchmark.pedantic(storm, (design, 10_000, 10), rounds=3)
+    assert counters["caches"]["created"] == (0 if design == "5.9" else 100_000)
+    assert counters["caches"]["live"] == 10
+    benchmark.extra_info["list_hops"] = sum(counters["list_hops"].values())
+
+
+@pytest.mark.parametrize(
+    ("design", "factor"), [("4.10", 4), ("4.11", 2), ("5.9", None)]
+)
+def test_hops_when_the_cgroups_double(design, factor):
+    counts = [storm(design, n, 10)["list_hops"] for n in (2_000, 4_000, 8_000)]
+    hops = [sum(count.values()) for count in counts]
+    if factor is None:
+        assert hops == [0, 0, 0]
+        return
+    for small, large in itertools.pairwise(hops):
+        assert large / small == pytest.approx(factor, rel=0.05)
