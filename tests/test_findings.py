@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from slabcore.designs import Design, designs
-from slabcore.kernel import Kernel
+from slabcore.kernel import Kernel, ms
 from slabcore.machine import Machine
 
+MKDIR, JOIN = 1, 4
 
-def findings(
-    engine: str, design: str | Design, *, typesafe: bool = False, cpus: int = 2
-) -> dict[str, int]:
-    """Return what is found while three cgroups of two caches live and go."""
-    kernel = Kernel(design, machine=Machine(cpus=cpus), engine=engine)  # type: ignore[arg-type]
+
+def lives(engine: Any, design: str | Design, *, typesafe: bool = False) -> Kernel:
+    """Let three cgroups with two caches each live and go."""
+    kernel = Kernel(design, machine=Machine(cpus=2), engine=engine)
     for number in range(2):
         kernel.create_cache(
             f"c{number}", object_size=192, accounted=True, typesafe=typesafe
         )
     for number in range(3):
-        path = f"/{number}"
-        kernel.mkdir(path)
+        kernel.mkdir(f"/{number}")
         for cache in ("c0", "c1"):
-            kernel.alloc(cache, path)
+            kernel.alloc(cache, f"/{number}")
             kernel.drain()
-            kernel.alloc(cache, path)
-            kernel.free(cache, path)
+            kernel.alloc(cache, f"/{number}")
+            kernel.free(cache, f"/{number}")
     for number in range(3):
         kernel.rmdir(f"/{number}")
     kernel.drain()
     assert kernel.counters["caches"]["live"] == 2
+    return kernel
+
+
+def found(kernel: Kernel) -> dict[str, int]:
     return {finding["id"]: finding["count"] for finding in kernel.counters["findings"]}
 
 
 @pytest.mark.parametrize("typesafe", [False, True])
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "expected"),
     [
         ("4.4", {}),
         ("4.6", {}),
@@ -44,31 +49,75 @@ def findings(
         ("4.9", {"gp-under-cgroup_mutex": 6, "gp-under-slab_mutex": 6}),
         ("4.10", {"gp-under-cgroup_mutex": 3}),
         ("4.11", {}),
+        ("5.2", {}),
         ("5.9", {}),
     ],
 )
-def test_who_waits_for_a_grace_period_with_a_mutex_held(engine, name, typesafe, found):
-    # rcu_barrier() is called with neither mutex held, so typesafe caches add nothing.
-    assert findings(engine, name, typesafe=typesafe) == found
+def test_who_waits_for_a_grace_period_with_a_mutex_held(
+    engine, name, expected, typesafe
+):
+    # The barrier for typesafe caches is waited for with neither mutex held.
+    assert found(lives(engine, name, typesafe=typesafe)) == expected
+
+
+@pytest.mark.parametrize("deactivation", ["ipi", "rcu-per-cache"])
+@pytest.mark.parametrize("name", ["4.7", "4.9", "4.10"])
+def test_without_a_wait_at_offline_there_is_nothing_to_find(engine, name, deactivation):
+    assert found(lives(engine, designs[name].replace(deactivation=deactivation))) == {}
+
+
+def test_one_wait_per_cgroup_takes_slab_mutex_out_of_it(engine):
+    repaired = designs["4.9"].replace(deactivation="gp-per-memcg")
+    assert found(lives(engine, repaired)) == {"gp-under-cgroup_mutex": 3}
+
+
+def test_4_11_deletes_directories_with_slab_mutex_held_where_children_have_them(engine):
+    assert found(lives(engine, "4.11")) == {}
+    design = designs["4.11"].replace(child_sysfs=True)
+    expected = {"kobject-under-slab_mutex": 6}
+    assert found(lives(engine, design)) == expected
+    # Only the batch is released after slab_mutex; from 4.11 on, typesafe caches alone.
+    late = design.replace(sysfs_removal="release")
+    assert found(lives(engine, late)) == expected
+    assert found(lives(engine, late, typesafe=True)) == {}
+    assert found(lives(engine, late.replace(typesafe_free="barrier-batch"))) == {}
+
+
+@pytest.mark.parametrize("name", ["4.6", "4.9", "4.10"])
+def test_up_to_4_10_directories_go_at_the_release_with_no_mutex_held(engine, name):
+    assert designs[name].child_sysfs
+    assert "kobject-under-slab_mutex" not in found(lives(engine, name))
 
 
 @pytest.mark.parametrize(
-    ("name", "repaired"),
+    ("name", "waits"),
     [
-        ("4.9", {"deactivation": "ipi"}),
-        ("4.9", {"deactivation": "rcu-per-cache"}),
-        ("4.10", {"deactivation": "rcu-per-cache"}),
+        ("4.4", True),
+        ("4.6", True),
+        ("4.8", True),
+        ("4.9", False),
+        ("4.10", False),
+        ("4.11", False),
+        ("5.9", False),
     ],
 )
-def test_another_way_to_deactivate_repairs_it(engine, name, repaired):
-    assert findings(engine, name)
-    assert findings(engine, designs[name].replace(**repaired)) == {}
+def test_up_to_4_8_joining_a_cgroup_waits_with_cgroup_mutex_held(engine, name, waits):
+    def join(design: Design) -> dict[str, int]:
+        kernel = Kernel(design, machine=Machine(cpus=2), engine=engine)
+        kernel.spawn(kernel.program([(MKDIR, 0, 0, 0, 0), (JOIN, 0, 0, 0, 0)]))
+        kernel.run()
+        return found(kernel)
+
+    assert designs[name].join_waits == waits
+    assert join(designs[name]) == ({"gp-under-cgroup_mutex": 1} if waits else {})
+    assert join(designs[name].replace(join_waits=False)) == {}
 
 
-def test_4_11_deletes_kobjects_under_slab_mutex_if_children_have_any(engine):
-    with_directories = designs["4.11"].replace(child_sysfs=True)
-    assert findings(engine, with_directories) == {"kobject-under-slab_mutex": 6}
-    repaired = with_directories.replace(
-        sysfs_removal="release", typesafe_free="barrier-batch"
-    )
-    assert "kobject-under-slab_mutex" not in findings(engine, repaired)
+def test_a_finding_says_what_when_and_how_often(engine):
+    kernel = lives(engine, "4.10")
+    (finding,) = kernel.counters["findings"]
+    assert finding["id"] == "gp-under-cgroup_mutex"
+    assert finding["text"] == "waited for a grace period with cgroup_mutex held"
+    assert finding["count"] == 3
+    # Of the first: a grace period after the rmdir that killed the css.
+    assert ms(12) < finding["at_ns"] < kernel.now_ns - 3 * ms(12)

@@ -1,0 +1,157 @@
+"""Which design a kernel version has, and what the designs say of themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+
+import pytest
+
+from slabcore.designs import Design, designs, find
+from slabcore.errors import InputError
+
+RANGES = {
+    "4.4": ["4.4", "4.5", "v4.4", "4.4.11", "4.4.0-116-generic"],
+    "4.6": ["4.6", "4.6.2"],
+    "4.7": ["4.7", "4.7.4", "4.8", "4.8.15", "v4.8-rc7"],
+    "4.9": ["4.9", "4.9.71"],
+    "4.10": ["4.10", "4.10.17", "4.10-rc2"],
+    "4.11": ["4.11", "4.12", "4.14.8", "4.18", "4.19", "4.20", "5.0", "5.2.1"],
+    "5.9": ["5.9", "5.10.185", "5.15", "6.0", "6.1.4", "6.11"],
+}
+
+
+def test_presets_are_in_order_of_age():
+    assert list(designs) == list(RANGES)
+    assert len(designs) == 7
+
+
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [(version, name) for name, versions in RANGES.items() for version in versions],
+)
+def test_any_version_in_a_range_finds_its_design(version, name):
+    assert designs[version] is designs[name] is find(version)
+    assert version in designs
+    assert designs[version].name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("4.3", "4.4"),
+        ("3.10", "4.4"),
+        ("5.3", "4.11 or 5.9"),
+        ("5.8", "4.11 or 5.9"),
+        ("6.12", "5.9"),
+        ("7.1", "5.9"),
+        ("v5.4.0-42", "4.11 or 5.9"),
+    ],
+)
+def test_a_kernel_without_a_design_names_the_nearest(name, nearest):
+    assert name not in designs
+    assert designs.get(name) is None
+    with pytest.raises(InputError) as refusal:
+        find(name)
+    assert str(refusal.value) == (
+        f"design: '{name}' is not known; expected {nearest} (nearest)"
+    )
+
+
+@pytest.mark.parametrize("name", ["4.1O", "four", "", "4", "-1.2", "4.11x"])
+def test_what_is_no_version_is_refused_in_one_line(name):
+    assert name not in designs
+    with pytest.raises(InputError) as refusal:
+        find(name)
+    assert str(refusal.value).startswith("design: ")
+    assert "\n" not in str(refusal.value)
+    with pytest.raises(KeyError):
+        designs[name]
+
+
+def test_what_is_no_text_is_no_design():
+    assert 4.9 not in designs
+    assert None not in designs
+
+
+def test_the_mistyped_name_of_a_preset_names_it():
+    with pytest.raises(InputError, match=r"expected .*4\.10.* \(nearest\)$"):
+        find("4.1O")
+
+
+def test_ranges_follow_one_another_without_overlap():
+    def number(version: str) -> tuple[int, int]:
+        major, minor = version.split(".")
+        return int(major), int(minor)
+
+    ends = [tuple(map(number, design.kernels)) for design in designs.values()]
+    for (first, last), (following, _) in itertools.pairwise(ends):
+        assert first <= last < following
+
+
+@pytest.mark.parametrize("name", designs)
+def test_a_design_says_what_it_is_and_where_that_is_from(name):
+    design = designs[name]
+    assert design.title
+    assert design.sources
+    # A commit, or a file of the kernel and the version it was read in.
+    for source in design.sources:
+        assert re.match(r"[0-9a-f]{12}: |[a-z/_.]+\.[ch]\b", source), source
+
+
+def knobs(name: str, *names: str) -> tuple[object, ...]:
+    return tuple(designs[name].knobs[knob] for knob in names)
+
+
+def test_knobs_are_the_rows_of_the_table_of_generations():
+    names = ("child_caches", "root_list", "memcg_list", "deactivation")
+    assert {name: knobs(name, *names) for name in designs} == {
+        "4.4": (True, False, False, "ipi"),
+        "4.6": (True, False, False, "ipi"),
+        "4.7": (True, False, False, "gp-per-cache"),
+        "4.9": (True, False, False, "gp-per-cache"),
+        "4.10": (True, False, False, "gp-per-memcg"),
+        "4.11": (True, True, True, "rcu-per-cache"),
+        "5.9": (False, False, False, "none"),
+    }
+    names = ("typesafe_free", "create_queue", "child_sysfs", "accounting")
+    assert {name: knobs(name, *names) for name in designs} == {
+        "4.4": ("barrier-batch", "system", True, "opt-in"),
+        "4.6": ("barrier-batch", "system", True, "always"),
+        "4.7": ("barrier-batch", "system", True, "always"),
+        "4.9": ("barrier-batch", "system", True, "always"),
+        "4.10": ("barrier-batch", "ordered", True, "always"),
+        "4.11": ("barrier-async", "per-cpu-1", False, "always"),
+        "5.9": ("barrier-async", "none", False, "objects"),
+    }
+
+
+def test_two_steps_not_one_led_from_4_9_to_4_11():
+    def turned(old: str, new: str) -> set[str]:
+        before, after = designs[old].knobs, designs[new].knobs
+        return {knob for knob in before if before[knob] != after[knob]}
+
+    assert turned("4.9", "4.10") == {"deactivation", "create_queue"}
+    assert {"root_list", "memcg_list", "deactivation", "typesafe_free"} < turned(
+        "4.10", "4.11"
+    )
+    assert turned("4.7", "4.9") == {"join_waits"}
+
+
+def test_a_design_is_frozen_and_turned_by_replace():
+    design = designs["4.9"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        design.child_sysfs = False  # type: ignore[misc]
+    turned = design.replace(child_sysfs=False)
+    assert isinstance(turned, Design)
+    assert (design.child_sysfs, turned.child_sysfs) == (True, False)
+    assert turned.knobs == {**design.knobs, "child_sysfs": False}
+    with pytest.raises(TypeError):
+        design.replace(no_such_knob=1)
+
+
+def test_a_design_is_a_value():
+    assert designs["4.9"] == designs["4.9"].replace()
+    assert hash(designs["4.9"]) == hash(designs["4.9"].replace())
+    assert designs["4.7"] != designs["4.9"]

@@ -1,0 +1,362 @@
+"""The face of a world: names and paths, and what it refuses in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import slabcore
+from slabcore.designs import designs
+from slabcore.errors import (
+    BusyError,
+    InputError,
+    LifecycleError,
+    SlabcoreError,
+    StaleHandleError,
+)
+from slabcore.kernel import TIMELINE, Cache, Kernel, Memcg, ms, seconds, us
+from slabcore.machine import Machine
+
+MKDIR, SLEEP, RUN = 1, 7, 8
+
+
+@pytest.fixture
+def kernel(engine: Any) -> Kernel:
+    kernel = Kernel("4.11", machine=Machine(cpus=2), engine=engine)
+    kernel.create_cache("dentry", object_size=192, accounted=True, reclaimable=True)
+    return kernel
+
+
+# --- booting ---
+
+
+def test_a_kernel_is_booted_at_time_0(engine):
+    kernel = Kernel("4.8", engine=engine)
+    assert kernel.now_ns == 0
+    assert kernel.design is designs["4.7"]
+    assert kernel.machine == Machine()
+    assert kernel.seed == 0
+
+
+def test_a_design_may_be_a_name_or_one_of_your_own(engine):
+    mine = designs["4.9"].replace(create_queue="ordered")
+    assert Kernel(mine, engine=engine).design is mine
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            {"design": "5.5"},
+            "design: '5.5' is not known; expected 4.11 or 5.9 (nearest)",
+        ),
+        (
+            {"design": "4.9", "walk": "run"},
+            "walk: 'run' is not known; expected counted or literal",
+        ),
+        (
+            {"design": "4.9", "engine": "gpu"},
+            "engine: 'gpu' is not known; expected core or reference",
+        ),
+        (
+            {"design": "4.9", "sample_ns": 0},
+            "sample_ns: 0 is no interval; expected over 0 ns",
+        ),
+    ],
+)
+def test_a_kernel_that_cannot_be_booted(arguments, text):
+    with pytest.raises(InputError) as refusal:
+        Kernel(**arguments)
+    assert str(refusal.value) == text
+
+
+# --- caches ---
+
+
+def test_a_cache_is_of_boot_and_free_until_time_has_begun(kernel):
+    kernel.create_cache("filp", object_size=256)
+    assert kernel.now_ns == 0
+    kernel.advance(1)
+    filp = kernel.create_cache("late", object_size=256)
+    assert kernel.now_ns > 1
+    assert filp == Cache("late", 2)
+    assert kernel.counters["caches"]["live"] == 3
+    assert kernel.counters["list_hops"]["create"] == 2
+
+
+@pytest.mark.parametrize("size", [8, 192, 1 << 22])
+def test_an_object_is_8_bytes_to_4_mib(kernel, size):
+    assert kernel.create_cache("odd", object_size=size).name == "odd"
+
+
+@pytest.mark.parametrize("size", [0, 7, (1 << 22) + 1])
+def test_a_size_that_no_object_has(kernel, size):
+    with pytest.raises(InputError) as refusal:
+        kernel.create_cache("odd", object_size=size)
+    assert str(refusal.value) == (
+        f"create_cache 'odd': object_size is {size}; expected 8 to 4194304 bytes"
+    )
+
+
+def test_a_cache_s_name_is_taken_once(kernel):
+    with pytest.raises(InputError) as refusal:
+        kernel.create_cache("dentry", object_size=64)
+    assert str(refusal.value) == "create_cache: 'dentry' exists; expected a new name"
+
+
+def test_a_cache_goes_by_its_name_or_itself(kernel):
+    web = kernel.mkdir("/web")
+    dentry = Cache("dentry", 0)
+    kernel.alloc("dentry", "/web", 2)
+    kernel.alloc(dentry, web)
+    kernel.free(dentry, "/web", 3)
+    with pytest.raises(LifecycleError) as refusal:
+        kernel.alloc("dentri", web)
+    assert str(refusal.value) == "'dentri' is no cache; alloc needs a root cache"
+
+
+@pytest.mark.parametrize("what", ["alloc", "pin", "free"])
+@pytest.mark.parametrize("count", [0, -1])
+def test_no_objects_are_no_count(kernel, what, count):
+    with pytest.raises(InputError) as refusal:
+        getattr(kernel, what)("dentry", "/", count)
+    assert str(refusal.value) == f"{what}: count is {count}; expected 1 or more objects"
+
+
+def test_the_root_cgroup_has_no_caches_of_its_own(kernel):
+    kernel.alloc("dentry", "/", 5)
+    kernel.drain()
+    assert kernel.counters["misses"] == 0
+    kernel.free("dentry", "/", 5)
+
+
+# --- cgroups ---
+
+
+def test_paths_nest(kernel):
+    kernel.mkdir("/web")
+    inner = kernel.mkdir("/web/php")
+    assert inner.path == "/web/php"
+    with pytest.raises(BusyError):
+        kernel.rmdir("/web")
+    kernel.rmdir(inner)
+    kernel.rmdir("/web")
+
+
+@pytest.mark.parametrize("path", ["/", "web", "web/", "/web/", "//", "/a//b"])
+def test_a_path_begins_at_the_root_and_names_each_cgroup(kernel, path):
+    with pytest.raises(InputError) as refusal:
+        kernel.mkdir(path)
+    assert str(refusal.value) == (
+        f"mkdir: {path!r} is no path; expected a path such as /web"
+    )
+
+
+def test_a_parent_must_be_there(kernel):
+    with pytest.raises(InputError) as refusal:
+        kernel.mkdir("/web/php")
+    assert str(refusal.value) == (
+        "mkdir: there is no cgroup '/web'; expected its parent"
+    )
+
+
+def test_a_path_is_taken_until_it_is_removed(kernel):
+    first = kernel.mkdir("/web")
+    with pytest.raises(InputError) as refusal:
+        kernel.mkdir("/web")
+    assert str(refusal.value) == "mkdir: '/web' exists; expected a new path"
+    kernel.rmdir("/web")
+    second = kernel.mkdir("/web")
+    assert first.path == second.path
+    assert first.handle != second.handle
+    # The name is the new cgroup's; the old one answers to nothing.
+    with pytest.raises(LifecycleError):
+        kernel.alloc("dentry", first)
+    kernel.drain()
+    with pytest.raises(StaleHandleError):
+        kernel.alloc("dentry", first)
+    kernel.alloc("dentry", "/web")
+
+
+def test_a_stale_cgroup_s_removal_leaves_its_path_to_the_next_one(kernel):
+    first = kernel.mkdir("/web")
+    kernel.rmdir(first)
+    kernel.mkdir("/web")
+    with pytest.raises(LifecycleError):
+        kernel.rmdir(first)
+    kernel.rmdir("/web")
+
+
+def test_a_path_that_is_no_cgroup_s(kernel):
+    for call in (kernel.rmdir, lambda path: kernel.alloc("dentry", path)):
+        with pytest.raises(StaleHandleError) as refusal:
+            call("/web")
+        assert str(refusal.value) == "'/web' is no cgroup; expected a live one's path"
+
+
+def test_a_refused_removal_leaves_the_path(kernel):
+    kernel.mkdir("/web")
+    kernel.mkdir("/web/php")
+    with pytest.raises(BusyError):
+        kernel.rmdir("/web")
+    kernel.rmdir("/web/php")
+    kernel.rmdir("/web")
+
+
+def test_65_535_ids_are_all_there_are():
+    kernel = Kernel("4.10", machine=Machine(cpus=1))
+    for number in range(65_535):
+        kernel.mkdir(f"/{number}")
+    with pytest.raises(LifecycleError) as refusal:
+        kernel.mkdir("/more")
+    assert str(refusal.value) == ("no kmemcg_id is left (ENOSPC); mkdir needs one")
+    kernel.rmdir("/700")
+    kernel.drain()
+    kernel.mkdir("/more")
+
+
+# --- time ---
+
+
+def test_calls_take_the_time_of_the_kernel_s(kernel):
+    before = kernel.now_ns
+    kernel.mkdir("/web")
+    assert kernel.now_ns - before >= kernel.machine.costs.cgroup_mkdir
+
+
+def test_time_is_advanced_by_so_much_or_to_a_moment(kernel):
+    kernel.advance(ms(20))
+    assert kernel.now_ns == ms(20)
+    kernel.advance_to(seconds(1))
+    assert kernel.now_ns == seconds(1)
+    kernel.advance_to(seconds(1))
+    with pytest.raises(InputError) as refusal:
+        kernel.advance_to(5)
+    assert str(refusal.value) == (
+        "advance_to: 5 ns is past; expected 1000000000 ns or later"
+    )
+
+
+def test_units_are_whole_nanoseconds():
+    assert (us(1.5), ms(20), seconds(0.25)) == (1_500, 20_000_000, 250_000_000)
+    assert all(type(unit(1)) is int for unit in (us, ms, seconds))
+
+
+def test_what_is_due_at_a_moment_has_happened_then(kernel):
+    kernel.spawn(kernel.program([(MKDIR, 0, 0, 0, 0)]), at_ns=ms(30))
+    kernel.advance_to(ms(30) - 1)
+    assert kernel.counters["locks"]["cgroup_mutex"]["holds"] == 0
+    kernel.advance_to(ms(31))
+    assert kernel.counters["cgroups"]["created"] == 1
+
+
+# --- programs ---
+
+
+def test_a_program_is_repeated(kernel):
+    number = kernel.program([(SLEEP, ms(5), 0, 0, 0)])
+    kernel.spawn(number, repeat=4)
+    kernel.run()
+    assert kernel.counters["iterations"] == 4
+    assert ms(20) <= kernel.now_ns < ms(21)
+    assert kernel.counters["virtual_ns"] == kernel.now_ns
+
+
+def test_no_repetition_starts_after_until(kernel):
+    number = kernel.program([(SLEEP, ms(5), 0, 0, 0)])
+    kernel.spawn(number, repeat=100, at_ns=ms(10), until_ns=ms(31))
+    kernel.run()
+    # At 10, 15, 20, 25 and 30 ms, each a little late.
+    assert kernel.counters["iterations"] == 5
+
+
+def test_programs_are_numbered_from_0(kernel):
+    assert [kernel.program([(RUN, 1, 0, 0, 0)]) for _ in range(3)] == [0, 1, 2]
+
+
+# --- what comes out ---
+
+
+def test_the_timeline_is_columns_sampled_on_virtual_time(engine):
+    kernel = Kernel("4.11", engine=engine, sample_ns=ms(100))
+    kernel.create_cache("dentry", object_size=192, accounted=True)
+    kernel.mkdir("/web")
+    kernel.alloc("dentry", "/web")
+    kernel.advance_to(ms(950))
+    timeline = kernel.timeline
+    assert timeline.dtype == TIMELINE
+    assert timeline["t_ns"].tolist() == [ms(100) * n for n in range(10)]
+    assert timeline["cgroups"].tolist() == [0] + [1] * 9
+    assert timeline["caches"].tolist() == [1] + [2] * 9
+    assert kernel.counters["cgroups"]["live"] == timeline["cgroups"][-1]
+
+
+def test_counters_are_whole_numbers_and_delays_an_array(kernel):
+    kernel.mkdir("/web")
+    kernel.alloc("dentry", "/web")
+    kernel.drain()
+    counters = kernel.counters
+    assert isinstance(counters["creation_delays_ns"], np.ndarray)
+    assert counters["creation_delays_ns"].dtype == np.int64
+    assert len(counters["creation_delays_ns"]) == 1
+    plain = {
+        key: value
+        for key, value in counters.items()
+        if key != "creation_delays_ns" and not isinstance(value, (dict, list))
+    }
+    loads = {key for key, value in plain.items() if type(value) is float}
+    assert loads == {"load1", "load5", "load15", "load1_peak"}
+    assert all(type(value) is int for key, value in plain.items() if key not in loads)
+
+
+def test_counters_are_a_copy(kernel):
+    kernel.counters["locks"]["slab_mutex"]["holds"] = 77
+    assert kernel.counters["locks"]["slab_mutex"]["holds"] == 0
+
+
+def test_a_snapshot_validates(kernel):
+    kernel.mkdir("/web")
+    kernel.validate()
+    assert kernel.snapshot()["now"] == kernel.now_ns
+
+
+def test_two_runs_of_one_world_are_one(engine):
+    def run() -> Kernel:
+        kernel = Kernel("4.9", machine=Machine(cpus=3), engine=engine)
+        kernel.create_cache("dentry", object_size=192, accounted=True, typesafe=True)
+        for number in range(5):
+            kernel.mkdir(f"/{number}")
+            kernel.alloc("dentry", f"/{number}", 3)
+        for number in range(5):
+            kernel.rmdir(f"/{number}")
+        kernel.drain()
+        return kernel
+
+    one, other = run(), run()
+    assert one.snapshot() == other.snapshot()
+    assert one.timeline.tolist() == other.timeline.tolist()
+
+
+def test_every_error_is_a_slabcore_error():
+    for error in (BusyError, InputError, LifecycleError, StaleHandleError):
+        assert issubclass(error, SlabcoreError)
+    assert issubclass(InputError, ValueError)
+
+
+def test_names_have_one_home():
+    assert slabcore.Kernel is Kernel
+    assert slabcore.designs is designs
+    assert (slabcore.ms, slabcore.us, slabcore.seconds) == (ms, us, seconds)
+    assert Memcg("/", 0) == Memcg("/", 0)
+
+
+def test_a_kernel_of_the_core_does_not_load_the_reference():
+    program = (
+        "import sys, slabcore; slabcore.Kernel('4.9').mkdir('/web'); "
+        "assert 'slabcore.reference' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
