@@ -33,18 +33,40 @@ class Design:
     """Root caches are on a list of their own (slab_root_caches)."""
     memcg_list: bool
     """The caches of a cgroup are on a list of their own (memcg->kmem_caches)."""
+    slab_caches: Literal["all", "roots"]
+    """Which caches are on slab_caches, the list that CPU and memory hotplug walk."""
     deactivation: Literal[
         "ipi", "gp-per-cache", "gp-per-memcg", "rcu-per-cache", "none"
     ]
     """How an offline cgroup's caches learn that their per-CPU limits are zero."""
-    typesafe_free: Literal["barrier-batch", "barrier-async"]
+    deactivate_queue: Literal["none", "system", "per-cpu-1"]
+    """The workqueue that shrinks a deactivated cache."""
+    reparenting: bool
+    """A cache counts its own references and moves to the parent cgroup at offline."""
+    typesafe_free: Literal[
+        "barrier-batch", "barrier-async", "call-rcu", "barrier-per-cache"
+    ]
     """How a typesafe-by-RCU cache outlives its page-free callbacks."""
+    root_destroy: Literal[
+        "at-once", "flush-first", "flush-twice", "flush-at-zero", "unlink-first"
+    ]
+    """What kmem_cache_destroy() waits for before it takes a root cache apart."""
+    busy_children: Literal["parked", "single-pass"]
+    """How the destruction of a root passes children that hold objects."""
     create_queue: Literal["system", "ordered", "per-cpu-1", "none"]
     """The workqueue that creates child caches."""
+    create_waits: bool
+    """With SLAB a creation waits for a grace period per node, slab_mutex held."""
     child_sysfs: bool
     """A child cache has a directory in sysfs by default."""
-    sysfs_removal: Literal["release", "deactivation"]
-    """When that directory goes: at the final release, or once deactivated and empty."""
+    sysfs_removal: Literal[
+        "release", "deactivation", "work-leaks", "work", "shutdown", "unlocked"
+    ]
+    """When, and under which locks, a cache's directory in sysfs goes."""
+    memcg_name: Literal["id", "serial", "none"]
+    """The number of the cgroup in the name of a child cache."""
+    memcg_ids: Literal["css-id", "own"]
+    """Whose number the 65,535 ids are: held until css free, or until offline."""
     barrier_marker: Literal["queued", "entrained"]
     """rcu_barrier() queues an ordinary callback, or joins the last waiting segment."""
     join_waits: bool
@@ -81,11 +103,19 @@ _BASE = Design(
     child_caches=True,
     root_list=False,
     memcg_list=False,
+    slab_caches="all",
     deactivation="ipi",
+    deactivate_queue="none",
+    reparenting=False,
     typesafe_free="barrier-batch",
+    root_destroy="at-once",
+    busy_children="parked",
     create_queue="system",
+    create_waits=False,
     child_sysfs=True,
     sysfs_removal="release",
+    memcg_name="id",
+    memcg_ids="css-id",
     barrier_marker="queued",
     join_waits=True,
     fqs_late_tick=0,
@@ -101,6 +131,9 @@ _GP_PER_CACHE = _BASE.replace(
         "1ed1328792ff: a percpu rwsem whose writer waits for a grace period, at attach",
     ),
     deactivation="gp-per-cache",
+    create_waits=True,
+    memcg_name="serial",
+    memcg_ids="own",
     fqs_late_tick=1,
 )
 
@@ -114,6 +147,7 @@ _GP_PER_MEMCG = _GP_PER_CACHE.replace(
     ),
     deactivation="gp-per-memcg",
     create_queue="ordered",
+    create_waits=False,
     join_waits=False,
 )
 
@@ -131,6 +165,7 @@ _SERIES = _GP_PER_MEMCG.replace(
     root_list=True,
     memcg_list=True,
     deactivation="rcu-per-cache",
+    deactivate_queue="per-cpu-1",
     typesafe_free="barrier-async",
     create_queue="per-cpu-1",
     child_sysfs=False,
@@ -147,7 +182,10 @@ _OBJECTS = _SERIES.replace(
     root_list=False,
     memcg_list=False,
     deactivation="none",
+    deactivate_queue="none",
     create_queue="none",
+    sysfs_removal="shutdown",
+    memcg_name="none",
     barrier_marker="entrained",
 )
 
@@ -213,6 +251,7 @@ designs = Designs(
                 *_GP_PER_CACHE.sources[:2],
                 "3942a9bd7b58: cgroup_threadgroup_rwsem kept in its slow mode",
             ),
+            create_waits=False,
             join_waits=False,
         ),
         _GP_PER_MEMCG,
