@@ -96,6 +96,14 @@ class Task:
         self.made: Memcg | None = None  # the cgroup its program holds
 
 
+class Callback(NamedTuple):
+    """An RCU callback: what it does, and the grace period that must be over first."""
+
+    kind: str
+    arg: Any
+    after: int
+
+
 class Cpu:
     """A CPU: who runs, who waits to run, and its RCU callbacks in four segments."""
 
@@ -106,10 +114,11 @@ class Cpu:
         self.queue: deque[Task] = deque()
         self.ends = 0  # when the current step ends
         self.switches = 0  # makes an event of an abandoned step recognisable
-        self.done: deque[tuple[str, Any]] = deque()
-        self.wait: list[tuple[str, Any]] = []
-        self.ready: list[tuple[str, Any]] = []
-        self.next: list[tuple[str, Any]] = []
+        self.done: deque[Callback] = deque()
+        self.wait: list[Callback] = []
+        self.ready: list[Callback] = []
+        self.next: list[Callback] = []
+        self.callbacks_queued = self.callbacks_invoked = 0
         self.wait_gp = self.ready_gp = 0
         self.blimit = BLIMIT
         self.known_gp = self.known_completed = 0
@@ -581,6 +590,8 @@ class World:
 
     def _lock(self, mutex: Mutex, task: Task) -> bool:
         owner, line = mutex.owner, mutex.line
+        if mutex is self.cgroup_mutex and self.slab_mutex.owner is task:
+            raise CorruptionError("cgroup_mutex is taken under slab_mutex")
         if owner is None:
             self._own(mutex, task)
             return True
@@ -640,12 +651,17 @@ class World:
     # --- RCU ---
 
     def _call_rcu(self, cpu: Cpu, kind: str, arg: Any = None) -> None:
-        cpu.next.append((kind, arg))
+        # The grace period that runs now, if one does, began too early.
+        self._enqueue(cpu, cpu.next, Callback(kind, arg, after=self.gpnum + 1))
+        if cpu.qlen > QHIMARK:
+            cpu.blimit = 1 << 62
+
+    def _enqueue(self, cpu: Cpu, segment: Any, callback: Callback) -> None:
+        segment.append(callback)
+        cpu.callbacks_queued += 1
         self.callbacks += 1
         self.callbacks_queued += 1
         self.longest_callbacks = max(self.longest_callbacks, cpu.qlen)
-        if cpu.qlen > QHIMARK:
-            cpu.blimit = 1 << 62
 
     def _rcu_core(self, cpu: Cpu) -> None:
         """Do what a tick's softirq does for RCU, short of invoking callbacks."""
@@ -721,10 +737,13 @@ class World:
                 batch = min(len(cpu.done), cpu.blimit)
                 yield Run(batch * self.costs.rcu_callback)
                 for _ in range(batch):
-                    kind, arg = cpu.done.popleft()
+                    callback = cpu.done.popleft()
+                    if callback.after > self.completed:
+                        raise CorruptionError("a callback runs before its grace period")
                     self.callbacks -= 1
                     self.callbacks_invoked += 1
-                    self._invoke(cpu, kind, arg)
+                    cpu.callbacks_invoked += 1
+                    self._invoke(cpu, callback.kind, callback.arg)
                 if cpu.blimit != BLIMIT and cpu.qlen <= QLOWMARK:
                     cpu.blimit = BLIMIT
                 if cpu.done and cpu.crowded:
@@ -771,6 +790,7 @@ class World:
         for mutex in (self.slab_mutex, self.cgroup_mutex):
             if mutex.owner is task:
                 self._find(f"barrier-under-{mutex.name}")
+        queued = [cpu.callbacks_queued for cpu in self.cpus]
         snapshot = (self.barrier_sequence + 3) & ~1
         yield Lock(self.barrier_mutex)
         if self.barrier_sequence < snapshot:
@@ -790,14 +810,15 @@ class World:
                 yield Block(uninterruptible=True)
             self.barrier_sequence += 1
         self._unlock(self.barrier_mutex)
+        for cpu, before in zip(self.cpus, queued, strict=True):
+            if cpu.callbacks_invoked < before:
+                raise CorruptionError("rcu_barrier() returns before a callback ran")
 
     def _entrain(self, cpu: Cpu) -> bool:
         for segment in (cpu.next, cpu.ready, cpu.wait, cpu.done):
             if segment:
-                segment.append(("barrier", None))
-                self.callbacks += 1
-                self.callbacks_queued += 1
-                self.longest_callbacks = max(self.longest_callbacks, cpu.qlen)
+                marker = Callback("barrier", None, after=segment[-1].after)
+                self._enqueue(cpu, segment, marker)
                 return True
         return False
 
