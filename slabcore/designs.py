@@ -205,8 +205,7 @@ class Designs(Mapping[str, Design]):
         version = _version(name)
         if version is not None:
             for design in self._presets.values():
-                first, last = (_version(end) for end in design.kernels)
-                if first is not None and last is not None and first <= version <= last:
+                if _spans(design, version):
                     return design
         raise KeyError(name)
 
@@ -220,16 +219,27 @@ class Designs(Mapping[str, Design]):
         return isinstance(name, str) and self.get(name) is not None
 
 
-def _version(name: str) -> tuple[int, int] | None:
-    """Return major and minor of a released kernel's version."""
-    match = re.fullmatch(r"v?(\d+)\.(\d+)(?:[.-].*)?", name)
+def _version(name: str) -> tuple[int, int, int] | None:
+    """Return the three numbers of a released kernel's version: 5.4.0-29-generic."""
+    match = re.fullmatch(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:\.\d+)*(?:-.*|\+)?", name)
     if match is None:
         return None
-    major, minor = int(match[1]), int(match[2])
+    major, minor, patch = (int(part or 0) for part in match.groups())
     last_of_3_4_and_5 = ((3, 19), (4, 20), (5, 19))
     if any(major == ended and minor > last for ended, last in last_of_3_4_and_5):
         return None
-    return major, minor
+    return major, minor, patch
+
+
+def _spans(design: Design, version: tuple[int, int, int]) -> bool:
+    """Tell whether a version is in a design's range; "4.12" ends with all of 4.12."""
+    first, last = (tuple(map(int, end.split("."))) for end in design.kernels)
+    return first <= version and version[: len(last)] <= last
+
+
+def _is_a_vendors(name: str) -> bool:
+    """Tell whether a version names a vendor's build: 3.10.0-1160.el7, no -rc."""
+    return re.fullmatch(r"v?[\d.]+-(?!rc\d).*", name) is not None
 
 
 designs = Designs(
@@ -272,12 +282,15 @@ def find(name: str) -> Design:
         pass
     version = _version(name)
     known = list(designs)
+    note = "nearest"
     if version is None:
         near = difflib.get_close_matches(name, known, n=2, cutoff=0.4) or known
     else:
-        older = [d for d in known if (_version(d) or (0, 0)) < version]
-        newer = [d for d in known if (_version(d) or (0, 0)) > version]
+        ages = {d: _version(designs[d].kernels[0]) or (0, 0, 0) for d in known}
+        older = [d for d in known if ages[d] < version]
+        newer = [d for d in known if ages[d] > version]
         near = older[-1:] + newer[:1]
-    raise InputError(
-        "design", f"{name!r} is not known", " or ".join(near) + " (nearest)"
-    )
+        if _is_a_vendors(name):
+            note += "; a vendor's kernel carries backports"
+    expected = f"{' or '.join(near)} ({note})"
+    raise InputError("design", f"{name!r} is not known", expected)

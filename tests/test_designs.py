@@ -8,16 +8,25 @@ import re
 
 import pytest
 
-from slabcore.designs import Design, designs, find
+from slabcore.designs import Design, Designs, designs, find
 from slabcore.errors import InputError
 
 RANGES = {
     "4.4": ["4.4", "4.5", "v4.4", "4.4.11", "4.4.0-116-generic"],
-    "4.6": ["4.6", "4.6.2"],
+    "4.6": ["4.6", "4.6.2", "4.6.0+"],
     "4.7": ["4.7", "4.7.4", "4.8", "4.8.15", "v4.8-rc7"],
-    "4.9": ["4.9", "4.9.71"],
+    "4.9": ["4.9", "4.9.71", "v4.9-rc3", "4.9.0-0.bpo.3-amd64"],
     "4.10": ["4.10", "4.10.17", "4.10-rc2"],
-    "4.11": ["4.11", "4.12", "4.14.8", "4.18", "4.19", "4.20", "5.0", "5.2.1"],
+    "4.11": [
+        "4.11",
+        "4.12.10",
+        "4.15.0-1021-aws",
+        "4.18",
+        "4.19",
+        "4.20",
+        "5.0",
+        "5.2.1",
+    ],
     "5.9": ["5.9", "5.10.185", "5.15", "6.0", "6.1.4", "6.11"],
 }
 
@@ -46,7 +55,7 @@ def test_any_version_in_a_range_finds_its_design(version, name):
         ("5.8", "4.11 or 5.9"),
         ("6.12", "5.9"),
         ("7.1", "5.9"),
-        ("v5.4.0-42", "4.11 or 5.9"),
+        ("v5.4-rc1", "4.11 or 5.9"),
     ],
 )
 def test_a_kernel_without_a_design_names_the_nearest(name, nearest):
@@ -59,7 +68,42 @@ def test_a_kernel_without_a_design_names_the_nearest(name, nearest):
     )
 
 
-@pytest.mark.parametrize("name", ["4.1O", "four", "", "4", "-1.2", "4.11x"])
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("3.10.0-1160.el7", "4.4"), ("5.4.0-29-generic", "4.11 or 5.9")],
+)
+def test_a_vendors_kernel_without_a_design_says_that_it_carries_backports(
+    name, nearest
+):
+    with pytest.raises(InputError) as refusal:
+        find(name)
+    assert str(refusal.value) == (
+        f"design: '{name}' is not known; expected {nearest} "
+        "(nearest; a vendor's kernel carries backports)"
+    )
+
+
+def test_a_range_may_begin_and_end_inside_a_stable_series():
+    early = designs["4.9"].replace(name="early", kernels=("4.9", "4.9.9"))
+    late = designs["4.9"].replace(name="late", kernels=("4.9.10", "4.9"))
+    both = Designs((early, late))
+    found = {version: both[version].name for version in VERSIONS}
+    assert found == VERSIONS
+    assert "4.10" not in both
+
+
+VERSIONS = {
+    "4.9": "early",
+    "v4.9-rc1": "early",
+    "4.9.3": "early",
+    "4.9.9": "early",
+    "4.9.10": "late",
+    "4.9.76-1-lts": "late",
+    "4.9.337": "late",
+}
+
+
+@pytest.mark.parametrize("name", ["4.1O", "four", "", "4", "-1.2", "4.11x", "4.9."])
 def test_what_is_no_version_is_refused_in_one_line(name):
     assert name not in designs
     with pytest.raises(InputError) as refusal:
@@ -81,9 +125,8 @@ def test_the_mistyped_name_of_a_preset_names_it():
 
 
 def test_ranges_follow_one_another_without_overlap():
-    def number(version: str) -> tuple[int, int]:
-        major, minor = version.split(".")
-        return int(major), int(minor)
+    def number(version: str) -> tuple[int, ...]:
+        return tuple(map(int, version.split(".")))
 
     ends = [tuple(map(number, design.kernels)) for design in designs.values()]
     for (first, last), (following, _) in itertools.pairwise(ends):
