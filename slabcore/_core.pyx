@@ -81,6 +81,7 @@ from slabcore.world cimport (
     HOPS_GROW,
     HOPS_OFFLINE,
     KMEM_CACHE,
+    KMEM_CACHE_CREATE,
     KOBJECT_UNDER_SLAB,
     OP_ALLOC,
     OP_DROP_CACHES,
@@ -109,6 +110,12 @@ _DEACTIVATIONS = {
     "rcu-per-cache": DEACT_RCU_PER_CACHE,
 }
 _MUTEX_NAMES = ("cgroup_mutex", "slab_mutex", "rcu_barrier_mutex")
+_QUEUE_NAMES = (
+    "events",
+    "cgroup_destroy",
+    "memcg_kmem_cache",
+    "memcg_kmem_cache_create",
+)
 _FINDING_NAMES = (
     (BARRIER_UNDER_CGROUP, "barrier-under-cgroup_mutex"),
     (BARRIER_UNDER_SLAB, "barrier-under-slab_mutex"),
@@ -181,7 +188,7 @@ cdef class World:
             1 + (machine.hz > 250) + (machine.hz > 500) + <int64_t>design.fqs_late_tick
         )
         self._make_cpus(machine.cpus)
-        self._make_queues(design.create_queue)
+        self._make_queues(design.create_queue, design.deactivate_queue)
         for i in range(w.s.ncpus + 1):
             new_worker(w, i)
         settle(e)
@@ -301,15 +308,21 @@ cdef class World:
             w.s.pools[i].worklist.first = w.s.pools[i].worklist.last = NIL
             w.s.pools[i].cull_at = FOREVER
 
-    def _make_queues(self, str create_queue):
+    def _make_queues(self, str create_queue, str deactivate_queue):
         cdef world *w = &self.e.w
         cdef uint32_t index
         self._make_queue(EVENTS, MAX_ACTIVE, False)
         self._make_queue(CGROUP_DESTROY, 1, False)
-        w.k.create_queue = EVENTS
-        if create_queue in ("ordered", "per-cpu-1"):
-            self._make_queue(KMEM_CACHE, 1, create_queue == "ordered")
+        w.k.create_queue = w.k.deactivate_queue = EVENTS
+        if create_queue == "ordered":
+            self._make_queue(KMEM_CACHE_CREATE, 1, True)
+            w.k.create_queue = KMEM_CACHE_CREATE
+        if "per-cpu-1" in (create_queue, deactivate_queue):
+            self._make_queue(KMEM_CACHE, 1, False)
+        if create_queue == "per-cpu-1":
             w.k.create_queue = KMEM_CACHE
+        if deactivate_queue == "per-cpu-1":
+            w.k.deactivate_queue = KMEM_CACHE
         arena_take(&w.q.works, &index)
         w.destroy_work = index
         work_at(&w.q, index).kind = W_BARRIER
@@ -644,19 +657,14 @@ cdef class World:
 
     def _works(self):
         cdef world *w = &self.e.w
-        names = ["events", "cgroup_destroy"]
-        if w.k.create_queue == KMEM_CACHE:
-            names.append(
-                "memcg_kmem_cache_create" if w.q.one_pool[KMEM_CACHE]
-                else "memcg_kmem_cache"
-            )
         return {
             name: {
                 "queued": w.q.queued[<int>i],
                 "run": w.q.run[<int>i],
                 "longest_pending_ns": w.q.longest_pending_ns[<int>i],
             }
-            for i, name in enumerate(names)
+            for i, name in enumerate(_QUEUE_NAMES)
+            if w.q.queues[<int>i] != NULL
         }
 
     def _delays(self):

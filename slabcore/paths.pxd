@@ -35,6 +35,7 @@ from slabcore.world cimport (
     F_PROGRAM,
     F_RELEASE_WORK,
     F_RMDIR,
+    F_SHUTDOWN,
     F_SOFTIRQ,
     F_SYNCHRONIZE,
     F_UNPIN,
@@ -62,6 +63,7 @@ from slabcore.slab_common cimport (
     destroy,
     miss,
     release_cache,
+    shutdown_cache,
 )
 from slabcore.cgroup cimport (
     attach,
@@ -215,4 +217,6 @@ cdef inline int step(world *w, task *t) except -1 nogil:
         return deactivate(w, t, f)
     elif function == F_DESTROY:
         return destroy(w, t, f)
+    elif function == F_SHUTDOWN:
+        return shutdown_cache(w, t, f)
     return release_cache(w, t, f)

@@ -97,7 +97,7 @@ cdef inline int invoke(
     elif kind == CB_CGROUP_FREE:
         queue_new_work(&w.s, &w.q, cpu, CGROUP_DESTROY, W_CGROUP_FREE, arg, NIL)
     elif kind == CB_DEACTIVATE:
-        queue_new_work(&w.s, &w.q, cpu, w.k.create_queue, W_DEACTIVATE, arg, NIL)
+        queue_new_work(&w.s, &w.q, cpu, w.k.deactivate_queue, W_DEACTIVATE, arg, NIL)
     elif kind == CB_SLAB:
         uncharge(w, cpu, arg, 1)
     return 0

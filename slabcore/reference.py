@@ -334,12 +334,16 @@ class World:
         if design.create_queue == "ordered":
             name = "memcg_kmem_cache_create"
             self.queues[name] = [Queue(name, self.unbound, 1)] * machine.cpus
-        elif design.create_queue == "per-cpu-1":
+        if "per-cpu-1" in (design.create_queue, design.deactivate_queue):
             name = "memcg_kmem_cache"
             self.queues[name] = [Queue(name, pool, 1) for pool in self.pools]
-        else:
-            name = "events"
-        self.create_queue = name
+        self.create_queue = {
+            "ordered": "memcg_kmem_cache_create",
+            "per-cpu-1": "memcg_kmem_cache",
+        }.get(design.create_queue, "events")
+        self.deactivate_queue = {"per-cpu-1": "memcg_kmem_cache"}.get(
+            design.deactivate_queue, "events"
+        )
         for name in self.queues:
             self.work_stats[name] = [0, 0, 0]
         self.kworkers = self.kworkers_peak = 0
@@ -768,7 +772,7 @@ class World:
         elif kind == "cgroup-free":
             self._queue_work(cpu, "cgroup_destroy", Work("cgroup-free", arg))
         elif kind == "deactivate":
-            self._queue_work(cpu, self.create_queue, Work("deactivate", arg))
+            self._queue_work(cpu, self.deactivate_queue, Work("deactivate", arg))
         elif kind == "slab":
             self._uncharge(cpu, arg, 1)
 
@@ -1211,23 +1215,29 @@ class World:
         yield Run(self._hop_ns(len(entries), len(entries)))
         released: list[Cache] = []
         for cache in self._walk(entries, "free"):
-            if cache.memcg is not memcg:
-                continue
-            yield Run(self.costs.shutdown)
-            self._unlink(cache)
-            if self.design.typesafe_free == "barrier-batch":
-                released.insert(0, cache)
-                continue
-            if cache.nodes and self.design.sysfs_removal == "deactivation":
-                self._find("kobject-under-slab_mutex")
-                yield Run(cache.nodes * self.costs.kernfs_remove)
-                self._nodes(cache, 0)
-            if cache.typesafe:
-                self.rcu_destroy.append(cache)
-                self._schedule_barrier_work(worker.cpu)
-            else:
-                yield from self._release(worker, cache)
+            if cache.memcg is memcg:
+                yield from self._shutdown(worker, cache, released)
         self._unlock(self.slab_mutex)
+        yield from self._release_batch(worker, released)
+
+    def _shutdown(self, worker: Task, cache: Cache, released: list[Cache]) -> Step:
+        """Be shutdown_cache(); a design that frees by batches adds to *released*."""
+        yield Run(self.costs.shutdown)
+        self._unlink(cache)
+        if self.design.typesafe_free == "barrier-batch":
+            released.insert(0, cache)
+            return
+        if cache.nodes and self.design.sysfs_removal == "deactivation":
+            self._find("kobject-under-slab_mutex")
+            yield Run(cache.nodes * self.costs.kernfs_remove)
+            self._nodes(cache, 0)
+        if cache.typesafe:
+            self.rcu_destroy.append(cache)
+            self._schedule_barrier_work(worker.cpu)
+        else:
+            yield from self._release(worker, cache)
+
+    def _release_batch(self, worker: Task, released: list[Cache]) -> Step:
         if any(cache.typesafe for cache in released):
             yield from self._barrier(worker)
         for cache in released:

@@ -34,6 +34,7 @@ from slabcore.world cimport (
     EVENTS,
     F_BARRIER,
     F_RELEASE_CACHE,
+    F_SHUTDOWN,
     F_SYNCHRONIZE,
     HOPS_CREATE,
     HOPS_FREE,
@@ -263,7 +264,6 @@ cdef inline int destroy(world *w, task *t, frame *f) except -1 nogil:
     """Be memcg_destroy_kmem_caches() for cgroup a: b, the caches to release."""
     cdef mem_cgroup *m = memcg_at(&w.m, f.a)
     cdef int64_t length
-    cdef kmem_cache *c
     while True:
         if f.pc == 0:
             f.pc = 1
@@ -283,42 +283,57 @@ cdef inline int destroy(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 3:
             f.d = m.kmem_caches.first
             if f.d == NIL:
-                f.pc = 7
+                unlock(w, SLAB_MUTEX)
+                f.pc = 5
+                if f.n:
+                    return call(t, F_BARRIER, NIL, NIL)
                 continue
             f.pc = 4
-            return run(t, w.cost.shutdown)
+            return call(t, F_SHUTDOWN, f.d, NIL)
         elif f.pc == 4:
-            unlink_child(w, f.d)
             if w.k.barrier_batch:
-                links_at(&w.c, f.d).caches.next = f.b
-                f.b = f.d
-                f.n |= root_of(&w.c, f.d).typesafe
-                f.pc = 3
-                continue
-            c = cache_at(&w.c, f.d)
-            f.pc = 6
-            if c.nodes and w.k.sysfs_early:
-                find(w, KOBJECT_UNDER_SLAB)
-                f.pc = 5
-                return run(t, c.nodes * w.cost.kernfs_remove)
-        elif f.pc == 5:
-            set_nodes(w, f.d, 0)
-            f.pc = 6
-        elif f.pc == 6:
+                add_released(w, f, f.d)
             f.pc = 3
-            if not root_of(&w.c, f.d).typesafe:
-                return call(t, F_RELEASE_CACHE, f.d, NIL)
-            list_add_tail(
-                &w.c.rcu_destroy, &links_at(&w.c, 0).caches, sizeof(cache_links), f.d
-            )
-            schedule_barrier_work(w, t.cpu)
-        elif f.pc == 7:
-            unlock(w, SLAB_MUTEX)
-            f.pc = 8
-            if f.n:
-                return call(t, F_BARRIER, NIL, NIL)
         else:
             return release_next(w, t, f)
+
+
+cdef inline int shutdown_cache(world *w, task *t, frame *f) except -1 nogil:
+    """Take cache a off all lists; unless the design frees by batches, let it go."""
+    cdef kmem_cache *c = cache_at(&w.c, f.a)
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            return run(t, w.cost.shutdown)
+        elif f.pc == 1:
+            unlink_child(w, f.a)
+            if w.k.barrier_batch:
+                return DONE
+            f.pc = 3
+            if c.nodes and w.k.sysfs_early:
+                find(w, KOBJECT_UNDER_SLAB)
+                f.pc = 2
+                return run(t, c.nodes * w.cost.kernfs_remove)
+        elif f.pc == 2:
+            set_nodes(w, f.a, 0)
+            f.pc = 3
+        elif f.pc == 3:
+            f.pc = 4
+            if not root_of(&w.c, f.a).typesafe:
+                return call(t, F_RELEASE_CACHE, f.a, NIL)
+            list_add_tail(
+                &w.c.rcu_destroy, &links_at(&w.c, 0).caches, sizeof(cache_links), f.a
+            )
+            schedule_barrier_work(w, t.cpu)
+        else:
+            return DONE
+
+
+cdef inline void add_released(world *w, frame *f, uint32_t cache) noexcept nogil:
+    """Put a cache first of those linked from b; n: one of them is typesafe."""
+    links_at(&w.c, cache).caches.next = f.b
+    f.b = cache
+    f.n |= root_of(&w.c, cache).typesafe
 
 
 cdef inline int release_next(world *w, task *t, frame *f) noexcept nogil:

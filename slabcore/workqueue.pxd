@@ -17,7 +17,7 @@ from slabcore.sched cimport (
 
 cdef enum:
     MAX_ACTIVE = 256        # WQ_DFL_ACTIVE
-    QUEUES = 3
+    QUEUES = 4
 
 cdef extern from *:
     """

@@ -71,6 +71,7 @@ cdef enum:  # function
     F_BARRIER_WORK
     F_DEACTIVATE
     F_DESTROY
+    F_SHUTDOWN
     F_RELEASE_CACHE
 
 cdef enum:  # work_kind
@@ -97,7 +98,8 @@ cdef enum:  # callback_kind
 cdef enum:  # queue_number
     EVENTS
     CGROUP_DESTROY
-    KMEM_CACHE
+    KMEM_CACHE              # memcg_kmem_cache
+    KMEM_CACHE_CREATE
 
 cdef enum:  # deactivation
     DEACT_NONE
@@ -153,6 +155,7 @@ cdef struct knobs:
     uint8_t entrained
     uint8_t join_waits
     uint8_t create_queue
+    uint8_t deactivate_queue
     uint8_t kmem            # kernel memory accounting is on
     uint8_t children        # and cgroups get caches of their own
     uint8_t literal         # walks touch every entry

@@ -271,6 +271,7 @@ ablated = st.builds(
     memcg_list=st.booleans(),
     typesafe_free=st.sampled_from(["barrier-batch", "barrier-async"]),
     create_queue=st.sampled_from(["system", "ordered", "per-cpu-1"]),
+    deactivate_queue=st.sampled_from(["system", "per-cpu-1"]),
     child_sysfs=st.booleans(),
     barrier_marker=st.sampled_from(["queued", "entrained"]),
     join_waits=st.booleans(),

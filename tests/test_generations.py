@@ -456,3 +456,31 @@ def test_arrays_for_10_000_cgroups_grew_twelve_times(million):
         ids, grown = max(4, 2 * (ids + 1)), grown + 1
     assert grown == 12
     assert million.after["list_hops"]["grow"] == grown * 100
+
+
+# --- queues ---
+
+
+@pytest.mark.parametrize("creations", ["system", "ordered", "per-cpu-1"])
+@pytest.mark.parametrize("deactivations", ["system", "per-cpu-1"])
+def test_creations_and_deactivations_each_have_their_queue(
+    engine, creations, deactivations
+):
+    design = designs["4.11"].replace(
+        create_queue=creations, deactivate_queue=deactivations
+    )
+    storm = Storm(engine, design, 7, 6, 3, 2)
+    names = {
+        "system": "events",
+        "ordered": "memcg_kmem_cache_create",
+        "per-cpu-1": "memcg_kmem_cache",
+    }
+    made = {name: works["run"] for name, works in storm.before["works"].items()}
+    assert made[names[creations]] == sum(made.values()) == 18
+    assert storm[f"works.{names[deactivations]}.run"] == 18
+    assert set(made) == {
+        "events",
+        "cgroup_destroy",
+        names[creations],
+        names[deactivations],
+    }
