@@ -429,7 +429,9 @@ def _figure(entry: dict) -> str:
 def knobs() -> str:
     """Show every knob of every preset."""
     presets = list(designs.values())
-    rows = [("kernels", *(" to ".join(dict.fromkeys(d.kernels)) for d in presets))]
+    rows = [
+        ("kernels", *(" to ".join(dict.fromkeys(d.kernels)) or "none" for d in presets))
+    ]
     for knob in presets[0].knobs:
         rows.append((f"`{knob}`", *(_word(design.knobs[knob]) for design in presets)))
     return table(("", *(design.name for design in presets)), rows)

@@ -23,7 +23,7 @@ FLOORS = (
         *("world", "rcupdate", "slab_common", "cgroup", "programs", "paths", "engine"),
         *("_core", "reference"),
     ),
-    ("machine", "designs", "kernel"),
+    ("machine", "series", "designs", "kernel"),
     (
         *("overrides", "workloads", "traces", "comparison", "report", "plot"),
         "__init__",

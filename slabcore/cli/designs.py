@@ -82,8 +82,7 @@ def _show_table(chosen: dict[str, Design], *, differing: bool) -> None:
 
 
 def _span(design: Design) -> str:
-    first, last = design.kernels
-    return first if first == last else f"{first} to {last}"
+    return " to ".join(dict.fromkeys(design.kernels)) or "never released"
 
 
 def _word(value: object) -> str:
