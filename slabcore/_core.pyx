@@ -34,6 +34,7 @@ from slabcore.engine cimport (
     settle,
 )
 from slabcore.list cimport list_init
+from slabcore.log cimport KWORKER_TASK, PROGRAM_TASK, SOFTIRQ_TASK, record
 from slabcore.loadavg cimport FIXED_1
 from slabcore.memcontrol cimport mem_cgroup, memcg_at
 from slabcore.rcu cimport BLIMIT, rcu_data, rcu_qlen
@@ -66,6 +67,7 @@ from slabcore.world cimport (
     DEACT_NONE,
     DEACT_RCU_PER_CACHE,
     EVENTS,
+    EVENT_KINDS,
     F_ALLOC,
     F_CREATE_ROOT,
     F_DROP_CACHES,
@@ -125,6 +127,47 @@ _FINDING_NAMES = (
 )
 
 
+_TASK_KINDS = {
+    PROGRAM_TASK: "program", KWORKER_TASK: "kworker", SOFTIRQ_TASK: "softirq"
+}
+# In the order of world.pxd's events.
+EVENT_NAMES = (
+    "workqueue_queue_work",
+    "workqueue_execute_start",
+    "workqueue_execute_end",
+    "__mutex_lock_slowpath",
+    "synchronize_sched",
+    "rcu_barrier",
+    "sys_mkdir",
+    "cgroup_mkdir",
+    "cgroup_attach_task",
+    "sys_rmdir",
+    "cgroup_rmdir",
+    "cgroup_release",
+    "css_killed_ref_fn",
+    "css_killed_work_fn",
+    "css_release_work_fn",
+    "css_free_work_fn",
+    "mem_cgroup_css_offline",
+    "mem_cgroup_css_free",
+    "memcg_kmem_cache_create_func",
+    "memcg_create_kmem_cache",
+    "sysfs_slab_add",
+    "memcg_deactivate_kmem_caches",
+    "__kmem_cache_shrink",
+    "kmemcg_deactivate_workfn",
+    "kmemcg_cache_deact_after_rcu",
+    "memcg_destroy_kmem_caches",
+    "shutdown_cache",
+    "__kmem_cache_shutdown",
+    "slab_caches_to_rcu_destroy_workfn",
+    "sysfs_slab_remove",
+    "slab_kmem_cache_release",
+)
+if len(EVENT_NAMES) != EVENT_KINDS:
+    raise ImportError("slabcore: an event has no name")
+
+
 cdef void *zeroed(size_t size) except NULL:
     cdef void *new = arena_resize(NULL, size)
     memset(new, 0, size)
@@ -152,6 +195,7 @@ cdef class World:
         arena_init(&e.w.m.groups, sizeof(mem_cgroup))
         arena_init(&e.w.programs, sizeof(program))
         arena_init(&e.w.delays, sizeof(int64_t))
+        arena_init(&e.w.log.records, sizeof(record))
         arena_init(&e.samples, sizeof(sample))
 
     def __init__(
@@ -162,12 +206,14 @@ cdef class World:
         *,
         walk: str = "counted",
         sample_ns: int = 1_000_000_000,
+        log: bool = False,
     ):
         cdef engine *e = &self.e
         cdef world *w = &e.w
         cdef int32_t i
         if w.s.ncpus:
             raise LifecycleError("the world exists; it is made once")
+        w.log.on = log
         self._read_costs(costs)
         self._read_knobs(design, machine, walk)
         w.c.page_size = machine.page_size
@@ -224,6 +270,7 @@ cdef class World:
         arena_free(&w.m.groups)
         arena_free(&w.programs)
         arena_free(&w.delays)
+        arena_free(&w.log.records)
         arena_free(&e.samples)
 
     def _read_costs(self, costs):
@@ -326,6 +373,7 @@ cdef class World:
         arena_take(&w.q.works, &index)
         w.destroy_work = index
         work_at(&w.q, index).kind = W_BARRIER
+        work_at(&w.q, index).queue = EVENTS
 
     def _make_queue(self, int number, uint32_t max_active, bint ordered):
         cdef world *w = &self.e.w
@@ -698,6 +746,31 @@ cdef class World:
                     row.load1,
                     row.creations_pending,
                     row.callbacks,
+                )
+            )
+        return rows
+
+    def log(self) -> list:
+        """Return the events noted; slabcore.kernel.LOG names the columns."""
+        cdef uint32_t i
+        cdef record *r
+        rows = []
+        for i in range(self.e.w.log.records.used):
+            r = &(<record *>self.e.w.log.records.entries)[i]
+            rows.append(
+                (
+                    r.at,
+                    r.cpu,
+                    _TASK_KINDS[r.task_kind],
+                    r.task,
+                    r.pool,
+                    EVENT_NAMES[r.event],
+                    EVENT_NAMES[r.function] if r.function >= 0 else "",
+                    _QUEUE_NAMES[r.queue] if r.queue >= 0 else "",
+                    _MUTEX_NAMES[r.mutex] if r.mutex >= 0 else "",
+                    r.item,
+                    r.memcg,
+                    r.cache,
                 )
             )
         return rows

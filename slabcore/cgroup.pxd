@@ -15,12 +15,22 @@ from slabcore.memcontrol cimport (
 from slabcore.rcu cimport call_rcu
 from slabcore.sched cimport CGROUP_MUTEX, SLAB_MUTEX, frame, task
 from slabcore.slab cimport accounted_at, root_at
-from slabcore.workqueue cimport queue_new_work
 from slabcore.world cimport (
+    CB_CGROUP_FREE,
     CB_CSS_KILLED,
     CGROUP_DESTROY,
     DEACT_NONE,
     DONE,
+    EV_ATTACH_TASK,
+    EV_CGROUP_RELEASE,
+    EV_CGROUP_RMDIR,
+    EV_CSS_FREE,
+    EV_CSS_FREE_WORK,
+    EV_CSS_KILLED_WORK,
+    EV_CSS_OFFLINE,
+    EV_CSS_RELEASE_WORK,
+    EV_SYS_MKDIR,
+    EV_SYS_RMDIR,
     F_DEACTIVATE,
     F_DESTROY,
     F_GROW,
@@ -36,6 +46,9 @@ from slabcore.world cimport (
     lock,
     memcg_alive,
     new_memcg,
+    note,
+    note_mkdir,
+    queue_new_work,
     resize_slots,
     run,
     unlock,
@@ -50,6 +63,7 @@ cdef inline int mkdir(world *w, task *t, frame *f) except -1 nogil:
     cdef int32_t id
     while True:
         if f.pc == 0:
+            note(w, EV_SYS_MKDIR, t.cpu, NIL, NIL)
             f.pc = 1
             return lock(w, t, CGROUP_MUTEX)
         elif f.pc == 1:
@@ -73,6 +87,7 @@ cdef inline int mkdir(world *w, task *t, frame *f) except -1 nogil:
                     return call(t, F_GROW, <uint32_t>id, NIL)
         else:
             new_memcg(w, f.a, <int32_t>f.i, &t.result)
+            note_mkdir(w, t.cpu, t.result)
             unlock(w, CGROUP_MUTEX)
             return DONE
 
@@ -107,6 +122,7 @@ cdef inline int rmdir(world *w, task *t, frame *f) except -1 nogil:
     cdef mem_cgroup *m
     while True:
         if f.pc == 0:
+            note(w, EV_SYS_RMDIR, t.cpu, NIL, NIL)
             f.pc = 1
             return lock(w, t, CGROUP_MUTEX)
         elif f.pc == 1:
@@ -116,6 +132,7 @@ cdef inline int rmdir(world *w, task *t, frame *f) except -1 nogil:
             t.result = 0
             m = memcg_at(&w.m, f.a)
             if memcg_alive(w, f.a, f.b) and not m.tasks and not m.child_cgroups:
+                note(w, EV_CGROUP_RMDIR, t.cpu, f.a, NIL)
                 t.result = 1
                 m.dead = 1
                 memcg_at(&w.m, m.parent).child_cgroups -= 1
@@ -137,12 +154,14 @@ cdef inline int offline_work(world *w, task *t, frame *f) except -1 nogil:
     cdef uint32_t i, parent
     while True:
         if f.pc == 0:
+            note(w, EV_CSS_KILLED_WORK, t.cpu, f.a, NIL)
             f.pc = 1
             return lock(w, t, CGROUP_MUTEX)
         elif f.pc == 1:
             f.pc = 2
             return run(t, w.cost.css_offline)
         elif f.pc == 2:
+            note(w, EV_CSS_OFFLINE, t.cpu, f.a, NIL)
             m = memcg_at(&w.m, f.a)
             f.i = m.kmem_online
             f.pc = 3
@@ -174,12 +193,15 @@ cdef inline int release_work(world *w, task *t, frame *f) except -1 nogil:
     """Unlink cgroup a; callback b follows after a grace period."""
     while True:
         if f.pc == 0:
+            note(w, EV_CSS_RELEASE_WORK, t.cpu, f.a, NIL)
             f.pc = 1
             return lock(w, t, CGROUP_MUTEX)
         elif f.pc == 1:
             f.pc = 2
             return run(t, w.cost.css_release)
         else:
+            if f.b == CB_CGROUP_FREE:
+                note(w, EV_CGROUP_RELEASE, t.cpu, f.a, NIL)
             unlock(w, CGROUP_MUTEX)
             w.n.async_waits += 1
             call_rcu(&w.r, t.cpu, f.b, f.a)
@@ -191,9 +213,11 @@ cdef inline int free_work(world *w, task *t, frame *f) except -1 nogil:
     cdef uint32_t parent
     while True:
         if f.pc == 0:
+            note(w, EV_CSS_FREE_WORK, t.cpu, f.a, NIL)
             f.pc = 1
             return run(t, w.cost.css_free)
         elif f.pc == 1:
+            note(w, EV_CSS_FREE, t.cpu, f.a, NIL)
             f.pc = 2
             if w.k.children:
                 return call(t, F_DESTROY, f.a, NIL)
@@ -201,9 +225,7 @@ cdef inline int free_work(world *w, task *t, frame *f) except -1 nogil:
             parent = memcg_at(&w.m, f.a).parent
             if parent:
                 css_put(w, t.cpu, parent, 1)
-            queue_new_work(
-                &w.s, &w.q, t.cpu, CGROUP_DESTROY, W_CGROUP_RELEASE, f.a, NIL
-            )
+            queue_new_work(w, t.cpu, CGROUP_DESTROY, W_CGROUP_RELEASE, f.a, NIL)
             return DONE
 
 
@@ -212,6 +234,7 @@ cdef inline int cgroup_free_work(
 ) except -1 nogil:
     """Free cgroup a: the only place where its memory goes back."""
     if f.pc == 0:
+        note(w, EV_CSS_FREE_WORK, t.cpu, f.a, NIL)
         f.pc = 1
         return run(t, w.cost.cgroup_free)
     memcg_at(&w.m, f.a).generation += 1
@@ -244,6 +267,7 @@ cdef inline int attach(world *w, task *t, frame *f) except -1 nogil:
             return run(t, w.cost.cgroup_attach)
         else:
             if memcg_alive(w, f.a, f.b):
+                note(w, EV_ATTACH_TASK, t.cpu, f.a, NIL)
                 t.memcg = f.a
                 memcg_at(&w.m, f.a).tasks += 1
             if w.k.join_waits:

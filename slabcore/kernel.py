@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from slabcore._core import EVENT_NAMES as EVENTS
 from slabcore._core import World
 from slabcore.designs import Design, find
 from slabcore.errors import InputError, LifecycleError, StaleHandleError
 from slabcore.machine import Machine
 
-__all__ = ["Cache", "Kernel", "Memcg", "ms", "seconds", "us"]
+__all__ = ["EVENTS", "LOG", "Cache", "Kernel", "Memcg", "ms", "seconds", "us"]
 
 Step = tuple[int, int, int, int, int]
 
@@ -33,6 +34,24 @@ TIMELINE = np.dtype(
         ("load1", np.float64),
         ("creations_pending", np.int64),
         ("callbacks", np.int64),
+    ]
+)
+
+# A row each event. event and function are numbers of EVENTS, -1 is none.
+LOG = np.dtype(
+    [
+        ("t_ns", np.int64),
+        ("cpu", np.int32),
+        ("task_kind", "U7"),  # program, kworker, softirq
+        ("task", np.int64),  # its number, by order of creation
+        ("pool", np.int32),  # of a kworker: its CPU, or the number of CPUs if unbound
+        ("event", np.int16),
+        ("function", np.int16),  # of a work item
+        ("queue", "U32"),  # of a work item
+        ("mutex", "U32"),  # the one that is waited for
+        ("item", np.int64),  # of a work item, its number; of a mkdir, the parent's
+        ("memcg", np.int64),  # serial numbers
+        ("cache", np.int64),
     ]
 )
 
@@ -97,6 +116,7 @@ class Kernel:
         walk: Literal["counted", "literal"] = "counted",
         engine: Literal["core", "reference"] = "core",
         sample_ns: int = 1_000_000_000,
+        log: bool = False,
     ) -> None:
         """Boot the kernel of *design* at time 0.
 
@@ -105,6 +125,7 @@ class Kernel:
         through the short lists; "literal" really walks.
         engine: "reference" is the plain-Python twin, some hundred times slower.
         sample_ns: interval of the timeline.
+        log: note every event, for Kernel.log and ftrace().
         Raises: InputError.
         """
         self.design = find(design) if isinstance(design, str) else design
@@ -127,6 +148,7 @@ class Kernel:
             self.machine.costs,
             walk=walk,
             sample_ns=sample_ns,
+            log=log,
         )
         self._caches: dict[str, Cache] = {}
         self._memcgs: dict[str, Memcg] = {"/": Memcg("/", 0)}
@@ -286,6 +308,69 @@ class Kernel:
     def timeline(self) -> npt.NDArray[Any]:
         """Return the sampled columns: a structured array, a row each *sample_ns*."""
         return np.array(self._world.timeline(), dtype=TIMELINE)
+
+    @property
+    def log(self) -> npt.NDArray[Any]:
+        """Return the events noted since boot, if the kernel was made with log=True."""
+        number = {name: i for i, name in enumerate(EVENTS)} | {"": -1}
+        rows = [
+            (*row[:5], number[row[5]], number[row[6]], *row[7:])
+            for row in self._world.log()
+        ]
+        return np.array(rows, dtype=LOG)
+
+    def ftrace(self) -> Iterator[str]:
+        """Yield the log in the words of tracefs' file ``trace``.
+
+        Functions stand there as kprobes on their entry do. cgroups are named by their
+        serial numbers, work items and tasks likewise.
+        """
+        log = self.log
+        yield "# tracer: nop"
+        yield (
+            f"# entries-in-buffer/entries-written: {len(log)}/{len(log)}"
+            f"   #P:{self.machine.cpus}"
+        )
+        workers: dict[int, dict[int, int]] = {}
+        paths = {0: ""}
+        for row in log.tolist():
+            at, cpu, kind, task, pool, event, function, queue, mutex, item, *about = row
+            memcg, cache = about
+            name = EVENTS[event]
+            comm, flags = "program", "...."
+            if kind == "softirq":
+                comm, task, flags = "<idle>", 0, "..s."
+            elif kind == "kworker":
+                seen = workers.setdefault(pool, {})
+                of = f"u{2 * pool}" if pool == self.machine.cpus else pool
+                comm = f"kworker/{of}:{seen.setdefault(task, len(seen))}"
+            if name == "cgroup_mkdir":
+                paths[memcg] = f"{paths[item]}/{memcg}"
+            path = paths.get(memcg, "")
+            where = f"root=1 id={memcg + 1} level={path.count('/')} path={path}"
+            if name == "workqueue_queue_work":
+                body = (
+                    f"work struct={item:016x} function={EVENTS[function]} "
+                    f"workqueue={queue} req_cpu={cpu} cpu={cpu}"
+                )
+            elif name == "workqueue_execute_start":
+                body = f"work struct {item:016x}: function {EVENTS[function]}"
+            elif name == "workqueue_execute_end":
+                body = f"work struct {item:016x}"
+            elif name == "cgroup_attach_task":
+                body = f"dst_{where.replace(' ', ' dst_')} pid={task} comm={comm}"
+            elif name.startswith("cgroup_"):
+                body = where
+            else:
+                body = f"({name}+0x0)"
+                body += f" mutex={mutex}" if mutex else ""
+                body += f" memcg={memcg}" if memcg >= 0 else ""
+                body += f" cache={cache}" if cache >= 0 else ""
+            us = at // 1000
+            yield (
+                f"{comm:>16}-{task:<7} [{cpu:03}] {flags} "
+                f"{us // 1_000_000:>5}.{us % 1_000_000:06}: {name}: {body}"
+            )
 
     def snapshot(self) -> Mapping[str, Any]:
         """Return the contents of every list and structure, by serial numbers."""

@@ -14,6 +14,8 @@ from slabcore.workqueue cimport (
 from slabcore.world cimport (
     CB_CGROUP_FREE,
     CB_CSS_FREE,
+    EV_EXECUTE_END,
+    EV_EXECUTE_START,
     F_ALLOC,
     F_ATTACH,
     F_BARRIER,
@@ -50,6 +52,7 @@ from slabcore.world cimport (
     W_RELEASE,
     call,
     new_worker,
+    note_work,
     run,
     world,
 )
@@ -123,6 +126,7 @@ cdef inline int worker(world *w, task *t, frame *f) except -1 nogil:
                     p.running -= 1
                 f.pc = 1
         elif f.pc == 4:
+            note_work(w, EV_EXECUTE_START, t.cpu, f.a)
             item = work_at(&w.q, f.a)
             queue = item.queue
             w.q.run[queue] += 1
@@ -134,6 +138,7 @@ cdef inline int worker(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 5
             return call_work(w, t, item)
         else:
+            note_work(w, EV_EXECUTE_END, t.cpu, f.a)
             item = work_at(&w.q, f.a)
             item.running = 0
             w.q.outstanding -= 1

@@ -14,7 +14,6 @@ from slabcore.sched cimport (
     sched_wake,
     task,
 )
-from slabcore.workqueue cimport queue_new_work
 from slabcore.world cimport (
     BARRIER_UNDER_CGROUP,
     BARRIER_UNDER_SLAB,
@@ -28,6 +27,9 @@ from slabcore.world cimport (
     CB_WAKE,
     CGROUP_DESTROY,
     DONE,
+    EV_CSS_KILLED_REF,
+    EV_RCU_BARRIER,
+    EV_SYNCHRONIZE_SCHED,
     GP_UNDER_CGROUP,
     GP_UNDER_SLAB,
     SLEEP,
@@ -42,6 +44,8 @@ from slabcore.world cimport (
     YIELD,
     find,
     lock,
+    note,
+    queue_new_work,
     run,
     task_at,
     uncharge,
@@ -88,16 +92,17 @@ cdef inline int invoke(
     elif kind == CB_RCU_SYNC:
         rcu_sync_callback(w, cpu)
     elif kind == CB_CSS_KILLED:
+        note(w, EV_CSS_KILLED_REF, cpu, arg, NIL)
         m = memcg_at(&w.m, arg)
         m.online_children -= 1
         if not m.online_children:
-            queue_new_work(&w.s, &w.q, cpu, CGROUP_DESTROY, W_OFFLINE, arg, NIL)
+            queue_new_work(w, cpu, CGROUP_DESTROY, W_OFFLINE, arg, NIL)
     elif kind == CB_CSS_FREE:
-        queue_new_work(&w.s, &w.q, cpu, CGROUP_DESTROY, W_FREE, arg, NIL)
+        queue_new_work(w, cpu, CGROUP_DESTROY, W_FREE, arg, NIL)
     elif kind == CB_CGROUP_FREE:
-        queue_new_work(&w.s, &w.q, cpu, CGROUP_DESTROY, W_CGROUP_FREE, arg, NIL)
+        queue_new_work(w, cpu, CGROUP_DESTROY, W_CGROUP_FREE, arg, NIL)
     elif kind == CB_DEACTIVATE:
-        queue_new_work(&w.s, &w.q, cpu, w.k.deactivate_queue, W_DEACTIVATE, arg, NIL)
+        queue_new_work(w, cpu, w.k.deactivate_queue, W_DEACTIVATE, arg, NIL)
     elif kind == CB_SLAB:
         uncharge(w, cpu, arg, 1)
     return 0
@@ -134,6 +139,7 @@ cdef inline int synchronize(world *w, task *t, frame *f) except -1 nogil:
     """Wait for a grace period, as synchronize_sched() does."""
     if f.pc:
         return DONE
+    note(w, EV_SYNCHRONIZE_SCHED, t.cpu, NIL, NIL)
     if w.s.mutexes[SLAB_MUTEX].owner == t:
         w.n.sync_under_slab += 1
         find(w, GP_UNDER_SLAB)
@@ -152,6 +158,7 @@ cdef inline int barrier(world *w, task *t, frame *f) except -1 nogil:
     """Wait until all callbacks queued so far were invoked, as rcu_barrier() does."""
     while True:
         if f.pc == 0:
+            note(w, EV_RCU_BARRIER, t.cpu, NIL, NIL)
             w.n.barriers += 1
             if w.s.mutexes[SLAB_MUTEX].owner == t:
                 find(w, BARRIER_UNDER_SLAB)

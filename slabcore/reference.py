@@ -14,6 +14,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from slabcore.errors import (
@@ -39,6 +40,20 @@ IDLE_WORKER_NS = 300_000_000_000  # IDLE_WORKER_TIMEOUT, kernel/workqueue.c
 FIXED_1, EXP_1, EXP_5, EXP_15 = 2048, 1884, 2014, 2037  # include/linux/sched/loadavg.h
 MAX_KMEMCG_ID = 65_535  # MEMCG_CACHES_MAX_SIZE, mm/memcontrol.c
 MAX_ORDER = 3  # slub_max_order, mm/slub.c
+
+# What the kernel calls the functions of the works below.
+FUNCTIONS = MappingProxyType(
+    {
+        "create": "memcg_kmem_cache_create_func",
+        "offline": "css_killed_work_fn",
+        "release": "css_release_work_fn",
+        "free": "css_free_work_fn",
+        "cgroup-release": "css_release_work_fn",
+        "cgroup-free": "css_free_work_fn",
+        "deactivate": "kmemcg_deactivate_workfn",
+        "barrier": "slab_caches_to_rcu_destroy_workfn",
+    }
+)
 
 
 # --- the time plane -------------------------------------------------------------------
@@ -168,8 +183,17 @@ class Work:
     def __init__(self, name: str, arg: Any = None) -> None:
         self.name = name
         self.arg = arg
+        self.number = 0  # by order of queueing; 0: slab_caches_to_rcu_destroy's
         self.pending = self.running = self.again = False
+        self.queue = "events"
         self.queued_at = 0
+
+    def about(self) -> tuple[Memcg | None, Cache | None]:
+        if isinstance(self.arg, Cache):
+            return self.arg.memcg, self.arg
+        if isinstance(self.arg, tuple):
+            return self.arg[1], None
+        return self.arg, None
 
 
 class Pool:
@@ -271,6 +295,7 @@ class World:
         *,
         walk: str = "counted",
         sample_ns: int = 1_000_000_000,
+        log: bool = False,
     ) -> None:
         self.design = design
         self.machine = machine
@@ -379,6 +404,9 @@ class World:
         self.creations_pending = 0
         self.findings: dict[str, list[int]] = {}
         self.samples: list[tuple[Any, ...]] = []
+        self.logs = log
+        self.events_noted: list[tuple[Any, ...]] = []
+        self.work_number = 0
         self.handles: dict[int, Memcg] = {0: self.root_memcg}
 
         self._at(self.tick_ns, TICK)
@@ -605,6 +633,7 @@ class World:
             task.spins = True
             task.left = FOREVER
         line.append(task)
+        self._note("__mutex_lock_slowpath", task.cpu, mutex=mutex.name)
         mutex.longest_queue = max(mutex.longest_queue, len(line))
         return False
 
@@ -778,6 +807,7 @@ class World:
 
     def _synchronize(self, task: Task) -> Step:
         """Wait for a grace period, as synchronize_sched() does."""
+        self._note("synchronize_sched", task.cpu)
         for mutex in (self.slab_mutex, self.cgroup_mutex):
             if mutex.owner is task:
                 self.sync_waits[mutex.name] += 1
@@ -790,6 +820,7 @@ class World:
 
     def _barrier(self, task: Task) -> Step:
         """Wait until all callbacks queued so far were invoked: rcu_barrier()."""
+        self._note("rcu_barrier", task.cpu)
         self.barriers += 1
         for mutex in (self.slab_mutex, self.cgroup_mutex):
             if mutex.owner is task:
@@ -854,6 +885,11 @@ class World:
 
     def _queue_work(self, cpu: Cpu, name: str, work: Work) -> None:
         queue = self.queues[name][cpu.number]
+        if work is not self.destroy_work:
+            self.work_number += 1
+            work.number = self.work_number
+        work.queue = name
+        self._note("workqueue_queue_work", cpu, work=work)
         self.works += 1
         self.work_stats[name][0] += 1
         work.queued_at = self.now
@@ -931,11 +967,13 @@ class World:
     def _process(self, worker: Task, queue: Queue, work: Work) -> Step:
         stats = self.work_stats[queue.name]
         while True:
+            self._note("workqueue_execute_start", worker.cpu, work=work)
             stats[1] += 1
             stats[2] = max(stats[2], self.now - work.queued_at)
             work.pending = work.again = False
             work.running = True
             yield from self._work_function(worker, work)
+            self._note("workqueue_execute_end", worker.cpu, work=work)
             work.running = False
             self.works -= 1
             if not work.again:
@@ -957,7 +995,7 @@ class World:
         if work.name == "cgroup-release":
             return self._release_work(worker, work.arg, "cgroup-free")
         if work.name == "cgroup-free":
-            return self._cgroup_free_work(work.arg)
+            return self._cgroup_free_work(worker, work.arg)
         if work.name == "deactivate":
             return self._deactivate_work(worker, work.arg)
         return self._barrier_work(worker)
@@ -1001,6 +1039,49 @@ class World:
             self.findings[name][1] += 1
         else:
             self.findings[name] = [self.now, 1]
+
+    def _note(
+        self,
+        event: str,
+        cpu: Cpu,
+        memcg: Memcg | None = None,
+        cache: Cache | None = None,
+        *,
+        work: Work | None = None,
+        mutex: str = "",
+    ) -> None:
+        """Log an event of the task that runs on *cpu*."""
+        if not self.logs:
+            return
+        task = cpu.current
+        assert task is not None
+        kind = "program" if task.pool is None else "kworker"
+        item = -1
+        if work is not None:
+            item = work.number
+            # Once it has run, what it was about may be gone.
+            if event != "workqueue_execute_end":
+                memcg, cache = work.about()
+        elif event == "cgroup_mkdir":
+            assert memcg is not None
+            assert memcg.parent is not None
+            item = memcg.parent.serial
+        self.events_noted.append(
+            (
+                self.now,
+                cpu.number,
+                "softirq" if task is cpu.softirq else kind,
+                task.number,
+                task.pool.number if task.pool is not None else -1,
+                event,
+                FUNCTIONS[work.name] if work is not None else "",
+                work.queue if work is not None else "",
+                mutex,
+                item,
+                memcg.serial if memcg is not None else -1,
+                cache.serial if cache is not None else -1,
+            )
+        )
 
     # --- slabs ---
 
@@ -1121,10 +1202,13 @@ class World:
         self._queue_work(task.cpu, self.create_queue, Work("create", (root, memcg)))
 
     def _create_work(self, worker: Task, root: Cache, memcg: Memcg) -> Step:
+        self._note("memcg_kmem_cache_create_func", worker.cpu, memcg)
+        self._note("memcg_create_kmem_cache", worker.cpu, memcg)
         yield Lock(self.slab_mutex)
         yield Run(self.costs.create_check)
         if memcg.kmem_online and memcg.kmemcg_id not in root.slots:
             nodes = self.machine.kernfs_per_cache if self.design.child_sysfs else 0
+            self._note("sysfs_slab_add", worker.cpu, memcg)
             yield Run(self.costs.cache_create + nodes * self.costs.kernfs_add)
             cache = self._new_cache(root.size)
             self.caches_created += 1
@@ -1153,6 +1237,7 @@ class World:
     def _deactivate(self, worker: Task, memcg: Memcg) -> Step:
         """Be memcg_deactivate_kmem_caches()."""
         how = self.design.deactivation
+        self._note("memcg_deactivate_kmem_caches", worker.cpu, memcg)
         yield Lock(self.slab_mutex)
         length = len(
             self.slab_root_caches if self.design.root_list else self.slab_caches
@@ -1166,6 +1251,7 @@ class World:
                 self._call_rcu(worker.cpu, "deactivate", child)
                 del root.slots[memcg.kmemcg_id]
             elif how != "gp-per-memcg":
+                self._note("__kmem_cache_shrink", worker.cpu, memcg, child)
                 if how == "ipi":
                     self.ipis += len(self.cpus) - 1
                     yield Run(self.costs.ipi * (len(self.cpus) - 1))
@@ -1180,6 +1266,7 @@ class World:
             length = len(self.slab_caches)
             yield Run(self._hop_ns(length, length))
             for root, child in list(self._filled(memcg)):
+                self._note("__kmem_cache_shrink", worker.cpu, memcg, child)
                 yield from self._shrink_step(worker, child)
                 del root.slots[memcg.kmemcg_id]
         self._unlock(self.slab_mutex)
@@ -1195,7 +1282,10 @@ class World:
         yield Run(self.costs.page_free * discarded)
 
     def _deactivate_work(self, worker: Task, cache: Cache) -> Step:
+        self._note("kmemcg_deactivate_workfn", worker.cpu, None, cache)
         yield Lock(self.slab_mutex)
+        self._note("kmemcg_cache_deact_after_rcu", worker.cpu, None, cache)
+        self._note("__kmem_cache_shrink", worker.cpu, None, cache)
         yield from self._shrink_step(worker, cache)
         early = self.design.sysfs_removal == "deactivation"
         if early and not cache.slabs and cache.nodes:
@@ -1210,6 +1300,7 @@ class World:
 
     def _destroy_caches(self, worker: Task, memcg: Memcg) -> Step:
         """Be memcg_destroy_kmem_caches()."""
+        self._note("memcg_destroy_kmem_caches", worker.cpu, memcg)
         yield Lock(self.slab_mutex)
         entries = memcg.kmem_caches if self.design.memcg_list else self.slab_caches
         yield Run(self._hop_ns(len(entries), len(entries)))
@@ -1222,6 +1313,8 @@ class World:
 
     def _shutdown(self, worker: Task, cache: Cache, released: list[Cache]) -> Step:
         """Be shutdown_cache(); a design that frees by batches adds to *released*."""
+        self._note("shutdown_cache", worker.cpu, cache.memcg, cache)
+        self._note("__kmem_cache_shutdown", worker.cpu, cache.memcg, cache)
         yield Run(self.costs.shutdown)
         self._unlink(cache)
         if self.design.typesafe_free == "barrier-batch":
@@ -1259,6 +1352,7 @@ class World:
             return
         work.pending = True
         if work.running:
+            self._note("workqueue_queue_work", cpu, work=work)
             # The pool that runs it runs it again (__queue_work(), kernel/workqueue.c).
             work.again = True
             work.queued_at = self.now
@@ -1277,16 +1371,20 @@ class World:
             yield from self._release(worker, cache)
 
     def _release(self, worker: Task, cache: Cache) -> Step:
+        if cache.nodes:
+            self._note("sysfs_slab_remove", worker.cpu, None, cache)
         if cache.nodes and self.slab_mutex.owner is worker:
             self._find("kobject-under-slab_mutex")
         yield Run(self.costs.release + cache.nodes * self.costs.kernfs_remove)
+        self._note("slab_kmem_cache_release", worker.cpu, None, cache)
         self._nodes(cache, 0)
         self.caches -= 1
         self.caches_dying -= cache.deactivated
 
     # --- cgroups ---
 
-    def _mkdir(self, parent: Memcg) -> Step:
+    def _mkdir(self, task: Task, parent: Memcg) -> Step:
+        self._note("sys_mkdir", task.cpu)
         yield Lock(self.cgroup_mutex)
         yield Run(self.costs.cgroup_mkdir)
         if parent.dead:
@@ -1315,6 +1413,7 @@ class World:
         self.cgroups += 1
         self.cgroups_peak = max(self.cgroups_peak, self.cgroups)
         self._cgroup_nodes(+1)
+        self._note("cgroup_mkdir", task.cpu, memcg)
         self._unlock(self.cgroup_mutex)
         return memcg
 
@@ -1335,11 +1434,13 @@ class World:
         self.nr_ids = min(max(2 * (number + 1), 4), MAX_KMEMCG_ID)
 
     def _rmdir(self, task: Task, memcg: Memcg) -> Step:
+        self._note("sys_rmdir", task.cpu)
         yield Lock(self.cgroup_mutex)
         yield Run(self.costs.cgroup_rmdir)
         if memcg.dead or memcg.tasks or memcg.child_cgroups:
             self._unlock(self.cgroup_mutex)
             return False
+        self._note("cgroup_rmdir", task.cpu, memcg)
         memcg.dead = True
         assert memcg.parent is not None
         memcg.parent.child_cgroups -= 1
@@ -1353,14 +1454,17 @@ class World:
         return True
 
     def _css_killed(self, cpu: Cpu, memcg: Memcg) -> None:
+        self._note("css_killed_ref_fn", cpu, memcg)
         memcg.online_children -= 1
         if not memcg.online_children:
             self._queue_work(cpu, "cgroup_destroy", Work("offline", memcg))
 
     def _offline_work(self, worker: Task, memcg: Memcg) -> Step:
+        self._note("css_killed_work_fn", worker.cpu, memcg)
         yield Lock(self.cgroup_mutex)
         while True:
             yield Run(self.costs.css_offline)
+            self._note("mem_cgroup_css_offline", worker.cpu, memcg)
             if memcg.kmem_online:
                 memcg.kmem_online = False
                 if self.children_made and self.design.deactivation != "none":
@@ -1387,14 +1491,19 @@ class World:
             self._queue_work(cpu, "cgroup_destroy", Work("release", memcg))
 
     def _release_work(self, worker: Task, memcg: Memcg, then: str) -> Step:
+        self._note("css_release_work_fn", worker.cpu, memcg)
         yield Lock(self.cgroup_mutex)
         yield Run(self.costs.css_release)
+        if then == "cgroup-free":
+            self._note("cgroup_release", worker.cpu, memcg)
         self._unlock(self.cgroup_mutex)
         self.async_waits += 1
         self._call_rcu(worker.cpu, then, memcg)
 
     def _free_work(self, worker: Task, memcg: Memcg) -> Step:
+        self._note("css_free_work_fn", worker.cpu, memcg)
         yield Run(self.costs.css_free)
+        self._note("mem_cgroup_css_free", worker.cpu, memcg)
         if self.children_made:
             yield from self._destroy_caches(worker, memcg)
         parent = memcg.parent
@@ -1403,7 +1512,8 @@ class World:
             self._css_put(worker.cpu, parent, 1)
         self._queue_work(worker.cpu, "cgroup_destroy", Work("cgroup-release", memcg))
 
-    def _cgroup_free_work(self, memcg: Memcg) -> Step:
+    def _cgroup_free_work(self, worker: Task, memcg: Memcg) -> Step:
+        self._note("css_free_work_fn", worker.cpu, memcg)
         yield Run(self.costs.cgroup_free)
         memcg.gone = True
         del self.memcgs[memcg.serial]
@@ -1417,6 +1527,7 @@ class World:
             yield from self._rcu_sync_enter(task)
         yield Run(self.costs.cgroup_attach)
         if not memcg.dead:
+            self._note("cgroup_attach_task", task.cpu, memcg)
             task.memcg = memcg
             memcg.tasks += 1
         if self.design.join_waits:
@@ -1511,7 +1622,7 @@ class World:
     def _program_step(self, task: Task, step: tuple[int, int, int, int, int]) -> Step:
         op, a, b, c, d = step
         if op == MKDIR:
-            task.made = yield from self._mkdir(self.root_memcg)
+            task.made = yield from self._mkdir(task, self.root_memcg)
             if task.made is None:
                 self.mkdir_failures += 1
             else:
@@ -1636,7 +1747,7 @@ class World:
     def mkdir(self, parent: int = 0) -> int:
         """Make a memory cgroup; return its handle."""
         above = self._live(parent, "mkdir")
-        memcg = self._call(lambda task: self._mkdir(above))
+        memcg = self._call(lambda task: self._mkdir(task, above))
         if memcg is None:
             raise LifecycleError("no kmemcg_id is left (ENOSPC); mkdir needs one")
         self.handles[memcg.serial] = memcg
@@ -1785,6 +1896,10 @@ class World:
     def timeline(self) -> list[tuple[Any, ...]]:
         """Return the sampled columns, a row each *sample_ns*."""
         return list(self.samples)
+
+    def log(self) -> list[tuple[Any, ...]]:
+        """Return the events noted; slabcore.kernel.LOG names the columns."""
+        return list(self.events_noted)
 
     def state(self) -> dict[str, Any]:
         """Return every structure's contents by serial numbers."""

@@ -104,6 +104,7 @@ cdef struct mutex:
 
 cdef struct work:
     int64_t queued_at
+    int64_t number          # by order of making; 0: slab_caches_to_rcu_destroy's
     uint32_t next
     uint32_t a
     uint32_t b

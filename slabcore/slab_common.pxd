@@ -23,7 +23,7 @@ from slabcore.slab cimport (
     root_of,
     root_slot,
 )
-from slabcore.workqueue cimport queue_new_work, queue_work, work_at
+from slabcore.workqueue cimport queue_work, work_at
 from slabcore.world cimport (
     CB_DEACTIVATE,
     DEACT_GP_PER_CACHE,
@@ -32,6 +32,19 @@ from slabcore.world cimport (
     DEACT_RCU_PER_CACHE,
     DONE,
     EVENTS,
+    EV_CACHE_RELEASE,
+    EV_CREATE_CACHE,
+    EV_CREATE_FUNC,
+    EV_DEACTIVATE_CACHES,
+    EV_DEACTIVATE_WORK,
+    EV_DEACT_AFTER_RCU,
+    EV_DESTROY_CACHES,
+    EV_QUEUE_WORK,
+    EV_SHRINK,
+    EV_SHUTDOWN,
+    EV_SHUTDOWN_CACHE,
+    EV_SYSFS_ADD,
+    EV_SYSFS_REMOVE,
     F_BARRIER,
     F_RELEASE_CACHE,
     F_SHUTDOWN,
@@ -52,6 +65,9 @@ from slabcore.world cimport (
     run,
     set_nodes,
     shrink,
+    note,
+    note_work,
+    queue_new_work,
     unlink_child,
     unlock,
     walk_length,
@@ -100,7 +116,7 @@ cdef inline int miss(world *w, task *t, frame *f) except -1 nogil:
         w.n.pairs_missed += 1
     m.refs += 1
     w.n.creations_pending += 1
-    queue_new_work(&w.s, &w.q, t.cpu, w.k.create_queue, W_CREATE, f.a, f.b)
+    queue_new_work(w, t.cpu, w.k.create_queue, W_CREATE, f.a, f.b)
     return DONE
 
 
@@ -110,6 +126,8 @@ cdef inline int create_work(world *w, task *t, frame *f) except -1 nogil:
     cdef uint32_t nodes = w.k.kernfs_per_cache if w.k.child_sysfs else 0
     while True:
         if f.pc == 0:
+            note(w, EV_CREATE_FUNC, t.cpu, f.b, NIL)
+            note(w, EV_CREATE_CACHE, t.cpu, f.b, NIL)
             f.pc = 1
             return lock(w, t, SLAB_MUTEX)
         elif f.pc == 1:
@@ -118,6 +136,7 @@ cdef inline int create_work(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 2:
             f.pc = 4
             if m.kmem_online and root_slot(&w.c, f.a, m.kmemcg_id) == NIL:
+                note(w, EV_SYSFS_ADD, t.cpu, f.b, NIL)
                 f.pc = 3
                 return run(t, w.cost.cache_create + nodes * w.cost.kernfs_add)
         elif f.pc == 3:
@@ -154,6 +173,7 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
     cdef int64_t length, discarded
     while True:
         if f.pc == 0:
+            note(w, EV_DEACTIVATE_CACHES, t.cpu, f.a, NIL)
             f.pc = 1
             return lock(w, t, SLAB_MUTEX)
         elif f.pc == 1:
@@ -175,10 +195,12 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
                 call_rcu(&w.r, t.cpu, CB_DEACTIVATE, f.c)
                 clear_slot(w, f.b, f.a)
             elif w.k.deactivation == DEACT_IPI:
+                note(w, EV_SHRINK, t.cpu, f.a, f.c)
                 w.n.ipis += w.s.ncpus - 1
                 f.pc = 4
                 return run(t, w.cost.ipi * (w.s.ncpus - 1))
             elif w.k.deactivation == DEACT_GP_PER_CACHE:
+                note(w, EV_SHRINK, t.cpu, f.a, f.c)
                 f.pc = 4
                 return call(t, F_SYNCHRONIZE, NIL, NIL)
         elif f.pc == 4:
@@ -213,6 +235,7 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
             if not next_filled(w, f):
                 unlock(w, SLAB_MUTEX)
                 return DONE
+            note(w, EV_SHRINK, t.cpu, f.a, f.c)
             f.pc = 12
             return run(t, w.cost.shrink)
         elif f.pc == 12:
@@ -232,9 +255,12 @@ cdef inline int deactivate_work(
     cdef kmem_cache *c
     while True:
         if f.pc == 0:
+            note(w, EV_DEACTIVATE_WORK, t.cpu, NIL, f.a)
             f.pc = 1
             return lock(w, t, SLAB_MUTEX)
         elif f.pc == 1:
+            note(w, EV_DEACT_AFTER_RCU, t.cpu, NIL, f.a)
+            note(w, EV_SHRINK, t.cpu, NIL, f.a)
             f.pc = 2
             return run(t, w.cost.shrink)
         elif f.pc == 2:
@@ -266,6 +292,7 @@ cdef inline int destroy(world *w, task *t, frame *f) except -1 nogil:
     cdef int64_t length
     while True:
         if f.pc == 0:
+            note(w, EV_DESTROY_CACHES, t.cpu, f.a, NIL)
             f.pc = 1
             return lock(w, t, SLAB_MUTEX)
         elif f.pc == 1:
@@ -303,6 +330,8 @@ cdef inline int shutdown_cache(world *w, task *t, frame *f) except -1 nogil:
     cdef kmem_cache *c = cache_at(&w.c, f.a)
     while True:
         if f.pc == 0:
+            note(w, EV_SHUTDOWN_CACHE, t.cpu, links_at(&w.c, f.a).memcg_index, f.a)
+            note(w, EV_SHUTDOWN, t.cpu, links_at(&w.c, f.a).memcg_index, f.a)
             f.pc = 1
             return run(t, w.cost.shutdown)
         elif f.pc == 1:
@@ -345,11 +374,12 @@ cdef inline int release_next(world *w, task *t, frame *f) noexcept nogil:
     return call(t, F_RELEASE_CACHE, cache, NIL)
 
 
-cdef inline void schedule_barrier_work(world *w, int32_t cpu) noexcept nogil:
+cdef inline int schedule_barrier_work(world *w, int32_t cpu) except -1 nogil:
     cdef work *item = work_at(&w.q, w.destroy_work)
     if item.pending:
-        return
+        return 0
     item.pending = 1
+    note_work(w, EV_QUEUE_WORK, cpu, w.destroy_work)
     if item.running:
         # The pool that runs it runs it again (__queue_work(), kernel/workqueue.c).
         item.again = 1
@@ -357,7 +387,8 @@ cdef inline void schedule_barrier_work(world *w, int32_t cpu) noexcept nogil:
         w.q.outstanding += 1
         w.q.queued[EVENTS] += 1
     else:
-        queue_work(&w.s, &w.q, cpu, EVENTS, w.destroy_work)
+        queue_work(&w.s, &w.q, cpu, w.destroy_work)
+    return 0
 
 
 cdef inline int barrier_work(world *w, task *t, frame *f) except -1 nogil:
@@ -381,10 +412,13 @@ cdef inline int release_cache(world *w, task *t, frame *f) except -1 nogil:
     """Free cache a: the only place where a child's memory goes back."""
     cdef kmem_cache *c = cache_at(&w.c, f.a)
     if f.pc == 0:
+        if c.nodes:
+            note(w, EV_SYSFS_REMOVE, t.cpu, NIL, f.a)
         f.pc = 1
         if c.nodes and w.s.mutexes[SLAB_MUTEX].owner == t:
             find(w, KOBJECT_UNDER_SLAB)
         return run(t, w.cost.release + c.nodes * w.cost.kernfs_remove)
+    note(w, EV_CACHE_RELEASE, t.cpu, NIL, f.a)
     set_nodes(w, f.a, 0)
     w.n.caches -= 1
     w.n.caches_dying -= c.deactivated

@@ -40,6 +40,7 @@ cdef struct workqueues:
     int64_t queued[QUEUES]
     int64_t run[QUEUES]
     int64_t longest_pending_ns[QUEUES]
+    int64_t number               # of the item made last
     int64_t outstanding
     int64_t kworkers
     int64_t kworkers_peak
@@ -75,15 +76,14 @@ cdef inline pool_queue *queue_of(
 
 
 cdef inline void queue_work(
-    sched *s, workqueues *q, int32_t cpu, int32_t queue, uint32_t i
+    sched *s, workqueues *q, int32_t cpu, uint32_t i
 ) noexcept nogil:
     """Queue item *i* on a CPU's pool, or hold it back at max_active."""
-    cdef pool_queue *p = queue_of(q, queue, cpu)
     cdef work *w = work_at(q, i)
+    cdef pool_queue *p = queue_of(q, w.queue, cpu)
     q.outstanding += 1
-    q.queued[queue] += 1
+    q.queued[w.queue] += 1
     w.queued_at = s.now
-    w.queue = queue
     if p.active < p.max_active:
         p.active += 1
         work_append(q, &s.pools[p.pool].worklist, i)
@@ -92,17 +92,16 @@ cdef inline void queue_work(
         work_append(q, &p.delayed, i)
 
 
-cdef inline int queue_new_work(
-    sched *s, workqueues *q, int32_t cpu, int32_t queue, int32_t kind, uint32_t a,
-    uint32_t b,
+cdef inline int new_work(
+    workqueues *q, int32_t queue, int32_t kind, uint32_t a, uint32_t b, uint32_t *index
 ) except -1 nogil:
-    cdef uint32_t i
     cdef work *w
-    arena_take(&q.works, &i)
-    w = work_at(q, i)
-    w.kind, w.a, w.b = kind, a, b
+    arena_take(&q.works, index)
+    w = work_at(q, index[0])
+    q.number += 1
+    w.number = q.number
+    w.queue, w.kind, w.a, w.b = queue, kind, a, b
     w.pending = w.running = w.again = 0
-    queue_work(s, q, cpu, queue, i)
     return 0
 
 

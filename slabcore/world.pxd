@@ -5,10 +5,11 @@ run (slab_common, cgroup, programs) are made of them. Here and above alone the p
 meet.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t
 
 from slabcore.arena cimport NIL, arena, arena_reserve, arena_resize, arena_take
 from slabcore.list cimport list_add, list_add_tail, list_del, list_init, list_walk
+from slabcore.log cimport event_log, log_append, record
 from slabcore.memcontrol cimport mem_cgroup, memcg_at, memcgs
 from slabcore.mutex cimport mutex_lock, mutex_unlock
 from slabcore.rcu cimport call_rcu, rcu_state
@@ -19,6 +20,7 @@ from slabcore.sched cimport (
     sched,
     task,
     task_push,
+    work,
     worker_pool,
 )
 from slabcore.slab cimport (
@@ -33,7 +35,13 @@ from slabcore.slab cimport (
     slab_caches,
     slabs_for,
 )
-from slabcore.workqueue cimport pool_enter_idle, queue_new_work, workqueues
+from slabcore.workqueue cimport (
+    new_work,
+    pool_enter_idle,
+    queue_work,
+    work_at,
+    workqueues,
+)
 
 cdef enum:  # outcome
     DONE
@@ -122,6 +130,40 @@ cdef enum:  # finding_kind
     BARRIER_UNDER_SLAB
     KOBJECT_UNDER_SLAB
     FINDINGS
+
+cdef enum:  # event; _core.pyx has the names
+    EV_QUEUE_WORK
+    EV_EXECUTE_START
+    EV_EXECUTE_END
+    EV_MUTEX_SLOWPATH
+    EV_SYNCHRONIZE_SCHED
+    EV_RCU_BARRIER
+    EV_SYS_MKDIR
+    EV_CGROUP_MKDIR
+    EV_ATTACH_TASK
+    EV_SYS_RMDIR
+    EV_CGROUP_RMDIR
+    EV_CGROUP_RELEASE
+    EV_CSS_KILLED_REF
+    EV_CSS_KILLED_WORK
+    EV_CSS_RELEASE_WORK
+    EV_CSS_FREE_WORK
+    EV_CSS_OFFLINE
+    EV_CSS_FREE
+    EV_CREATE_FUNC
+    EV_CREATE_CACHE
+    EV_SYSFS_ADD
+    EV_DEACTIVATE_CACHES
+    EV_SHRINK
+    EV_DEACTIVATE_WORK
+    EV_DEACT_AFTER_RCU
+    EV_DESTROY_CACHES
+    EV_SHUTDOWN_CACHE
+    EV_SHUTDOWN
+    EV_RCU_DESTROY_WORK
+    EV_SYSFS_REMOVE
+    EV_CACHE_RELEASE
+    EVENT_KINDS
 
 cdef enum:  # op
     OP_MKDIR = 1
@@ -247,6 +289,7 @@ cdef struct world:
     knobs k
     costs cost
     tally n
+    event_log log
     arena programs
     arena delays            # int64_t: first miss to slot filled
     int64_t barrier_sequence
@@ -313,10 +356,12 @@ cdef inline int run_user(task *t, int64_t ns) noexcept nogil:
     return RUN_USER
 
 
-cdef inline int lock(world *w, task *t, int number) noexcept nogil:
+cdef inline int lock(world *w, task *t, int number) except -1 nogil:
     """Take a mutex: the next step runs when it is owned."""
     if mutex_lock(&w.s, &w.s.mutexes[number], t):
         return CALL
+    if w.log.on:
+        log_append(&w.log, &w.s, EV_MUTEX_SLOWPATH, t.cpu).mutex = <int8_t>number
     return IN_LINE
 
 
@@ -331,6 +376,81 @@ cdef inline int call(
     f.a = a
     f.b = b
     return CALL
+
+
+cdef inline int note(
+    world *w, int event, int32_t cpu, uint32_t memcg, uint32_t cache
+) except -1 nogil:
+    """Log an event of the task on a CPU, about a cgroup and a cache (NIL: none)."""
+    cdef record *r
+    if w.log.on:
+        r = log_append(&w.log, &w.s, event, cpu)
+        if cache != NIL:
+            r.cache = cache_at(&w.c, cache).serial
+        if memcg != NIL:
+            r.memcg = memcg_at(&w.m, memcg).serial
+    return 0
+
+
+cdef inline int note_mkdir(world *w, int32_t cpu, uint32_t memcg) except -1 nogil:
+    cdef mem_cgroup *m = memcg_at(&w.m, memcg)
+    cdef record *r
+    if w.log.on:
+        r = log_append(&w.log, &w.s, EV_CGROUP_MKDIR, cpu)
+        r.memcg = m.serial
+        r.item = memcg_at(&w.m, m.parent).serial
+    return 0
+
+
+cdef inline int note_work(
+    world *w, int event, int32_t cpu, uint32_t i
+) except -1 nogil:
+    """Log what happens to a work item."""
+    cdef work *item
+    cdef record *r
+    if w.log.on:
+        item = work_at(&w.q, i)
+        r = log_append(&w.log, &w.s, event, cpu)
+        r.item = item.number
+        r.function = <int16_t>function_of(item.kind)
+        r.queue = <int8_t>item.queue
+        # Once it has run, what it was about may be gone.
+        if event == EV_EXECUTE_END:
+            return 0
+        if item.kind == W_DEACTIVATE:
+            r.cache = cache_at(&w.c, item.a).serial
+            r.memcg = memcg_at(&w.m, links_at(&w.c, item.a).memcg_index).serial
+        elif item.kind == W_CREATE:
+            r.memcg = memcg_at(&w.m, item.b).serial
+        elif item.kind != W_BARRIER:
+            r.memcg = memcg_at(&w.m, item.a).serial
+    return 0
+
+
+cdef inline int function_of(int kind) noexcept nogil:
+    """Return the event that is named as a work item's function."""
+    if kind == W_CREATE:
+        return EV_CREATE_FUNC
+    if kind == W_OFFLINE:
+        return EV_CSS_KILLED_WORK
+    if kind == W_RELEASE or kind == W_CGROUP_RELEASE:
+        return EV_CSS_RELEASE_WORK
+    if kind == W_FREE or kind == W_CGROUP_FREE:
+        return EV_CSS_FREE_WORK
+    if kind == W_DEACTIVATE:
+        return EV_DEACTIVATE_WORK
+    return EV_RCU_DESTROY_WORK
+
+
+cdef inline int queue_new_work(
+    world *w, int32_t cpu, int32_t queue, int32_t kind, uint32_t a, uint32_t b
+) except -1 nogil:
+    """Queue an item; a is the cgroup or cache it is about (W_CREATE: root, cgroup)."""
+    cdef uint32_t i
+    new_work(&w.q, queue, kind, a, b, &i)
+    note_work(w, EV_QUEUE_WORK, cpu, i)
+    queue_work(&w.s, &w.q, cpu, i)
+    return 0
 
 
 cdef inline int new_worker(world *w, int32_t number) except -1 nogil:
@@ -418,7 +538,7 @@ cdef inline int css_put(
         with gil:
             raise RuntimeError("a css has fewer than no references")
     if not m.refs:
-        queue_new_work(&w.s, &w.q, cpu, CGROUP_DESTROY, W_RELEASE, memcg, NIL)
+        queue_new_work(w, cpu, CGROUP_DESTROY, W_RELEASE, memcg, NIL)
     return 0
 
 

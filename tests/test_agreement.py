@@ -46,6 +46,7 @@ def history(world: Any) -> dict[str, Any]:
         "counters": counters,
         "state": world.state(),
         "timeline": np.array(world.timeline(), dtype=TIMELINE).tolist(),
+        "log": world.log(),
     }
 
 
@@ -231,6 +232,7 @@ class Setting:
     caches: list[tuple[int, bool, bool, bool]]
     programs: Programs
     sample_ns: int = SECOND
+    log: bool = False
 
     def boot(self, engine: Any, design: Design, walk: str = "counted") -> Any:
         world = engine.World(
@@ -239,6 +241,7 @@ class Setting:
             self.machine.costs,
             walk=walk,
             sample_ns=self.sample_ns,
+            log=self.log,
         )
         for kind in self.caches:
             world.boot_cache(*kind)
@@ -255,6 +258,7 @@ worlds = st.builds(
     caches=st.lists(kinds, min_size=2, max_size=6),
     programs=programs(),
     sample_ns=st.sampled_from([SECOND, SECOND, SECOND, 70 * MS, 100 * MS]),
+    log=st.booleans(),
 )
 
 
@@ -362,6 +366,7 @@ def crowd(cpus: int) -> Setting:
         Machine(cpus=cpus, costs=Costs.preset("rk")),
         caches,
         Programs([job, life], [(1, 4, 0, 0)] * cpus),
+        log=True,
     )
 
 
@@ -420,7 +425,7 @@ class Agreement(RuleBasedStateMachine):
         caches=st.lists(kinds, min_size=1, max_size=4),
     )
     def boot(self, design: Design, machine: Machine, caches: list[Any]) -> None:
-        setting = Setting(machine, caches, Programs([], []), 50 * MS)
+        setting = Setting(machine, caches, Programs([], []), 50 * MS, log=True)
         self.worlds = (
             setting.boot(_core, design, "counted"),
             setting.boot(reference, design),

@@ -17,7 +17,7 @@ import slabcore
 # An arrow points to a lower floor, or to an earlier file of its own floor.
 FLOORS = (
     ("errors", "arena", "list", "clock"),
-    ("loadavg", "sched", "rcu", "mutex", "workqueue"),
+    ("loadavg", "sched", "log", "rcu", "mutex", "workqueue"),
     ("slab", "memcontrol"),
     (
         *("world", "rcupdate", "slab_common", "cgroup", "programs", "paths", "engine"),
@@ -32,7 +32,7 @@ FLOORS = (
 )
 HOUSE = [module for floor in FLOORS for module in floor]
 DATA_PLANE = {"list", "slab", "memcontrol"}
-TIME_PLANE = {"clock", "rcu", "mutex", "workqueue", "loadavg", "sched"}
+TIME_PLANE = {"clock", "rcu", "mutex", "workqueue", "loadavg", "sched", "log"}
 ENGINES = {"_core", "reference"}
 
 PACKAGE = Path(slabcore.__file__).parent
