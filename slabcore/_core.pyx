@@ -88,13 +88,16 @@ from slabcore.world cimport (
     OP_ALLOC,
     OP_DROP_CACHES,
     OP_FORK,
+    OP_MARK,
     OP_MKDIR,
     OP_PIN,
     W_BARRIER,
     hop_point,
     link_root,
+    mark,
     new_worker,
     program,
+    tally,
     task_new,
     world,
 )
@@ -117,6 +120,22 @@ _QUEUE_NAMES = (
     "cgroup_destroy",
     "memcg_kmem_cache",
     "memcg_kmem_cache_create",
+)
+_CAUSES = (
+    "list_walks",
+    "grace_periods",
+    "barriers",
+    "sysfs_add",
+    "sysfs_remove",
+    "ipis",
+    "shrink",
+    "create",
+    "release",
+    "cgroups",
+    "objects",
+    "callbacks",
+    "workers",
+    "programs",
 )
 _FINDING_NAMES = (
     (BARRIER_UNDER_CGROUP, "barrier-under-cgroup_mutex"),
@@ -174,6 +193,57 @@ cdef void *zeroed(size_t size) except NULL:
     return new
 
 
+cdef dict mutex_figures(const mutex *m):
+    return {
+        "holds": m.holds,
+        "held_ns": m.held_ns,
+        "waited_ns": m.waited_ns,
+        "longest_wait_ns": m.longest_wait_ns,
+        "longest_queue": m.longest_queue,
+    }
+
+
+cdef dict figures(const tally *n, const mutex *mutexes, int64_t completed):
+    """Return what the phases of a run are told apart by."""
+    return {
+        "time_ns": {name: n.time_ns[<int>i] for i, name in enumerate(_CAUSES)},
+        "locks": {
+            name: mutex_figures(&mutexes[<int>i])
+            for i, name in enumerate(_MUTEX_NAMES)
+        },
+        "grace_periods": {
+            "synchronous": n.sync_waits,
+            "under_cgroup_mutex": n.sync_under_cgroup,
+            "under_slab_mutex": n.sync_under_slab,
+            "asynchronous": n.async_waits,
+            "elapsed": completed,
+        },
+        "rcu_barriers": n.barriers,
+        "ipis": n.ipis,
+        "list_hops": {
+            "create": n.hops[HOPS_CREATE],
+            "grow": n.hops[HOPS_GROW],
+            "offline": n.hops[HOPS_OFFLINE],
+            "free": n.hops[HOPS_FREE],
+        },
+        "caches": {
+            "created": n.caches_created,
+            "live": n.caches,
+            "dying": n.caches_dying,
+            "peak": n.caches_peak,
+            "peak_dying": n.caches_dying_peak,
+        },
+        "cgroups": {
+            "created": n.cgroups_created,
+            "live": n.cgroups,
+            "dying": n.cgroups_dying,
+            "peak": n.cgroups_peak,
+            "peak_dying": n.cgroups_dying_peak,
+        },
+        "kernfs_nodes": n.nodes,
+    }
+
+
 @cython.final
 cdef class World:
     """A machine with a kernel of one design, in virtual time.
@@ -196,6 +266,7 @@ cdef class World:
         arena_init(&e.w.programs, sizeof(program))
         arena_init(&e.w.delays, sizeof(int64_t))
         arena_init(&e.w.log.records, sizeof(record))
+        arena_init(&e.w.marks, sizeof(mark))
         arena_init(&e.samples, sizeof(sample))
 
     def __init__(
@@ -271,6 +342,7 @@ cdef class World:
         arena_free(&w.programs)
         arena_free(&w.delays)
         arena_free(&w.log.records)
+        arena_free(&w.marks)
         arena_free(&e.samples)
 
     def _read_costs(self, costs):
@@ -560,7 +632,8 @@ cdef class World:
         cdef Py_ssize_t i, j
         rows = [tuple(row) for row in steps]
         for row in rows:
-            if len(row) != 5 or not OP_MKDIR <= row[0] <= OP_DROP_CACHES:
+            known = OP_MKDIR <= row[0] <= OP_DROP_CACHES or row[0] == OP_MARK
+            if len(row) != 5 or not known:
                 raise ValueError(f"{row} is no step; expected (op, a, b, c, d)")
             if min(row[1:]) < 0 or max(row[1:]) >= FOREVER:
                 raise ValueError(f"{row} has a figure that is not 0 to 2**62")
@@ -632,37 +705,7 @@ cdef class World:
             "drained_ns": e.drained_at,
             "iterations": w.n.iterations,
             "mkdir_failures": w.n.mkdir_failures,
-            "locks": {name: self._mutex(i) for i, name in enumerate(_MUTEX_NAMES)},
-            "grace_periods": {
-                "synchronous": w.n.sync_waits,
-                "under_cgroup_mutex": w.n.sync_under_cgroup,
-                "under_slab_mutex": w.n.sync_under_slab,
-                "asynchronous": w.n.async_waits,
-                "elapsed": w.r.completed,
-            },
-            "rcu_barriers": w.n.barriers,
-            "ipis": w.n.ipis,
-            "list_hops": {
-                "create": w.n.hops[HOPS_CREATE],
-                "grow": w.n.hops[HOPS_GROW],
-                "offline": w.n.hops[HOPS_OFFLINE],
-                "free": w.n.hops[HOPS_FREE],
-            },
-            "caches": {
-                "created": w.n.caches_created,
-                "live": w.n.caches,
-                "dying": w.n.caches_dying,
-                "peak": w.n.caches_peak,
-                "peak_dying": w.n.caches_dying_peak,
-            },
-            "cgroups": {
-                "created": w.n.cgroups_created,
-                "live": w.n.cgroups,
-                "dying": w.n.cgroups_dying,
-                "peak": w.n.cgroups_peak,
-                "peak_dying": w.n.cgroups_dying_peak,
-            },
-            "kernfs_nodes": w.n.nodes,
+            **figures(&w.n, w.s.mutexes, w.r.completed),
             "kernfs_nodes_peak": w.n.nodes_peak,
             "slab_bytes": w.n.slab_bytes,
             "slab_bytes_peak": w.n.slab_bytes_peak,
@@ -691,17 +734,19 @@ cdef class World:
                 for kind, name in _FINDING_NAMES
                 if w.n.findings[<int>kind].count
             ],
+            "marks": self._marks(),
         }
 
-    def _mutex(self, int number):
-        cdef mutex *m = &self.e.w.s.mutexes[number]
-        return {
-            "holds": m.holds,
-            "held_ns": m.held_ns,
-            "waited_ns": m.waited_ns,
-            "longest_wait_ns": m.longest_wait_ns,
-            "longest_queue": m.longest_queue,
-        }
+    def _marks(self):
+        cdef uint32_t i
+        cdef const mark *m
+        marks = {}
+        for i in range(self.e.w.marks.used):
+            m = &(<mark *>self.e.w.marks.entries)[i]
+            marks[m.number] = {
+                "at_ns": m.at, **figures(&m.n, m.mutexes, m.completed)
+            }
+        return marks
 
     def _works(self):
         cdef world *w = &self.e.w

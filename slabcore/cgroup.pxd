@@ -39,6 +39,7 @@ from slabcore.world cimport (
     SYNC_IDLE,
     SYNC_PASSED,
     SYNC_PENDING,
+    T_CGROUPS,
     W_CGROUP_RELEASE,
     call,
     css_put,
@@ -51,6 +52,7 @@ from slabcore.world cimport (
     queue_new_work,
     resize_slots,
     run,
+    spend,
     unlock,
     walked,
     world,
@@ -68,7 +70,7 @@ cdef inline int mkdir(world *w, task *t, frame *f) except -1 nogil:
             return lock(w, t, CGROUP_MUTEX)
         elif f.pc == 1:
             f.pc = 2
-            return run(t, w.cost.cgroup_mkdir)
+            return run(t, spend(w, T_CGROUPS, w.cost.cgroup_mkdir))
         elif f.pc == 2:
             t.result = NIL
             f.i = -1
@@ -127,7 +129,7 @@ cdef inline int rmdir(world *w, task *t, frame *f) except -1 nogil:
             return lock(w, t, CGROUP_MUTEX)
         elif f.pc == 1:
             f.pc = 2
-            return run(t, w.cost.cgroup_rmdir)
+            return run(t, spend(w, T_CGROUPS, w.cost.cgroup_rmdir))
         else:
             t.result = 0
             m = memcg_at(&w.m, f.a)
@@ -159,7 +161,7 @@ cdef inline int offline_work(world *w, task *t, frame *f) except -1 nogil:
             return lock(w, t, CGROUP_MUTEX)
         elif f.pc == 1:
             f.pc = 2
-            return run(t, w.cost.css_offline)
+            return run(t, spend(w, T_CGROUPS, w.cost.css_offline))
         elif f.pc == 2:
             note(w, EV_CSS_OFFLINE, t.cpu, f.a, NIL)
             m = memcg_at(&w.m, f.a)
@@ -198,7 +200,7 @@ cdef inline int release_work(world *w, task *t, frame *f) except -1 nogil:
             return lock(w, t, CGROUP_MUTEX)
         elif f.pc == 1:
             f.pc = 2
-            return run(t, w.cost.css_release)
+            return run(t, spend(w, T_CGROUPS, w.cost.css_release))
         else:
             if f.b == CB_CGROUP_FREE:
                 note(w, EV_CGROUP_RELEASE, t.cpu, f.a, NIL)
@@ -215,7 +217,7 @@ cdef inline int free_work(world *w, task *t, frame *f) except -1 nogil:
         if f.pc == 0:
             note(w, EV_CSS_FREE_WORK, t.cpu, f.a, NIL)
             f.pc = 1
-            return run(t, w.cost.css_free)
+            return run(t, spend(w, T_CGROUPS, w.cost.css_free))
         elif f.pc == 1:
             note(w, EV_CSS_FREE, t.cpu, f.a, NIL)
             f.pc = 2
@@ -236,7 +238,7 @@ cdef inline int cgroup_free_work(
     if f.pc == 0:
         note(w, EV_CSS_FREE_WORK, t.cpu, f.a, NIL)
         f.pc = 1
-        return run(t, w.cost.cgroup_free)
+        return run(t, spend(w, T_CGROUPS, w.cost.cgroup_free))
     memcg_at(&w.m, f.a).generation += 1
     list_del(&w.m.all, &memcg_at(&w.m, 0).siblings, sizeof(mem_cgroup), f.a)
     arena_give(&w.m.groups, f.a)
@@ -264,7 +266,7 @@ cdef inline int attach(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 3
         elif f.pc == 3:
             f.pc = 4
-            return run(t, w.cost.cgroup_attach)
+            return run(t, spend(w, T_CGROUPS, w.cost.cgroup_attach))
         else:
             if memcg_alive(w, f.a, f.b):
                 note(w, EV_ATTACH_TASK, t.cpu, f.a, NIL)

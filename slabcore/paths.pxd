@@ -43,6 +43,7 @@ from slabcore.world cimport (
     F_UNPIN,
     F_WORKER,
     SLEEP,
+    T_WORKERS,
     W_CGROUP_FREE,
     W_CGROUP_RELEASE,
     W_CREATE,
@@ -54,6 +55,7 @@ from slabcore.world cimport (
     new_worker,
     note_work,
     run,
+    spend,
     world,
 )
 from slabcore.rcupdate cimport barrier, softirq, synchronize
@@ -105,7 +107,7 @@ cdef inline int worker(world *w, task *t, frame *f) except -1 nogil:
             if not p.idle and not p.managing:
                 p.managing = 1
                 f.pc = 2
-                return run(t, w.cost.worker_create)
+                return run(t, spend(w, T_WORKERS, w.cost.worker_create))
             if p.cpu >= 0:
                 t.counted = 1
                 p.running += 1

@@ -36,6 +36,7 @@ from slabcore.world cimport (
     OP_EXIT,
     OP_FORK,
     OP_JOIN,
+    OP_MARK,
     OP_MKDIR,
     OP_PIN,
     OP_RMDIR,
@@ -43,12 +44,16 @@ from slabcore.world cimport (
     OP_SLEEP,
     OP_WAIT,
     SLEEP,
+    T_OBJECTS,
+    T_PROGRAMS,
+    begin_phase,
     call,
     css_put,
     program,
     put_objects,
     run,
     run_user,
+    spend,
     take_objects,
     task_new,
     world,
@@ -64,7 +69,7 @@ cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:
             if f.i == f.n:
                 return DONE
             f.pc = 1
-            return run(t, w.cost.alloc)
+            return run(t, spend(w, T_OBJECTS, w.cost.alloc))
         elif f.pc == 1:
             m = memcg_at(&w.m, f.b)
             f.d = root_at(&w.c, f.a).cache
@@ -76,12 +81,12 @@ cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 2:
             slabs = take_objects(w, f.d, 1)
             f.pc = 3
-            return run(t, w.cost.page_alloc * slabs)
+            return run(t, spend(w, T_OBJECTS, w.cost.page_alloc * slabs))
         elif f.pc == 3:
             f.pc = 4
             if f.c == 0:
                 put_objects(w, t.cpu, f.d, 1, &slabs)
-                return run(t, w.cost.page_free * slabs)
+                return run(t, spend(w, T_OBJECTS, w.cost.page_free * slabs))
             if f.c == 2:
                 cache_at(&w.c, f.d).pinned += 1
         else:
@@ -105,7 +110,7 @@ cdef inline int free_objects(world *w, task *t, frame *f) except -1 nogil:
     cdef uint32_t root, cache
     if f.pc == 0:
         f.pc = 1
-        return run(t, w.cost.alloc * f.n)
+        return run(t, spend(w, T_OBJECTS, w.cost.alloc * f.n))
     if f.pc == 2:
         t.result = 1
         return DONE
@@ -127,7 +132,7 @@ cdef inline int free_objects(world *w, task *t, frame *f) except -1 nogil:
     if count < f.n:
         put_objects(w, t.cpu, root, f.n - count, &more)
     f.pc = 2
-    return run(t, w.cost.page_free * (discarded + more))
+    return run(t, spend(w, T_OBJECTS, w.cost.page_free * (discarded + more)))
 
 
 cdef inline int unpin(world *w, task *t, frame *f) except -1 nogil:
@@ -140,11 +145,11 @@ cdef inline int unpin(world *w, task *t, frame *f) except -1 nogil:
         f.n = c.pinned
         c.pinned = 0
         f.pc = 1
-        return run(t, w.cost.alloc * f.n)
+        return run(t, spend(w, T_OBJECTS, w.cost.alloc * f.n))
     if f.pc == 1:
         put_objects(w, t.cpu, f.a, f.n, &discarded)
         f.pc = 2
-        return run(t, w.cost.page_free * discarded)
+        return run(t, spend(w, T_OBJECTS, w.cost.page_free * discarded))
     return DONE
 
 
@@ -195,7 +200,7 @@ cdef inline int burst(world *w, task *t, frame *f) except -1 nogil:
             if width <= 0 or f.i >= f.n * width:
                 return DONE
             f.pc = 1
-            return run_user(t, f.v)
+            return run_user(t, spend(w, T_PROGRAMS, f.v))
         f.pc = 0
         g = task_push(t, F_ALLOC)
         g.a = accounted_at(&w.c, <uint32_t>(f.a + f.i % width))
@@ -238,7 +243,7 @@ cdef inline int program_step(
         f.pc = 5
         f.b = <uint32_t>step[1]
         f.v = step[2]
-        return run(t, w.cost.fork)
+        return run(t, spend(w, T_PROGRAMS, w.cost.fork))
     elif number == OP_JOIN:
         if t.made != NIL and t.memcg == NIL:
             return call(t, F_ATTACH, t.made, t.made_generation)
@@ -255,13 +260,13 @@ cdef inline int program_step(
         return sleep_until(w, t, w.s.now + step[1])
     elif number == OP_RUN:
         if step[2] == 0 or w.k.kmem:
-            return run_user(t, step[1])
+            return run_user(t, spend(w, T_PROGRAMS, step[1]))
     elif number == OP_CALLBACKS:
         queue_callbacks(w, t.cpu, step[1])
     elif number == OP_EXIT:
         f.pc = 6
         f.v = step[1]
-        return run(t, w.cost.exit)
+        return run(t, spend(w, T_PROGRAMS, w.cost.exit))
     elif number == OP_WAIT:
         if t.children:
             t.waiting = 1
@@ -271,6 +276,8 @@ cdef inline int program_step(
             return sleep_until(w, t, step[1])
     elif number == OP_DROP_CACHES:
         return call(t, F_DROP_CACHES, NIL, NIL)
+    elif number == OP_MARK:
+        begin_phase(w, step[1])
     return CALL
 
 
@@ -318,7 +325,7 @@ cdef inline int run_program(world *w, task *t, frame *f) except -1 nogil:
             g = task_push(child, F_PROGRAM)
             g.a = f.b
             g.c = g.d = 0
-            g.n = 1
+            g.n = max(p.steps[5 * (f.i - 1) + 3], <int64_t>1)
             child.parent = t
             child.parent_number = t.number
             child.made = t.made

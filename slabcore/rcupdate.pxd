@@ -37,6 +37,10 @@ from slabcore.world cimport (
     SYNC_IDLE,
     SYNC_PENDING,
     SYNC_REPLAY,
+    T_BARRIERS,
+    T_CALLBACKS,
+    T_GRACE_PERIODS,
+    T_IPIS,
     W_CGROUP_FREE,
     W_DEACTIVATE,
     W_FREE,
@@ -47,6 +51,7 @@ from slabcore.world cimport (
     note,
     queue_new_work,
     run,
+    spend,
     task_at,
     uncharge,
     unlock,
@@ -120,7 +125,7 @@ cdef inline int softirq(world *w, task *t, frame *f) except -1 nogil:
                 w.s.cpus[t.cpu].softirq_active = 0
                 return SLEEP
             f.pc = 1
-            return run(t, f.n * w.cost.rcu_callback)
+            return run(t, spend(w, T_CALLBACKS, f.n * w.cost.rcu_callback))
         for _i in range(f.n):
             kind = d.ring[d.head & (d.capacity - 1)].kind
             arg = d.ring[d.head & (d.capacity - 1)].arg
@@ -138,6 +143,7 @@ cdef inline int softirq(world *w, task *t, frame *f) except -1 nogil:
 cdef inline int synchronize(world *w, task *t, frame *f) except -1 nogil:
     """Wait for a grace period, as synchronize_sched() does."""
     if f.pc:
+        spend(w, T_GRACE_PERIODS, w.s.now - f.v)
         return DONE
     note(w, EV_SYNCHRONIZE_SCHED, t.cpu, NIL, NIL)
     if w.s.mutexes[SLAB_MUTEX].owner == t:
@@ -150,6 +156,7 @@ cdef inline int synchronize(world *w, task *t, frame *f) except -1 nogil:
     if w.s.ncpus == 1:
         return DONE             # rcu_blocking_is_gp()
     call_rcu(&w.r, t.cpu, CB_WAKE, t.index)
+    f.v = w.s.now
     f.pc = 1
     return SLEEP_D
 
@@ -165,9 +172,11 @@ cdef inline int barrier(world *w, task *t, frame *f) except -1 nogil:
             if w.s.mutexes[CGROUP_MUTEX].owner == t:
                 find(w, BARRIER_UNDER_CGROUP)
             f.v = (w.barrier_sequence + 3) & ~<int64_t>1
+            f.n = w.s.now
             f.pc = 1
             return lock(w, t, BARRIER_MUTEX)
         elif f.pc == 1:
+            spend(w, T_BARRIERS, w.s.now - f.n)
             if w.barrier_sequence >= f.v:
                 unlock(w, BARRIER_MUTEX)
                 return DONE
@@ -180,8 +189,9 @@ cdef inline int barrier(world *w, task *t, frame *f) except -1 nogil:
             if f.i < w.s.ncpus:
                 w.n.ipis += 1
                 f.pc = 3
-                return run(t, w.cost.ipi)
+                return run(t, spend(w, T_IPIS, w.cost.ipi))
             f.pc = 4
+            f.n = w.s.now
             if w.barrier_count:
                 w.barrier_waiter = t
                 return SLEEP_D
@@ -194,6 +204,7 @@ cdef inline int barrier(world *w, task *t, frame *f) except -1 nogil:
             f.i += 1
             f.pc = 2
         else:
+            spend(w, T_BARRIERS, w.s.now - f.n)
             w.barrier_sequence += 1
             unlock(w, BARRIER_MUTEX)
             return DONE

@@ -33,6 +33,7 @@ TICK, GP, SEGMENT, TIMER, CULL, LOAD, SAMPLE = range(7)
 MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, CALLBACKS, EXIT, WAIT, AT, DROP = (
     range(1, 14)
 )
+MARK = 50
 
 BLIMIT, QHIMARK, QLOWMARK = 10, 10_000, 100  # kernel/rcu/tree.c, 4.4 to 6.12
 MAX_ACTIVE = 256  # WQ_DFL_ACTIVE, include/linux/workqueue.h
@@ -53,6 +54,25 @@ FUNCTIONS = MappingProxyType(
         "deactivate": "kmemcg_deactivate_workfn",
         "barrier": "slab_caches_to_rcu_destroy_workfn",
     }
+)
+
+# What time goes into: CPU time by purpose, and from falling asleep in
+# synchronize_sched() or rcu_barrier() to running again. Summed over tasks.
+CAUSES = (
+    "list_walks",
+    "grace_periods",
+    "barriers",
+    "sysfs_add",
+    "sysfs_remove",
+    "ipis",
+    "shrink",
+    "create",
+    "release",
+    "cgroups",
+    "objects",
+    "callbacks",
+    "workers",
+    "programs",
 )
 
 
@@ -403,6 +423,8 @@ class World:
         self.delays: list[int] = []
         self.creations_pending = 0
         self.findings: dict[str, list[int]] = {}
+        self.time_ns = dict.fromkeys(CAUSES, 0)
+        self.marks: dict[int, dict[str, Any]] = {}
         self.samples: list[tuple[Any, ...]] = []
         self.logs = log
         self.events_noted: list[tuple[Any, ...]] = []
@@ -768,7 +790,7 @@ class World:
         while True:
             while cpu.done:
                 batch = min(len(cpu.done), cpu.blimit)
-                yield Run(batch * self.costs.rcu_callback)
+                yield Run(self._spend("callbacks", batch * self.costs.rcu_callback))
                 for _ in range(batch):
                     callback = cpu.done.popleft()
                     if callback.after > self.completed:
@@ -816,7 +838,9 @@ class World:
         if len(self.cpus) == 1:
             return  # rcu_blocking_is_gp()
         self._call_rcu(task.cpu, "wake", task)
+        asleep = self.now
         yield Block(uninterruptible=True)
+        self._spend("grace_periods", self.now - asleep)
 
     def _barrier(self, task: Task) -> Step:
         """Wait until all callbacks queued so far were invoked: rcu_barrier()."""
@@ -827,13 +851,15 @@ class World:
                 self._find(f"barrier-under-{mutex.name}")
         queued = [cpu.callbacks_queued for cpu in self.cpus]
         snapshot = (self.barrier_sequence + 3) & ~1
+        asleep = self.now
         yield Lock(self.barrier_mutex)
+        self._spend("barriers", self.now - asleep)
         if self.barrier_sequence < snapshot:
             self.barrier_sequence += 1
             for cpu in self.cpus:
                 if cpu.qlen:
                     self.ipis += 1
-                    yield Run(self.costs.ipi)
+                    yield Run(self._spend("ipis", self.costs.ipi))
                     if self.design.barrier_marker == "entrained":
                         if self._entrain(cpu):
                             self.barrier_count += 1
@@ -842,7 +868,9 @@ class World:
                         self._call_rcu(cpu, "barrier")
             if self.barrier_count:
                 self.barrier_waiter = task
+                asleep = self.now
                 yield Block(uninterruptible=True)
+                self._spend("barriers", self.now - asleep)
             self.barrier_sequence += 1
         self._unlock(self.barrier_mutex)
         for cpu, before in zip(self.cpus, queued, strict=True):
@@ -945,7 +973,7 @@ class World:
             while pool.worklist and not pool.running:
                 if not pool.idle and not pool.managing:
                     pool.managing = True
-                    yield Run(self.costs.worker_create)
+                    yield Run(self._spend("workers", self.costs.worker_create))
                     pool.managing = False
                     self._worker(pool)
                     continue
@@ -1083,6 +1111,18 @@ class World:
             )
         )
 
+    def _spend(self, cause: str, ns: int) -> int:
+        """Note what a step's time goes into; return it."""
+        self.time_ns[cause] += ns
+        return ns
+
+    def _kernfs_add(self, nodes: int) -> int:
+        """Return what adding kernfs nodes takes."""
+        return self._spend("sysfs_add", nodes * self.costs.kernfs_add)
+
+    def _kernfs_remove(self, nodes: int) -> int:
+        return self._spend("sysfs_remove", nodes * self.costs.kernfs_remove)
+
     # --- slabs ---
 
     def _walk(self, entries: List, step: str) -> Iterable[Any]:
@@ -1092,7 +1132,7 @@ class World:
         return walked
 
     def _hop_ns(self, hops: int, length: int) -> int:
-        """Return what *hops* hops cost on a list of *length* entries."""
+        """Return what *hops* hops cost on a list of *length* entries; charge it."""
         points = self.costs.list_hop
         low = points[0]
         for high in points:
@@ -1103,7 +1143,7 @@ class World:
             cost = high[1] if length >= high[0] else low[1]
         else:
             cost = low[1] + (high[1] - low[1]) * (length - low[0]) // (high[0] - low[0])
-        return int(hops * cost // 1000)
+        return self._spend("list_walks", int(hops * cost // 1000))
 
     def _take_objects(self, cpu: Cpu, cache: Cache, count: int) -> int:
         """Allocate from *cache*; return the slabs that had to be added."""
@@ -1183,14 +1223,16 @@ class World:
         hops = len(list(self._walk(entries, "create")))
         yield Run(self._hop_ns(hops, hops))
         nodes = self.machine.kernfs_per_cache
-        yield Run(self.costs.cache_create + nodes * self.costs.kernfs_add)
+        yield Run(
+            self._spend("create", self.costs.cache_create) + self._kernfs_add(nodes)
+        )
         cache = self._link_root(*kind)
         self._unlock(self.slab_mutex)
         return self.roots.index(cache)
 
     def _miss(self, task: Task, root: Cache, memcg: Memcg) -> Step:
         """Queue the creation of a child; nothing sees whether one is queued already."""
-        yield Run(self.costs.alloc_miss)
+        yield Run(self._spend("objects", self.costs.alloc_miss))
         if not memcg.kmem_online or memcg.kmemcg_id in root.slots:
             return
         self.misses += 1
@@ -1205,11 +1247,12 @@ class World:
         self._note("memcg_kmem_cache_create_func", worker.cpu, memcg)
         self._note("memcg_create_kmem_cache", worker.cpu, memcg)
         yield Lock(self.slab_mutex)
-        yield Run(self.costs.create_check)
+        yield Run(self._spend("create", self.costs.create_check))
         if memcg.kmem_online and memcg.kmemcg_id not in root.slots:
             nodes = self.machine.kernfs_per_cache if self.design.child_sysfs else 0
             self._note("sysfs_slab_add", worker.cpu, memcg)
-            yield Run(self.costs.cache_create + nodes * self.costs.kernfs_add)
+            ns = self._spend("create", self.costs.cache_create)
+            yield Run(ns + self._kernfs_add(nodes))
             cache = self._new_cache(root.size)
             self.caches_created += 1
             cache.typesafe, cache.reclaimable = root.typesafe, root.reclaimable
@@ -1254,7 +1297,8 @@ class World:
                 self._note("__kmem_cache_shrink", worker.cpu, memcg, child)
                 if how == "ipi":
                     self.ipis += len(self.cpus) - 1
-                    yield Run(self.costs.ipi * (len(self.cpus) - 1))
+                    ns = self.costs.ipi * (len(self.cpus) - 1)
+                    yield Run(self._spend("ipis", ns))
                 else:
                     yield from self._synchronize(worker)
                 yield from self._shrink_step(worker, child)
@@ -1277,9 +1321,9 @@ class World:
         self.caches_dying_peak = max(self.caches_dying_peak, self.caches_dying)
 
     def _shrink_step(self, worker: Task, cache: Cache) -> Step:
-        yield Run(self.costs.shrink)
+        yield Run(self._spend("shrink", self.costs.shrink))
         discarded = self._shrink(worker.cpu, cache)
-        yield Run(self.costs.page_free * discarded)
+        yield Run(self._spend("shrink", self.costs.page_free * discarded))
 
     def _deactivate_work(self, worker: Task, cache: Cache) -> Step:
         self._note("kmemcg_deactivate_workfn", worker.cpu, None, cache)
@@ -1290,7 +1334,7 @@ class World:
         early = self.design.sysfs_removal == "deactivation"
         if early and not cache.slabs and cache.nodes:
             self._find("kobject-under-slab_mutex")
-            yield Run(cache.nodes * self.costs.kernfs_remove)
+            yield Run(self._kernfs_remove(cache.nodes))
             self._nodes(cache, 0)
         self._unlock(self.slab_mutex)
         assert cache.memcg is not None
@@ -1315,14 +1359,14 @@ class World:
         """Be shutdown_cache(); a design that frees by batches adds to *released*."""
         self._note("shutdown_cache", worker.cpu, cache.memcg, cache)
         self._note("__kmem_cache_shutdown", worker.cpu, cache.memcg, cache)
-        yield Run(self.costs.shutdown)
+        yield Run(self._spend("release", self.costs.shutdown))
         self._unlink(cache)
         if self.design.typesafe_free == "barrier-batch":
             released.insert(0, cache)
             return
         if cache.nodes and self.design.sysfs_removal == "deactivation":
             self._find("kobject-under-slab_mutex")
-            yield Run(cache.nodes * self.costs.kernfs_remove)
+            yield Run(self._kernfs_remove(cache.nodes))
             self._nodes(cache, 0)
         if cache.typesafe:
             self.rcu_destroy.append(cache)
@@ -1375,7 +1419,8 @@ class World:
             self._note("sysfs_slab_remove", worker.cpu, None, cache)
         if cache.nodes and self.slab_mutex.owner is worker:
             self._find("kobject-under-slab_mutex")
-        yield Run(self.costs.release + cache.nodes * self.costs.kernfs_remove)
+        ns = self._spend("release", self.costs.release)
+        yield Run(ns + self._kernfs_remove(cache.nodes))
         self._note("slab_kmem_cache_release", worker.cpu, None, cache)
         self._nodes(cache, 0)
         self.caches -= 1
@@ -1386,7 +1431,7 @@ class World:
     def _mkdir(self, task: Task, parent: Memcg) -> Step:
         self._note("sys_mkdir", task.cpu)
         yield Lock(self.cgroup_mutex)
-        yield Run(self.costs.cgroup_mkdir)
+        yield Run(self._spend("cgroups", self.costs.cgroup_mkdir))
         if parent.dead:
             self._unlock(self.cgroup_mutex)
             return None
@@ -1436,7 +1481,7 @@ class World:
     def _rmdir(self, task: Task, memcg: Memcg) -> Step:
         self._note("sys_rmdir", task.cpu)
         yield Lock(self.cgroup_mutex)
-        yield Run(self.costs.cgroup_rmdir)
+        yield Run(self._spend("cgroups", self.costs.cgroup_rmdir))
         if memcg.dead or memcg.tasks or memcg.child_cgroups:
             self._unlock(self.cgroup_mutex)
             return False
@@ -1463,7 +1508,7 @@ class World:
         self._note("css_killed_work_fn", worker.cpu, memcg)
         yield Lock(self.cgroup_mutex)
         while True:
-            yield Run(self.costs.css_offline)
+            yield Run(self._spend("cgroups", self.costs.css_offline))
             self._note("mem_cgroup_css_offline", worker.cpu, memcg)
             if memcg.kmem_online:
                 memcg.kmem_online = False
@@ -1493,7 +1538,7 @@ class World:
     def _release_work(self, worker: Task, memcg: Memcg, then: str) -> Step:
         self._note("css_release_work_fn", worker.cpu, memcg)
         yield Lock(self.cgroup_mutex)
-        yield Run(self.costs.css_release)
+        yield Run(self._spend("cgroups", self.costs.css_release))
         if then == "cgroup-free":
             self._note("cgroup_release", worker.cpu, memcg)
         self._unlock(self.cgroup_mutex)
@@ -1502,7 +1547,7 @@ class World:
 
     def _free_work(self, worker: Task, memcg: Memcg) -> Step:
         self._note("css_free_work_fn", worker.cpu, memcg)
-        yield Run(self.costs.css_free)
+        yield Run(self._spend("cgroups", self.costs.css_free))
         self._note("mem_cgroup_css_free", worker.cpu, memcg)
         if self.children_made:
             yield from self._destroy_caches(worker, memcg)
@@ -1514,7 +1559,7 @@ class World:
 
     def _cgroup_free_work(self, worker: Task, memcg: Memcg) -> Step:
         self._note("css_free_work_fn", worker.cpu, memcg)
-        yield Run(self.costs.cgroup_free)
+        yield Run(self._spend("cgroups", self.costs.cgroup_free))
         memcg.gone = True
         del self.memcgs[memcg.serial]
         del self.handles[memcg.serial]
@@ -1525,7 +1570,7 @@ class World:
         yield Lock(self.cgroup_mutex)
         if self.design.join_waits:
             yield from self._rcu_sync_enter(task)
-        yield Run(self.costs.cgroup_attach)
+        yield Run(self._spend("cgroups", self.costs.cgroup_attach))
         if not memcg.dead:
             self._note("cgroup_attach_task", task.cpu, memcg)
             task.memcg = memcg
@@ -1539,7 +1584,7 @@ class World:
     def _alloc(self, task: Task, root: Cache, memcg: Memcg, keep: int, n: int) -> Step:
         """Allocate *n* objects one by one; *keep*: 0 frees each, 1 holds, 2 pins."""
         for _ in range(n):
-            yield Run(self.costs.alloc)
+            yield Run(self._spend("objects", self.costs.alloc))
             cache = root
             if root.accounted and self.children_made and memcg.kmem_online:
                 if memcg.kmemcg_id in root.slots:
@@ -1547,15 +1592,15 @@ class World:
                 else:
                     yield from self._miss(task, root, memcg)
             added = self._take_objects(task.cpu, cache, 1)
-            yield Run(self.costs.page_alloc * added)
+            yield Run(self._spend("objects", self.costs.page_alloc * added))
             if keep == 0:
                 discarded = self._put_objects(task.cpu, cache, 1)
-                yield Run(self.costs.page_free * discarded)
+                yield Run(self._spend("objects", self.costs.page_free * discarded))
             elif keep == 2:
                 cache.pinned += 1
 
     def _free(self, task: Task, root: Cache, memcg: Memcg, count: int) -> Step:
-        yield Run(self.costs.alloc * count)
+        yield Run(self._spend("objects", self.costs.alloc * count))
         cache = memcg.by_root.get(root, root)
         own = min(count, cache.inuse - cache.pinned)
         if own < count and (cache is root or count - own > root.inuse - root.pinned):
@@ -1563,15 +1608,15 @@ class World:
         discarded = self._put_objects(task.cpu, cache, own)
         if own < count:
             discarded += self._put_objects(task.cpu, root, count - own)
-        yield Run(self.costs.page_free * discarded)
+        yield Run(self._spend("objects", self.costs.page_free * discarded))
         return True
 
     def _unpin(self, task: Task, cache: Cache) -> Step:
         if cache.pinned and cache.reclaimable:
             count, cache.pinned = cache.pinned, 0
-            yield Run(self.costs.alloc * count)
+            yield Run(self._spend("objects", self.costs.alloc * count))
             discarded = self._put_objects(task.cpu, cache, count)
-            yield Run(self.costs.page_free * discarded)
+            yield Run(self._spend("objects", self.costs.page_free * discarded))
 
     def _drop_caches(self, task: Task) -> Step:
         """Free pinned objects: of the roots, then cgroup by cgroup, oldest first."""
@@ -1632,9 +1677,9 @@ class World:
                 yield from self._rmdir(task, task.made)
                 task.made = None
         elif op == FORK:
-            yield Run(self.costs.fork)
+            yield Run(self._spend("programs", self.costs.fork))
             child = Task(self, task.cpu, bound=False)
-            child.body = self._program(child, a, 1, 0, 0)
+            child.body = self._program(child, a, max(c, 1), 0, 0)
             child.parent, child.made = task, task.made
             task.children += 1
             self.user_tasks += 1
@@ -1649,7 +1694,7 @@ class World:
             roots = self.accounted[a : a + b]
             for _ in range(c if op == ALLOC else 1):
                 for root in roots:
-                    yield Run(d, user=True)
+                    yield Run(self._spend("programs", d), user=True)
                     if op == ALLOC:
                         yield from self._alloc(task, root, memcg, 0, 1)
                     else:
@@ -1658,12 +1703,12 @@ class World:
             yield from self._sleep_until(task, self.now + a)
         elif op == RUN:
             if b == 0 or self.kmem:
-                yield Run(a, user=True)
+                yield Run(self._spend("programs", a), user=True)
         elif op == CALLBACKS:
             for _ in range(a):
                 self._call_rcu(task.cpu, "plain")
         elif op == EXIT:
-            yield Run(self.costs.exit)
+            yield Run(self._spend("programs", self.costs.exit))
             for _ in range(a):
                 self._call_rcu(task.cpu, "plain")
         elif op == WAIT:
@@ -1675,6 +1720,9 @@ class World:
                 yield from self._sleep_until(task, a)
         elif op == DROP:
             yield from self._drop_caches(task)
+        elif op == MARK:
+            # The first task that comes here begins the phase.
+            self.marks.setdefault(a, {"at_ns": self.now, **self._figures()})
 
     # --- the face: calls made by the world's own user task ---
 
@@ -1823,13 +1871,10 @@ class World:
 
     # --- what comes out ---
 
-    def counters(self) -> dict[str, Any]:
-        """Return everything counted so far."""
+    def _figures(self) -> dict[str, Any]:
+        """Return what the phases of a run are told apart by."""
         return {
-            "virtual_ns": self.ended_at,
-            "drained_ns": self.drained_at,
-            "iterations": self.iterations,
-            "mkdir_failures": self.mkdir_failures,
+            "time_ns": dict(self.time_ns),
             "locks": {
                 m.name: {
                     "holds": m.holds,
@@ -1865,6 +1910,16 @@ class World:
                 "peak_dying": self.cgroups_dying_peak,
             },
             "kernfs_nodes": self.nodes,
+        }
+
+    def counters(self) -> dict[str, Any]:
+        """Return everything counted so far."""
+        return {
+            "virtual_ns": self.ended_at,
+            "drained_ns": self.drained_at,
+            "iterations": self.iterations,
+            "mkdir_failures": self.mkdir_failures,
+            **self._figures(),
             "kernfs_nodes_peak": self.nodes_peak,
             "slab_bytes": self.slab_bytes,
             "slab_bytes_peak": self.slab_bytes_peak,
@@ -1891,6 +1946,7 @@ class World:
                 {"id": name, "at_ns": at, "count": count}
                 for name, (at, count) in sorted(self.findings.items())
             ],
+            "marks": {number: dict(mark) for number, mark in self.marks.items()},
         }
 
     def timeline(self) -> list[tuple[Any, ...]]:

@@ -53,21 +53,29 @@ from slabcore.world cimport (
     HOPS_FREE,
     HOPS_OFFLINE,
     KOBJECT_UNDER_SLAB,
+    T_CREATE,
+    T_IPIS,
+    T_OBJECTS,
+    T_RELEASE,
+    T_SHRINK,
     W_CREATE,
     call,
     css_put,
     find,
     hop_ns,
+    kernfs_add,
+    kernfs_remove,
     link_child,
     link_root,
     lock,
     mark_deactivated,
-    run,
-    set_nodes,
-    shrink,
     note,
     note_work,
     queue_new_work,
+    run,
+    set_nodes,
+    shrink,
+    spend,
     unlink_child,
     unlock,
     walk_length,
@@ -78,7 +86,7 @@ from slabcore.world cimport (
 
 cdef inline int create_root(world *w, task *t, frame *f) except -1 nogil:
     """Create a root cache: a = size, b = flags; the alias search walks."""
-    cdef int64_t hops
+    cdef int64_t hops, ns
     while True:
         if f.pc == 0:
             f.pc = 1
@@ -89,9 +97,8 @@ cdef inline int create_root(world *w, task *t, frame *f) except -1 nogil:
             return run(t, hop_ns(w, hops, hops))
         elif f.pc == 2:
             f.pc = 3
-            return run(
-                t, w.cost.cache_create + w.k.kernfs_per_cache * w.cost.kernfs_add
-            )
+            ns = spend(w, T_CREATE, w.cost.cache_create)
+            return run(t, ns + kernfs_add(w, w.k.kernfs_per_cache))
         else:
             link_root(
                 w, f.a, f.b & 1 != 0, f.b & 2 != 0, f.b & 4 != 0, &t.result
@@ -106,7 +113,7 @@ cdef inline int miss(world *w, task *t, frame *f) except -1 nogil:
     cdef root_cache *r
     if f.pc == 0:
         f.pc = 1
-        return run(t, w.cost.alloc_miss)
+        return run(t, spend(w, T_OBJECTS, w.cost.alloc_miss))
     if not m.kmem_online or root_slot(&w.c, f.a, m.kmemcg_id) != NIL:
         return DONE
     r = root_at(&w.c, f.a)
@@ -124,6 +131,7 @@ cdef inline int create_work(world *w, task *t, frame *f) except -1 nogil:
     """Create the child of root a for cgroup b, if still wanted."""
     cdef mem_cgroup *m = memcg_at(&w.m, f.b)
     cdef uint32_t nodes = w.k.kernfs_per_cache if w.k.child_sysfs else 0
+    cdef int64_t ns
     while True:
         if f.pc == 0:
             note(w, EV_CREATE_FUNC, t.cpu, f.b, NIL)
@@ -132,13 +140,14 @@ cdef inline int create_work(world *w, task *t, frame *f) except -1 nogil:
             return lock(w, t, SLAB_MUTEX)
         elif f.pc == 1:
             f.pc = 2
-            return run(t, w.cost.create_check)
+            return run(t, spend(w, T_CREATE, w.cost.create_check))
         elif f.pc == 2:
             f.pc = 4
             if m.kmem_online and root_slot(&w.c, f.a, m.kmemcg_id) == NIL:
                 note(w, EV_SYSFS_ADD, t.cpu, f.b, NIL)
                 f.pc = 3
-                return run(t, w.cost.cache_create + nodes * w.cost.kernfs_add)
+                ns = spend(w, T_CREATE, w.cost.cache_create)
+                return run(t, ns + kernfs_add(w, nodes))
         elif f.pc == 3:
             link_child(w, f.a, f.b, nodes)
             f.pc = 4
@@ -198,18 +207,18 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
                 note(w, EV_SHRINK, t.cpu, f.a, f.c)
                 w.n.ipis += w.s.ncpus - 1
                 f.pc = 4
-                return run(t, w.cost.ipi * (w.s.ncpus - 1))
+                return run(t, spend(w, T_IPIS, w.cost.ipi * (w.s.ncpus - 1)))
             elif w.k.deactivation == DEACT_GP_PER_CACHE:
                 note(w, EV_SHRINK, t.cpu, f.a, f.c)
                 f.pc = 4
                 return call(t, F_SYNCHRONIZE, NIL, NIL)
         elif f.pc == 4:
             f.pc = 5
-            return run(t, w.cost.shrink)
+            return run(t, spend(w, T_SHRINK, w.cost.shrink))
         elif f.pc == 5:
             shrink(w, t.cpu, f.c, &discarded)
             f.pc = 6
-            return run(t, w.cost.page_free * discarded)
+            return run(t, spend(w, T_SHRINK, w.cost.page_free * discarded))
         elif f.pc == 6:
             clear_slot(w, f.b, f.a)
             f.pc = 3
@@ -237,11 +246,11 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
                 return DONE
             note(w, EV_SHRINK, t.cpu, f.a, f.c)
             f.pc = 12
-            return run(t, w.cost.shrink)
+            return run(t, spend(w, T_SHRINK, w.cost.shrink))
         elif f.pc == 12:
             shrink(w, t.cpu, f.c, &discarded)
             f.pc = 13
-            return run(t, w.cost.page_free * discarded)
+            return run(t, spend(w, T_SHRINK, w.cost.page_free * discarded))
         else:
             clear_slot(w, f.b, f.a)
             f.pc = 11
@@ -262,18 +271,18 @@ cdef inline int deactivate_work(
             note(w, EV_DEACT_AFTER_RCU, t.cpu, NIL, f.a)
             note(w, EV_SHRINK, t.cpu, NIL, f.a)
             f.pc = 2
-            return run(t, w.cost.shrink)
+            return run(t, spend(w, T_SHRINK, w.cost.shrink))
         elif f.pc == 2:
             shrink(w, t.cpu, f.a, &discarded)
             f.pc = 3
-            return run(t, w.cost.page_free * discarded)
+            return run(t, spend(w, T_SHRINK, w.cost.page_free * discarded))
         elif f.pc == 3:
             c = cache_at(&w.c, f.a)
             f.pc = 5
             if w.k.sysfs_early and not c.slabs and c.nodes:
                 find(w, KOBJECT_UNDER_SLAB)
                 f.pc = 4
-                return run(t, c.nodes * w.cost.kernfs_remove)
+                return run(t, kernfs_remove(w, c.nodes))
         elif f.pc == 4:
             set_nodes(w, f.a, 0)
             f.pc = 5
@@ -333,7 +342,7 @@ cdef inline int shutdown_cache(world *w, task *t, frame *f) except -1 nogil:
             note(w, EV_SHUTDOWN_CACHE, t.cpu, links_at(&w.c, f.a).memcg_index, f.a)
             note(w, EV_SHUTDOWN, t.cpu, links_at(&w.c, f.a).memcg_index, f.a)
             f.pc = 1
-            return run(t, w.cost.shutdown)
+            return run(t, spend(w, T_RELEASE, w.cost.shutdown))
         elif f.pc == 1:
             unlink_child(w, f.a)
             if w.k.barrier_batch:
@@ -342,7 +351,7 @@ cdef inline int shutdown_cache(world *w, task *t, frame *f) except -1 nogil:
             if c.nodes and w.k.sysfs_early:
                 find(w, KOBJECT_UNDER_SLAB)
                 f.pc = 2
-                return run(t, c.nodes * w.cost.kernfs_remove)
+                return run(t, kernfs_remove(w, c.nodes))
         elif f.pc == 2:
             set_nodes(w, f.a, 0)
             f.pc = 3
@@ -411,13 +420,15 @@ cdef inline int barrier_work(world *w, task *t, frame *f) except -1 nogil:
 cdef inline int release_cache(world *w, task *t, frame *f) except -1 nogil:
     """Free cache a: the only place where a child's memory goes back."""
     cdef kmem_cache *c = cache_at(&w.c, f.a)
+    cdef int64_t ns
     if f.pc == 0:
         if c.nodes:
             note(w, EV_SYSFS_REMOVE, t.cpu, NIL, f.a)
         f.pc = 1
         if c.nodes and w.s.mutexes[SLAB_MUTEX].owner == t:
             find(w, KOBJECT_UNDER_SLAB)
-        return run(t, w.cost.release + c.nodes * w.cost.kernfs_remove)
+        ns = spend(w, T_RELEASE, w.cost.release)
+        return run(t, ns + kernfs_remove(w, c.nodes))
     note(w, EV_CACHE_RELEASE, t.cpu, NIL, f.a)
     set_nodes(w, f.a, 0)
     w.n.caches -= 1

@@ -15,8 +15,10 @@ from slabcore.mutex cimport mutex_lock, mutex_unlock
 from slabcore.rcu cimport call_rcu, rcu_state
 from slabcore.sched cimport (
     SLEEPING,
+    MUTEXES,
     TASKS_A_CHUNK,
     frame,
+    mutex,
     sched,
     task,
     task_push,
@@ -165,6 +167,23 @@ cdef enum:  # event; _core.pyx has the names
     EV_CACHE_RELEASE
     EVENT_KINDS
 
+cdef enum:  # cause: what time goes into
+    T_LIST_WALKS
+    T_GRACE_PERIODS         # from falling asleep to running again
+    T_BARRIERS              # the same
+    T_SYSFS_ADD
+    T_SYSFS_REMOVE
+    T_IPIS
+    T_SHRINK
+    T_CREATE
+    T_RELEASE
+    T_CGROUPS
+    T_OBJECTS
+    T_CALLBACKS
+    T_WORKERS
+    T_PROGRAMS
+    CAUSES
+
 cdef enum:  # op
     OP_MKDIR = 1
     OP_RMDIR
@@ -179,6 +198,7 @@ cdef enum:  # op
     OP_WAIT
     OP_AT
     OP_DROP_CACHES
+    OP_MARK = 50
 
 cdef enum:  # rcu_sync_state
     SYNC_IDLE
@@ -277,7 +297,16 @@ cdef struct tally:
     int64_t misses
     int64_t pairs_missed
     int64_t creations_pending
+    int64_t time_ns[CAUSES]     # summed over tasks
     finding findings[FINDINGS]
+
+
+cdef struct mark:
+    int64_t number
+    int64_t at
+    int64_t completed       # grace periods
+    tally n
+    mutex mutexes[MUTEXES]
 
 
 cdef struct world:
@@ -292,6 +321,7 @@ cdef struct world:
     event_log log
     arena programs
     arena delays            # int64_t: first miss to slot filled
+    arena marks
     int64_t barrier_sequence
     int64_t barrier_count
     task *barrier_waiter
@@ -349,6 +379,21 @@ cdef inline task *task_at(world *w, uint32_t index) noexcept nogil:
 cdef inline int run(task *t, int64_t ns) noexcept nogil:
     t.left = ns
     return RUN
+
+
+cdef inline int64_t spend(world *w, int cause, int64_t ns) noexcept nogil:
+    """Note what a step's time goes into; return it."""
+    w.n.time_ns[cause] += ns
+    return ns
+
+
+cdef inline int64_t kernfs_add(world *w, int64_t nodes) noexcept nogil:
+    """Return what adding kernfs nodes takes."""
+    return spend(w, T_SYSFS_ADD, nodes * w.cost.kernfs_add)
+
+
+cdef inline int64_t kernfs_remove(world *w, int64_t nodes) noexcept nogil:
+    return spend(w, T_SYSFS_REMOVE, nodes * w.cost.kernfs_remove)
 
 
 cdef inline int run_user(task *t, int64_t ns) noexcept nogil:
@@ -453,6 +498,25 @@ cdef inline int queue_new_work(
     return 0
 
 
+cdef inline int begin_phase(world *w, int64_t number) except -1 nogil:
+    """Keep what is counted so far; the first task that comes begins the phase."""
+    cdef uint32_t i
+    cdef int j
+    cdef mark *m
+    for i in range(w.marks.used):
+        if (<mark *>w.marks.entries)[i].number == number:
+            return 0
+    arena_take(&w.marks, &i)
+    m = &(<mark *>w.marks.entries)[i]
+    m.number = number
+    m.at = w.s.now
+    m.completed = w.r.completed
+    m.n = w.n
+    for j in range(MUTEXES):
+        m.mutexes[j] = w.s.mutexes[j]
+    return 0
+
+
 cdef inline int new_worker(world *w, int32_t number) except -1 nogil:
     cdef worker_pool *p = &w.s.pools[number]
     cdef task *t
@@ -474,7 +538,7 @@ cdef inline void find(world *w, int kind) noexcept nogil:
 
 
 cdef inline int64_t hop_ns(world *w, int64_t hops, int64_t length) noexcept nogil:
-    """Return what *hops* hops cost on a list of *length* entries."""
+    """Return what *hops* hops cost on a list of *length* entries; charge it."""
     cdef hop_point *p = w.cost.hops
     cdef hop_point low = p[0]
     cdef hop_point high = p[0]
@@ -498,7 +562,7 @@ cdef inline int64_t hop_ns(world *w, int64_t hops, int64_t length) noexcept nogi
         else:
             cost = cost // step
         cost += low.picoseconds
-    return hops * cost // 1000
+    return spend(w, T_LIST_WALKS, hops * cost // 1000)
 
 
 cdef inline int64_t walked(world *w, int kind, bint roots) noexcept nogil:

@@ -32,6 +32,7 @@ Step = tuple[int, int, int, int, int]
 MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, CALLBACKS, EXIT, WAIT, AT, DROP = (
     range(1, 14)
 )
+MARK = 50
 
 
 # --- what is compared ---
@@ -143,7 +144,7 @@ class Author:
         self.weights: list[int] = []
 
     def step(self, draw: Callable[..., Any], budget: int) -> tuple[Step, int]:
-        op = draw(st.sampled_from(range(1, 14)))
+        op = draw(st.sampled_from([*range(1, 14), MARK]))
         small = st.integers(0, 4)
         if op == FORK:
             light = [n for n, weight in enumerate(self.weights) if weight <= budget]
@@ -151,12 +152,17 @@ class Author:
                 return (WAIT, 0, 0, 0, 0), 0
             number = draw(st.sampled_from(light))
             callbacks = draw(st.sampled_from([0, 1, 30]))
-            return (FORK, number, callbacks, 0, 0), self.weights[number]
+            repeat = draw(st.sampled_from([0, 0, 1, 2]))
+            repeat = repeat if repeat * self.weights[number] <= budget else 0
+            weight = max(repeat, 1) * self.weights[number]
+            return (FORK, number, callbacks, repeat, 0), weight
         if op == ALLOC:
             gap = draw(st.sampled_from([0, 0, 1, 50_000, MS, 3 * MS]))
             return (ALLOC, draw(small), draw(small), draw(small), gap), 0
         if op == PIN:
             return (PIN, draw(small), draw(small), draw(st.integers(0, 40)), 0), 0
+        if op == MARK:
+            return (MARK, draw(small), 0, 0, 0), 0
         if op in (SLEEP, AT):
             return (op, draw(lengths), 0, 0, 0), 0
         if op == RUN:
