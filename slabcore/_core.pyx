@@ -33,6 +33,7 @@ from slabcore.engine cimport (
     sample,
     settle,
 )
+from slabcore.invariants cimport breach, world_broken
 from slabcore.list cimport list_init
 from slabcore.log cimport KWORKER_TASK, PROGRAM_TASK, SOFTIRQ_TASK, record
 from slabcore.loadavg cimport FIXED_1
@@ -914,53 +915,10 @@ cdef class World:
         }
 
     def validate(self) -> None:
-        """Check the invariants of lists, ids and references.
+        """Check the invariants of lists, slots, ids, references and counts.
 
         Raises: CorruptionError.
         """
-        cdef world *w = &self.e.w
-        cdef root_cache *r
-        cdef kmem_cache *c
-        cdef mem_cgroup *m
-        cdef cache_links *links
-        cdef uint32_t i, j
-        state = self.state()
-        if len(state["slab_caches"]) != w.c.all.length:
-            raise CorruptionError("slab_caches is not as long as it was counted")
-        children = [s for serials in state["children"].values() for s in serials]
-        if len(state["slab_caches"]) != w.c.roots.used + len(children):
-            raise CorruptionError("slab_caches is not the roots and their children")
-        lists = [s for serials in state["kmem_caches"].values() for s in serials]
-        if sorted(children) != sorted(lists):
-            raise CorruptionError("the cgroups' caches are not the roots' children")
-        for i in range(w.c.roots.used):
-            r = root_at(&w.c, i)
-            if r.slots == NULL:
-                continue
-            for j in range(w.c.nr_ids):
-                if r.slots[j] == NIL:
-                    continue
-                links = links_at(&w.c, r.slots[j])
-                c = cache_at(&w.c, r.slots[j])
-                m = memcg_at(&w.m, links.memcg_index)
-                if links.root != i or not c.live:
-                    raise CorruptionError("a slot holds another root's cache")
-                if c.deactivated and m.kmem_online:
-                    raise CorruptionError("a slot holds a cache that is not active")
-                if m.kmemcg_id != <int32_t>j:
-                    raise CorruptionError("a slot holds another cgroup's cache")
-        i = w.c.all.first
-        while i != NIL:
-            c = cache_at(&w.c, i)
-            links = links_at(&w.c, i)
-            r = root_at(&w.c, links.root)
-            if c.inuse > <int64_t>c.slabs * r.per_slab or c.pinned > c.inuse:
-                raise CorruptionError("a cache has more objects than its slabs hold")
-            if links.caches.next != NIL and (
-                links_at(&w.c, links.caches.next).caches.prev != i
-            ):
-                raise CorruptionError("slab_caches: next->prev is another entry")
-            i = links.caches.next
-        ids = [memcg[0] for memcg in state["memcgs"].values() if memcg[0] >= 0]
-        if len(set(ids)) != len(ids):
-            raise CorruptionError("two cgroups have one kmemcg_id")
+        cdef breach b
+        if world_broken(&self.e.w, &b):
+            raise CorruptionError(b.what.decode().format(where=b.where, which=b.which))

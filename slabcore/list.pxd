@@ -88,3 +88,27 @@ cdef inline uint32_t list_walk(
         hops += 1
         i = list_at(links, stride, i).next
     return hops
+
+
+cdef inline bint list_has(
+    list_head *head, void *links, size_t stride, uint32_t i
+) noexcept nogil:
+    """Tell whether entry *i*'s neighbour, or the head, links to it."""
+    cdef uint32_t prev = list_at(links, stride, i).prev
+    if prev == NIL:
+        return head.first == i
+    return list_at(links, stride, prev).next == i
+
+
+cdef inline bint list_broken(
+    list_head *head, void *links, size_t stride
+) noexcept nogil:
+    """Tell whether links and length do not fit together."""
+    cdef uint32_t i = head.first, before = NIL, hops = 0
+    while i != NIL:
+        if hops == head.length or list_at(links, stride, i).prev != before:
+            return True
+        hops += 1
+        before = i
+        i = list_at(links, stride, i).next
+    return hops != head.length or head.last != before

@@ -137,6 +137,7 @@ class Callback(NamedTuple):
     kind: str
     arg: Any
     after: int
+    number: int  # on its CPU
 
 
 class Cpu:
@@ -281,6 +282,7 @@ class Cache:
         self.keep = min(max((size.bit_length() - 1) // 2, 5), 10) + 1
         self.inuse = self.slabs = self.pinned = 0
         self.deactivated = False
+        self.live = True  # until it is shut down
         self.nodes = 0  # kernfs nodes of its directory
 
 
@@ -400,6 +402,7 @@ class World:
         self.load_ns = (5 * machine.hz + 1) * self.tick_ns  # LOAD_FREQ
 
         self.serial = 0
+        self.existing = List()  # caches, from their creation until they are freed
         self.roots: list[Cache] = []
         self.accounted: list[Cache] = []
         self.slab_caches = List()
@@ -707,7 +710,9 @@ class World:
 
     def _call_rcu(self, cpu: Cpu, kind: str, arg: Any = None) -> None:
         # The grace period that runs now, if one does, began too early.
-        self._enqueue(cpu, cpu.next, Callback(kind, arg, after=self.gpnum + 1))
+        number = cpu.callbacks_queued
+        callback = Callback(kind, arg, after=self.gpnum + 1, number=number)
+        self._enqueue(cpu, cpu.next, callback)
         if cpu.qlen > QHIMARK:
             cpu.blimit = 1 << 62
 
@@ -795,6 +800,8 @@ class World:
                     callback = cpu.done.popleft()
                     if callback.after > self.completed:
                         raise CorruptionError("a callback runs before its grace period")
+                    if callback.number != cpu.callbacks_invoked:
+                        raise CorruptionError("a callback overtakes an older one")
                     self.callbacks -= 1
                     self.callbacks_invoked += 1
                     cpu.callbacks_invoked += 1
@@ -880,7 +887,8 @@ class World:
     def _entrain(self, cpu: Cpu) -> bool:
         for segment in (cpu.next, cpu.ready, cpu.wait, cpu.done):
             if segment:
-                marker = Callback("barrier", None, after=segment[-1].after)
+                after, number = segment[-1].after, cpu.callbacks_queued
+                marker = Callback("barrier", None, after=after, number=number)
                 self._enqueue(cpu, segment, marker)
                 return True
         return False
@@ -1194,6 +1202,7 @@ class World:
         wanted = 4 * (len(self.cpus).bit_length() + 1)
         cache = Cache(self.serial, size, self.machine.page_size, wanted)
         self.serial += 1
+        self.existing.add(cache)
         self.caches += 1
         self.caches_peak = max(self.caches_peak, self.caches)
         return cache
@@ -1253,6 +1262,11 @@ class World:
             self._note("sysfs_slab_add", worker.cpu, memcg)
             ns = self._spend("create", self.costs.cache_create)
             yield Run(ns + self._kernfs_add(nodes))
+            if not memcg.online or root in memcg.by_root:
+                raise CorruptionError(
+                    f"cgroup {memcg.serial} gets a cache of cache {root.serial} "
+                    "offline, or a second one"
+                )
             cache = self._new_cache(root.size)
             self.caches_created += 1
             cache.typesafe, cache.reclaimable = root.typesafe, root.reclaimable
@@ -1316,6 +1330,8 @@ class World:
         self._unlock(self.slab_mutex)
 
     def _mark_deactivated(self, cache: Cache) -> None:
+        if cache.deactivated:
+            raise CorruptionError(f"cache {cache.serial} is deactivated twice")
         cache.deactivated = True
         self.caches_dying += 1
         self.caches_dying_peak = max(self.caches_dying_peak, self.caches_dying)
@@ -1330,6 +1346,8 @@ class World:
         yield Lock(self.slab_mutex)
         self._note("kmemcg_cache_deact_after_rcu", worker.cpu, None, cache)
         self._note("__kmem_cache_shrink", worker.cpu, None, cache)
+        if not cache.live:
+            raise CorruptionError(f"cache {cache.serial} is shrunk after its shutdown")
         yield from self._shrink_step(worker, cache)
         early = self.design.sysfs_removal == "deactivation"
         if early and not cache.slabs and cache.nodes:
@@ -1385,6 +1403,11 @@ class World:
         if cache.slabs or cache.inuse:
             raise CorruptionError("a cache is shut down with slabs left")
         assert cache.root is not None and cache.memcg is not None
+        if cache.memcg.refs:
+            raise CorruptionError(
+                f"cache {cache.serial} is shut down while its cgroup has references"
+            )
+        cache.live = False
         del self.slab_caches[cache]
         del cache.root.children[cache]
         del cache.memcg.kmem_caches[cache]
@@ -1423,6 +1446,7 @@ class World:
         yield Run(ns + self._kernfs_remove(cache.nodes))
         self._note("slab_kmem_cache_release", worker.cpu, None, cache)
         self._nodes(cache, 0)
+        del self.existing[cache]
         self.caches -= 1
         self.caches_dying -= cache.deactivated
 
@@ -1993,28 +2017,183 @@ class World:
         }
 
     def validate(self) -> None:
-        """Check the invariants of lists, ids and references.
+        """Check the invariants of lists, slots, ids, references and counts.
 
         Raises: CorruptionError.
         """
-        children = [c for r in self.roots for c in r.children]
-        lists = [c for m in self.memcgs.values() for c in m.kmem_caches]
-        if len(self.slab_caches) != len(self.roots) + len(children):
-            raise CorruptionError("slab_caches is not the roots and their children")
-        if sorted(c.serial for c in children) != sorted(c.serial for c in lists):
-            raise CorruptionError("the cgroups' caches are not the roots' children")
-        for root in self.roots:
-            for number, child in root.slots.items():
-                memcg = child.memcg
-                if child.root is not root or memcg is None:
-                    raise CorruptionError("a slot holds another root's cache")
-                if child.deactivated and memcg.kmem_online:
-                    raise CorruptionError("a slot holds a cache that is not active")
-                if memcg.kmemcg_id != number:
-                    raise CorruptionError("a slot holds another cgroup's cache")
-        for cache in self.slab_caches:
-            if cache.inuse > cache.slabs * cache.per_slab or cache.pinned > cache.inuse:
-                raise CorruptionError("a cache has more objects than its slabs hold")
-        ids = [m.kmemcg_id for m in self.memcgs.values() if m.kmemcg_id >= 0]
-        if len(set(ids)) != len(ids):
-            raise CorruptionError("two cgroups have one kmemcg_id")
+        for complaint in self._complaints():
+            raise CorruptionError(complaint)
+
+    def _complaints(self) -> Iterator[str]:
+        """Yield what is broken. docs/model.md lists the invariants."""
+        yield from self._complaints_of_lists()
+        for root in self.slab_root_caches:
+            yield from self._complaints_of_slots(root)
+        yield from self._complaints_of_memcgs()
+        for cache in self.existing:
+            if cache.live:
+                yield from self._complaints_of_cache(cache)
+        yield from self._complaints_of_counts()
+        yield from self._complaints_of_time()
+
+    def _complaints_of_lists(self) -> Iterator[str]:
+        roots, memcgs = self.slab_root_caches, self.memcgs.values()
+        children = sum(len(root.children) for root in roots)
+        of_memcgs = sum(len(memcg.kmem_caches) for memcg in memcgs)
+        yield from self._newest_first("slab_caches", self.slab_caches)
+        yield from self._newest_first("slab_root_caches", roots)
+        for root in roots:
+            name = f"children of cache {root.serial}"
+            yield from self._newest_first(name, root.children)
+        for memcg in memcgs:
+            name = f"kmem_caches of cgroup {memcg.serial}"
+            yield from self._newest_first(name, memcg.kmem_caches)
+            for cache in memcg.kmem_caches:
+                if cache.memcg is not memcg:
+                    yield f"{name}: cache {cache.serial} is another's"
+        if children != of_memcgs:
+            yield f"the roots have {children} children, the cgroups {of_memcgs} caches"
+        if len(self.slab_caches) != len(roots) + children:
+            yield (
+                f"slab_caches: {len(self.slab_caches)} caches; the roots and their "
+                f"children are {len(roots) + children}"
+            )
+        live = sum(cache.live for cache in self.existing)
+        if live != len(self.slab_caches):
+            yield f"slab_caches: {len(self.slab_caches)} are on it, {live} are live"
+        name = "slab_caches_to_rcu_destroy"
+        if len(set(self.rcu_destroy)) != len(self.rcu_destroy):
+            yield f"{name}: a cache is on it twice"
+        for cache in self.rcu_destroy:
+            if cache.live or cache not in self.existing:
+                yield f"{name}: cache {cache.serial} is not shut down"
+
+    def _newest_first(self, name: str, entries: List) -> Iterator[str]:
+        newer = FOREVER
+        for cache in entries.walk():
+            if not cache.live:
+                yield f"{name}: cache {cache.serial} is shut down"
+            if cache.serial >= newer:
+                yield f"{name}: cache {cache.serial} stands behind an older one"
+            newer = cache.serial
+
+    def _complaints_of_cache(self, cache: Cache) -> Iterator[str]:
+        number = cache.serial
+        if cache not in self.slab_caches:
+            yield f"slab_caches: cache {number} is missing"
+        if cache.inuse > cache.slabs * cache.per_slab:
+            yield f"cache {number} has more objects than its slabs hold"
+        if cache.pinned > cache.inuse:
+            yield f"cache {number} has more pinned objects than objects"
+        root, memcg = cache.root, cache.memcg
+        if root is None or memcg is None:
+            if cache not in self.slab_root_caches:
+                yield f"slab_root_caches: cache {number} is missing"
+            return
+        if cache not in root.children:
+            yield f"children of cache {root.serial}: cache {number} is missing"
+        if cache not in memcg.kmem_caches:
+            yield f"kmem_caches of cgroup {memcg.serial}: cache {number} is missing"
+        active = memcg.kmem_online and not cache.deactivated
+        if active and root.slots.get(memcg.kmemcg_id) is not cache:
+            yield (
+                f"slots of cache {root.serial}: active cache {number} is not in its own"
+            )
+
+    def _complaints_of_slots(self, root: Cache) -> Iterator[str]:
+        for number, child in root.slots.items():
+            name = f"slots of cache {root.serial}: cache {child.serial}"
+            memcg = child.memcg
+            if not child.live:
+                yield f"{name} is shut down"
+            elif child.root is not root or memcg is None:
+                yield f"{name} is no child of it"
+            elif memcg.kmemcg_id != number:
+                yield f"{name} is another cgroup's"
+            elif not memcg.online:
+                yield f"{name} is of an offline cgroup"
+            elif child.deactivated and memcg.kmem_online:
+                yield f"{name} is deactivated"
+
+    def _complaints_of_memcgs(self) -> Iterator[str]:
+        ids: set[int] = set()
+        for memcg in self.memcgs.values():
+            name, number = f"cgroup {memcg.serial}", memcg.kmemcg_id
+            if number in ids:
+                yield f"{name} has id {number}, as another has"
+            if number >= 0:
+                ids.add(number)
+            if number in self.free_ids or number >= self.next_id:
+                yield f"{name} has id {number}, which is free"
+            if memcg.kmem_online and (number < 0 or not memcg.online):
+                yield f"{name} is accounted without an id, or offline"
+            if memcg.dead and (memcg.tasks or memcg.child_cgroups):
+                yield f"{name} is removed but in use"
+            pages = sum(cache.slabs << cache.order for cache in memcg.kmem_caches)
+            held = memcg.online + (memcg.online and memcg.dead) + pages
+            if memcg.refs < held:
+                yield f"{name} has {memcg.refs} references, its pages alone hold {held}"
+        # A mkdir in progress holds one that no cgroup has yet.
+        left = self.next_id - len(self.free_ids) - len(ids)
+        if left > (self.cgroup_mutex.owner is not None):
+            yield f"{left} ids are taken and no cgroup has them"
+
+    def _complaints_of_counts(self) -> Iterator[str]:
+        for what, counted, there in (
+            ("caches", self.caches, len(self.existing)),
+            ("dying caches", self.caches_dying, self._total("deactivated")),
+            ("cgroups", self.cgroups, len(self.memcgs)),
+            ("dying cgroups", self.cgroups_dying, self._dead()),
+            ("kernfs nodes", self.nodes, self._kernfs_nodes()),
+            ("bytes of slabs", self.slab_bytes, self._slab_bytes()),
+            ("children created", self.caches_created, len(self.delays)),
+        ):
+            if counted != there:
+                yield f"{counted} {what} are counted, {there} are there"
+        if not len(self.delays) <= self.pairs_missed <= self.misses:
+            yield "more caches were created than were missed"
+        if self.creations_pending > self.misses:
+            yield "more creations are pending than were asked for"
+
+    def _total(self, field: str) -> int:
+        return sum(getattr(cache, field) for cache in self.existing)
+
+    def _dead(self) -> int:
+        return sum(memcg.dead for memcg in self.memcgs.values())
+
+    def _kernfs_nodes(self) -> int:
+        there = len(self.memcgs) - self._dead()
+        return self._total("nodes") + there * int(self.machine.kernfs_per_cgroup)
+
+    def _slab_bytes(self) -> int:
+        pages = sum(cache.slabs << cache.order for cache in self.existing)
+        for callback in self._callbacks():
+            if callback.kind == "slab":
+                pages += 1 << callback.arg.order
+        return int(pages * self.machine.page_size)
+
+    def _callbacks(self) -> Iterator[Callback]:
+        for cpu in self.cpus:
+            for segment in (cpu.done, cpu.wait, cpu.ready, cpu.next):
+                yield from segment
+
+    def _complaints_of_time(self) -> Iterator[str]:
+        queued = sum(cpu.qlen for cpu in self.cpus)
+        if self.callbacks != queued:
+            yield f"{self.callbacks} callbacks are counted, {queued} are queued"
+        for cpu in self.cpus:
+            if cpu.wait and cpu.ready and cpu.ready_gp <= cpu.wait_gp:
+                yield f"CPU {cpu.number}: later callbacks do not wait longer"
+        if not self.completed <= self.gpnum <= self.completed + 1:
+            yield f"grace period {self.gpnum} runs and {self.completed} was the last"
+        for mutex in self.mutexes:
+            if mutex.owner is None and mutex.line:
+                yield f"{mutex.name} is free and waited for"
+        work = self.destroy_work
+        if self.rcu_destroy and not (work.pending or work.running):
+            yield "slab_caches_to_rcu_destroy: nobody comes for its caches"
+        waiting = sum(
+            item is work for pool in self.pools for _, item in pool.worklist
+        ) + sum(item is work for q in self.queues["events"] for item in q.delayed)
+        if waiting > 1:
+            yield "the shared barrier's work is queued twice"

@@ -28,7 +28,7 @@ cdef struct kmem_cache:
     uint32_t pinned
     uint32_t nodes          # kernfs nodes of its directory
     uint8_t deactivated
-    uint8_t live
+    uint8_t live            # not shut down yet
 
 
 cdef struct root_cache:

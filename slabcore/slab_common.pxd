@@ -433,6 +433,6 @@ cdef inline int release_cache(world *w, task *t, frame *f) except -1 nogil:
     set_nodes(w, f.a, 0)
     w.n.caches -= 1
     w.n.caches_dying -= c.deactivated
-    c.live = 0
+    c.deactivated = 0
     arena_give(&w.c.caches, f.a)
     return DONE

@@ -772,6 +772,7 @@ cdef inline int unlink_child(world *w, uint32_t cache) except -1 nogil:
     if cache_at(&w.c, cache).slabs or cache_at(&w.c, cache).inuse:
         with gil:
             raise RuntimeError("a cache is shut down with slabs left")
+    cache_at(&w.c, cache).live = 0
     list_del(&w.c.all, &links_at(&w.c, 0).caches, sizeof(cache_links), cache)
     list_del(
         &root_of(&w.c, cache).children,

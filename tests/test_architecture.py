@@ -20,7 +20,8 @@ FLOORS = (
     ("loadavg", "sched", "log", "rcu", "mutex", "workqueue"),
     ("slab", "memcontrol"),
     (
-        *("world", "rcupdate", "slab_common", "cgroup", "programs", "paths", "engine"),
+        *("world", "invariants", "rcupdate", "slab_common", "cgroup", "programs"),
+        *("paths", "engine"),
         *("_core", "reference"),
     ),
     ("machine", "series", "designs", "kernel"),

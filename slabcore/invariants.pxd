@@ -1,0 +1,397 @@
+"""What must hold at any moment of lists, slots, ids and counts.
+
+Nothing is allocated and nothing changed: one look at each entry of each list, each slot
+and each cache's record. docs/model.md lists the invariants and where each is checked.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from slabcore.arena cimport NIL
+from slabcore.list cimport list_broken, list_has
+from slabcore.memcontrol cimport ID_WORDS, mem_cgroup, memcg_at
+from slabcore.rcu cimport rcu_data, rcu_qlen
+from slabcore.sched cimport CGROUP_MUTEX, MUTEXES
+from slabcore.slab cimport (
+    cache_at,
+    cache_links,
+    kmem_cache,
+    links_at,
+    root_at,
+    root_cache,
+)
+from slabcore.workqueue cimport work_at
+from slabcore.world cimport world
+
+
+cdef struct breach:
+    const char *what        # NULL: none; {where} and {which} stand for the numbers
+    int64_t where
+    int64_t which
+
+
+cdef inline bint broken(
+    breach *b, const char *what, int64_t where, int64_t which
+) noexcept nogil:
+    b.what = what
+    b.where = where
+    b.which = which
+    return True
+
+
+cdef inline bint order_broken(
+    world *w, breach *b, uint32_t first, size_t link, const char *what, int64_t where
+) noexcept nogil:
+    """Tell whether a list of caches, linked at *link*, is not the newest first."""
+    cdef uint32_t i = first, next
+    while i != NIL:
+        next = (<uint32_t *>(<char *>links_at(&w.c, i) + link))[0]
+        if next != NIL and cache_at(&w.c, next).serial >= cache_at(&w.c, i).serial:
+            return broken(b, what, where, cache_at(&w.c, next).serial)
+        i = next
+    return False
+
+
+cdef inline bint lists_broken(world *w, breach *b) noexcept nogil:
+    """Tell whether a list has a torn link, a foreign entry or the wrong order."""
+    cdef cache_links *base = links_at(&w.c, 0)
+    cdef size_t stride = sizeof(cache_links)
+    cdef size_t in_all = <char *>&base.caches - <char *>base
+    cdef size_t in_children = <char *>&base.children - <char *>base
+    cdef size_t in_memcg = <char *>&base.memcg - <char *>base
+    cdef root_cache *r
+    cdef mem_cgroup *m
+    cdef uint32_t i, j, children = 0, of_memcgs = 0
+    cdef int64_t serial
+    if list_broken(&w.c.all, &base.caches, stride):
+        return broken(b, "slab_caches: a link is torn", -1, -1)
+    if order_broken(
+        w, b, w.c.all.first, in_all,
+        "slab_caches: cache {which} stands behind an older one", -1,
+    ):
+        return True
+    if list_broken(&w.c.rcu_destroy, &base.caches, stride):
+        return broken(b, "slab_caches_to_rcu_destroy: a link is torn", -1, -1)
+    if list_broken(&w.c.root_list, &root_at(&w.c, 0).roots, sizeof(root_cache)):
+        return broken(b, "slab_root_caches: a link is torn", -1, -1)
+    i = w.c.root_list.first
+    while i != NIL:
+        r = root_at(&w.c, i)
+        serial = cache_at(&w.c, r.cache).serial
+        if not cache_at(&w.c, r.cache).live:
+            return broken(
+                b, "slab_root_caches: cache {which} is shut down", -1, serial
+            )
+        if r.roots.next != NIL and (
+            cache_at(&w.c, root_at(&w.c, r.roots.next).cache).serial >= serial
+        ):
+            return broken(
+                b, "slab_root_caches: cache {which} stands before a newer one", -1,
+                serial,
+            )
+        if list_broken(&r.children, &base.children, stride):
+            return broken(b, "children of cache {where}: a link is torn", serial, -1)
+        if order_broken(
+            w, b, r.children.first, in_children,
+            "children of cache {where}: cache {which} stands behind an older one",
+            serial,
+        ):
+            return True
+        children += r.children.length
+        i = r.roots.next
+    i = w.m.all.first
+    while i != NIL:
+        m = memcg_at(&w.m, i)
+        if list_broken(&m.kmem_caches, &base.memcg, stride):
+            return broken(
+                b, "kmem_caches of cgroup {where}: a link is torn", m.serial, -1
+            )
+        if order_broken(
+            w, b, m.kmem_caches.first, in_memcg,
+            "kmem_caches of cgroup {where}: cache {which} stands behind an older one",
+            m.serial,
+        ):
+            return True
+        j = m.kmem_caches.first
+        while j != NIL:
+            if links_at(&w.c, j).memcg_index != i:
+                return broken(
+                    b, "kmem_caches of cgroup {where}: cache {which} is another's",
+                    m.serial, cache_at(&w.c, j).serial,
+                )
+            j = links_at(&w.c, j).memcg.next
+        of_memcgs += m.kmem_caches.length
+        i = m.siblings.next
+    if children != of_memcgs:
+        return broken(
+            b, "the roots have {where} children, the cgroups {which} caches", children,
+            of_memcgs,
+        )
+    if w.c.all.length != w.c.root_list.length + children:
+        return broken(
+            b, "slab_caches: {where} caches; the roots and their children are {which}",
+            w.c.all.length, w.c.root_list.length + children,
+        )
+    return False
+
+
+cdef inline bint cache_broken(world *w, breach *b, uint32_t i) noexcept nogil:
+    """Tell whether a live cache is missing from a list, or is fuller than it can be."""
+    cdef kmem_cache *c = cache_at(&w.c, i)
+    cdef cache_links *links = links_at(&w.c, i)
+    cdef cache_links *base = links_at(&w.c, 0)
+    cdef root_cache *r = root_at(&w.c, links.root)
+    cdef mem_cgroup *m
+    if not list_has(&w.c.all, &base.caches, sizeof(cache_links), i):
+        return broken(b, "slab_caches: cache {which} is missing", -1, c.serial)
+    if c.inuse > <int64_t>c.slabs * r.per_slab:
+        return broken(
+            b, "cache {which} has more objects than its slabs hold", -1, c.serial
+        )
+    if c.pinned > c.inuse:
+        return broken(
+            b, "cache {which} has more pinned objects than objects", -1, c.serial
+        )
+    if links.memcg_index == NIL:
+        if r.cache != i or not list_has(
+            &w.c.root_list, &root_at(&w.c, 0).roots, sizeof(root_cache), links.root
+        ):
+            return broken(b, "slab_root_caches: cache {which} is missing", -1, c.serial)
+        return False
+    if not list_has(&r.children, &base.children, sizeof(cache_links), i):
+        return broken(
+            b, "children of cache {where}: cache {which} is missing",
+            cache_at(&w.c, r.cache).serial, c.serial,
+        )
+    m = memcg_at(&w.m, links.memcg_index)
+    if not list_has(&m.kmem_caches, &base.memcg, sizeof(cache_links), i):
+        return broken(
+            b, "kmem_caches of cgroup {where}: cache {which} is missing", m.serial,
+            c.serial,
+        )
+    if not c.deactivated and m.kmem_online and r.slots[m.kmemcg_id] != i:
+        return broken(
+            b, "slots of cache {where}: active cache {which} is not in its own",
+            cache_at(&w.c, r.cache).serial, c.serial,
+        )
+    return False
+
+
+cdef inline bint caches_broken(world *w, breach *b) noexcept nogil:
+    """Look at each cache's record, on whichever lists it is."""
+    cdef kmem_cache *c
+    cdef uint32_t i, live = 0
+    cdef int64_t nodes = 0, dying = 0, bytes = 0
+    for i in range(w.c.caches.used):
+        c = cache_at(&w.c, i)
+        if c.live:
+            live += 1
+            if cache_broken(w, b, i):
+                return True
+            bytes += <int64_t>c.slabs * (
+                w.c.page_size << root_at(&w.c, links_at(&w.c, i).root).order
+            )
+        nodes += c.nodes
+        dying += c.deactivated
+    if live != w.c.all.length:
+        return broken(
+            b, "slab_caches: {where} caches are on it, {which} are live",
+            w.c.all.length, live,
+        )
+    if w.n.caches != w.c.caches.used - w.c.caches.spares:
+        return broken(
+            b, "{where} caches are counted, {which} are there", w.n.caches,
+            w.c.caches.used - w.c.caches.spares,
+        )
+    if dying != w.n.caches_dying:
+        return broken(
+            b, "{where} dying caches are counted, {which} are there",
+            w.n.caches_dying, dying,
+        )
+    nodes += (w.n.cgroups - w.n.cgroups_dying) * w.k.kernfs_per_cgroup
+    if nodes != w.n.nodes:
+        return broken(
+            b, "{where} kernfs nodes are counted, {which} are there", w.n.nodes, nodes
+        )
+    # Pages that wait for a grace period belong to no cache's slabs any more.
+    if bytes > w.n.slab_bytes:
+        return broken(
+            b, "{where} bytes of slabs are counted, {which} are there",
+            w.n.slab_bytes, bytes,
+        )
+    return False
+
+
+cdef inline bint slots_broken(world *w, breach *b) noexcept nogil:
+    """Tell whether a slot holds what it must not."""
+    cdef root_cache *r
+    cdef cache_links *links
+    cdef mem_cgroup *m
+    cdef uint32_t i, j, cache
+    cdef int64_t root, serial
+    i = w.c.root_list.first
+    while i != NIL:
+        r = root_at(&w.c, i)
+        root = cache_at(&w.c, r.cache).serial
+        for j in range(w.c.nr_ids if r.slots != NULL else 0):
+            cache = r.slots[j]
+            if cache == NIL:
+                continue
+            links = links_at(&w.c, cache)
+            serial = cache_at(&w.c, cache).serial
+            if not cache_at(&w.c, cache).live:
+                return broken(
+                    b, "slots of cache {where}: cache {which} is shut down", root,
+                    serial,
+                )
+            if links.root != i or links.memcg_index == NIL:
+                return broken(
+                    b, "slots of cache {where}: cache {which} is no child of it", root,
+                    serial,
+                )
+            m = memcg_at(&w.m, links.memcg_index)
+            if m.kmemcg_id != <int32_t>j:
+                return broken(
+                    b, "slots of cache {where}: cache {which} is another cgroup's",
+                    root, serial,
+                )
+            if not m.online:
+                return broken(
+                    b, "slots of cache {where}: cache {which} is of an offline cgroup",
+                    root, serial,
+                )
+            if cache_at(&w.c, cache).deactivated and m.kmem_online:
+                return broken(
+                    b, "slots of cache {where}: cache {which} is deactivated", root,
+                    serial,
+                )
+        i = r.roots.next
+    return False
+
+
+cdef inline bint memcgs_broken(world *w, breach *b) noexcept nogil:
+    """Tell whether ids, references or the cgroups' counts are wrong."""
+    cdef uint64_t ids[ID_WORDS]
+    cdef uint64_t bit
+    cdef mem_cgroup *m
+    cdef uint32_t i, j, count = 0, dying = 0
+    cdef int64_t pages, given = 0
+    memset(ids, 0, sizeof(ids))
+    i = w.m.all.first
+    while i != NIL:
+        m = memcg_at(&w.m, i)
+        count += 1
+        dying += m.dead
+        if m.kmemcg_id >= 0:
+            bit = <uint64_t>1 << (m.kmemcg_id % 64)
+            if ids[m.kmemcg_id // 64] & bit:
+                return broken(
+                    b, "cgroup {which} has id {where}, as another has", m.kmemcg_id,
+                    m.serial,
+                )
+            if not w.m.ids[m.kmemcg_id // 64] & bit:
+                return broken(
+                    b, "cgroup {which} has id {where}, which is free", m.kmemcg_id,
+                    m.serial,
+                )
+            ids[m.kmemcg_id // 64] |= bit
+            given += 1
+        elif m.kmem_online:
+            return broken(b, "cgroup {which} is online and has no id", -1, m.serial)
+        if m.kmem_online and not m.online:
+            return broken(
+                b, "cgroup {which} is offline and still accounted", -1, m.serial
+            )
+        if (m.tasks or m.child_cgroups) and m.dead:
+            return broken(b, "cgroup {which} is removed but in use", -1, m.serial)
+        pages = 0
+        j = m.kmem_caches.first
+        while j != NIL:
+            pages += <int64_t>cache_at(&w.c, j).slabs << root_at(
+                &w.c, links_at(&w.c, j).root
+            ).order
+            j = links_at(&w.c, j).memcg.next
+        if m.refs < pages + m.online + (m.online and m.dead):
+            return broken(
+                b, "cgroup {which} has fewer references than its {where} pages hold",
+                pages, m.serial,
+            )
+        i = m.siblings.next
+    if count != w.n.cgroups or dying != w.n.cgroups_dying:
+        return broken(
+            b, "{where} cgroups are counted, {which} are there", w.n.cgroups, count
+        )
+    for i in range(<uint32_t>ID_WORDS):
+        bit = w.m.ids[i]
+        while bit:
+            bit &= bit - 1
+            given -= 1
+    # A mkdir in progress holds one that no cgroup has yet.
+    if given < (-1 if w.s.mutexes[CGROUP_MUTEX].owner != NULL else 0):
+        return broken(b, "{where} ids are taken and no cgroup has them", -given, -1)
+    return False
+
+
+cdef inline bint creations_broken(world *w, breach *b) noexcept nogil:
+    """Tell whether creations and the misses that asked for them do not fit."""
+    if w.n.creations_pending > w.n.misses:
+        return broken(
+            b, "{where} creations are pending after {which} misses",
+            w.n.creations_pending, w.n.misses,
+        )
+    if w.n.caches_created != w.delays.used or w.delays.used > w.n.pairs_missed:
+        return broken(
+            b, "{where} caches were created where {which} were missed",
+            w.n.caches_created, w.n.pairs_missed,
+        )
+    return False
+
+
+cdef inline bint time_broken(world *w, breach *b) noexcept nogil:
+    """Tell whether callbacks, mutexes or the shared barrier's work are in disorder."""
+    cdef rcu_data *d
+    cdef int32_t i
+    cdef int64_t callbacks = 0
+    for i in range(w.s.ncpus):
+        d = &w.r.data[i]
+        if not d.head <= d.done <= d.wait <= d.ready <= d.tail:
+            return broken(b, "CPU {where}: callbacks stand in no order", i, -1)
+        if d.ready > d.wait and d.wait > d.done and d.ready_gp <= d.wait_gp:
+            return broken(
+                b, "CPU {where}: later callbacks wait for grace period {which}", i,
+                d.ready_gp,
+            )
+        callbacks += rcu_qlen(d)
+    if callbacks != w.r.callbacks or w.r.queued - w.r.invoked != callbacks:
+        return broken(
+            b, "{where} callbacks are counted, {which} are queued", w.r.callbacks,
+            callbacks,
+        )
+    if not w.r.completed <= w.r.gpnum <= w.r.completed + 1:
+        return broken(
+            b, "grace period {where} runs and {which} was the last", w.r.gpnum,
+            w.r.completed,
+        )
+    for i in range(MUTEXES):
+        if w.s.mutexes[i].owner == NULL and w.s.mutexes[i].first != NULL:
+            return broken(b, "mutex {where} is free and waited for", i, -1)
+    if w.c.rcu_destroy.length and not (
+        work_at(&w.q, w.destroy_work).pending or work_at(&w.q, w.destroy_work).running
+    ):
+        return broken(
+            b, "slab_caches_to_rcu_destroy: nobody comes for {where} caches",
+            w.c.rcu_destroy.length, -1,
+        )
+    return False
+
+
+cdef inline bint world_broken(world *w, breach *b) noexcept nogil:
+    """Look for the first invariant that is broken."""
+    return (
+        lists_broken(w, b)
+        or slots_broken(w, b)
+        or memcgs_broken(w, b)
+        or caches_broken(w, b)
+        or creations_broken(w, b)
+        or time_broken(w, b)
+    )
