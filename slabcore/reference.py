@@ -1321,7 +1321,9 @@ class World:
             self._unlock(self.slab_mutex)
             yield from self._synchronize(worker)
             yield Lock(self.slab_mutex)
-            length = len(self.slab_caches)
+            length = len(
+                self.slab_root_caches if self.design.root_list else self.slab_caches
+            )
             yield Run(self._hop_ns(length, length))
             for root, child in list(self._filled(memcg)):
                 self._note("__kmem_cache_shrink", worker.cpu, memcg, child)

@@ -233,11 +233,11 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 9
             return lock(w, t, SLAB_MUTEX)
         elif f.pc == 9:
-            length = walk_length(w, False)
+            length = walk_length(w, w.k.root_list)
             f.pc = 10
             return run(t, hop_ns(w, length, length))
         elif f.pc == 10:
-            walked(w, HOPS_OFFLINE, False)
+            walked(w, HOPS_OFFLINE, w.k.root_list)
             f.i = w.c.accounted.used
             f.pc = 11
         elif f.pc == 11:
