@@ -31,6 +31,7 @@ __all__ = [
     "SlabcoreError",
     "StaleHandleError",
     "World",
+    "ablate",
     "compare",
     "designs",
     "find",
@@ -46,3 +47,10 @@ def compare(*args: Any, **keywords: Any) -> Any:
     from slabcore import comparison
 
     return comparison.compare(*args, **keywords)
+
+
+def ablate(*args: Any, **keywords: Any) -> Any:
+    """Run a workload under each patch of a series: see slabcore.ablation.ablate()."""
+    from slabcore import ablation
+
+    return ablation.ablate(*args, **keywords)

@@ -117,10 +117,15 @@ class Design:
     def with_(self, *patches: str) -> Design:
         """Return the design with patches of the series applied.
 
-        What they build on comes along. A patch that is there already changes nothing.
+        What they build on comes along. A patch whose knobs stand where it would put
+        them changes nothing.
         Raises: InputError if the design is not what a patch applies to.
         """
-        asked = [name for name in series.in_order(patches) if name not in self.patches]
+        asked = [
+            name
+            for name in series.in_order(patches)
+            if name not in self.patches and not self._has(name)
+        ]
         if asked and not self.child_caches:
             what = f"{asked[0]} does not apply: cgroups have no caches of their own"
             raise InputError(self.name, what, "an older kernel")

@@ -26,7 +26,15 @@ FLOORS = (
     ),
     ("machine", "series", "designs", "kernel"),
     (
-        *("overrides", "workloads", "traces", "comparison", "report", "plot"),
+        *(
+            "overrides",
+            "workloads",
+            "traces",
+            "comparison",
+            "report",
+            "ablation",
+            "plot",
+        ),
         "__init__",
     ),
     ("cli", "__main__"),

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
+from slabcore.cli.ablate import ablate
 from slabcore.cli.compare import compare
 from slabcore.cli.demo import demo
 from slabcore.cli.designs import designs
@@ -57,5 +58,5 @@ def main() -> None:
     """
 
 
-for command in (demo, compare, designs):
+for command in (demo, compare, ablate, designs):
     main.add_command(command)

@@ -15,9 +15,10 @@ from slabcore.cli.conditions import Condition
 from slabcore.cli.progress import Steps
 from slabcore.comparison import Comparison, Engine, Result, boot, prepare
 from slabcore.comparison import compare as run
+from slabcore.designs import Design
 from slabcore.designs import designs as presets
 
-__all__ = ["compare", "show"]
+__all__ = ["check", "compare", "overrides_of", "run_options", "show"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,6 +29,80 @@ def _machine_option(name: str, text: str, **settings: Any) -> Callable[[F], F]:
     )
 
 
+def run_options(command: F) -> F:
+    """Give a command that runs a workload the options for how it is run."""
+    options = (
+        _machine_option("cpus", "CPUs of the machine.", type=int),
+        _machine_option("hz", "Timer interrupts a second.", type=int),
+        _machine_option("allocator", "The slab allocator: slub."),
+        _machine_option("kmem", "Kernel memory accounting: default, on, off."),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="PATH=VALUE",
+            help="Change a figure below workload, machine, costs or design; "
+            "repeatable.",
+        ),
+        click.option(
+            "--json", "as_json", is_flag=True, help="One JSON object, nothing else."
+        ),
+        click.option(
+            "--report", "report_file", metavar="FILE", help="Write Markdown or JSON."
+        ),
+        click.option(
+            "--fail-if",
+            "conditions",
+            multiple=True,
+            metavar="EXPR",
+            help="End with status 1 if it is true: "
+            "4.11.virtual_s > 1.15 * 4.6.virtual_s",
+        ),
+        click.option(
+            "--engine",
+            type=click.Choice(["core", "reference"]),
+            default="core",
+            help="The compiled model, or its plain Python twin.",
+        ),
+        click.option(
+            "--seed", type=int, default=0, help="Seed of what is drawn at random."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def overrides_of(
+    cpus: int | None,
+    hz: int | None,
+    allocator: str | None,
+    kmem: str | None,
+    settings: Sequence[str],
+) -> list[str]:
+    """Return the options of the machine and the settings, all as settings."""
+    options = {"cpus": cpus, "hz": hz, "allocator": allocator, "kmem": kmem}
+    return [f"machine.{k}={v}" for k, v in options.items() if v is not None] + [
+        *settings
+    ]
+
+
+def check(
+    conditions: Sequence[Condition],
+    name: str,
+    chosen: Sequence[str | Design],
+    overrides: Sequence[str],
+) -> None:
+    """Refuse before anything runs what can be refused. Raises: InputError."""
+    workload, machine, found = prepare(name, chosen, None, overrides)
+    first, design = next(iter(found.items()))
+    if conditions:
+        unstarted = boot(workload, design, machine)
+        blank = Result.of(unstarted, first, workload).to_dict()
+        for condition in conditions:
+            condition.check(blank)
+
+
 @click.command()
 @click.argument("workloads", nargs=-1, required=True, metavar="WORKLOAD…")
 @click.option(
@@ -36,38 +111,13 @@ def _machine_option(name: str, text: str, **settings: Any) -> Callable[[F], F]:
     "names",
     multiple=True,
     metavar="D",
-    help="A design or kernel version, repeatable; all (the default) is every preset.",
+    help="A design or kernel version, with +patch or ~patch if you like, repeatable; "
+    "all (the default) is every preset.",
 )
-@_machine_option("cpus", "CPUs of the machine.", type=int)
-@_machine_option("hz", "Timer interrupts a second.", type=int)
-@_machine_option("allocator", "The slab allocator: slub.")
-@_machine_option("kmem", "Kernel memory accounting: default, on, off.")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="PATH=VALUE",
-    help="Change a figure below workload, machine, costs or design; repeatable.",
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, nothing else.")
 @click.option(
     "--plot", "plot_file", metavar="FILE", help="Draw the curves: png, svg, pdf."
 )
-@click.option("--report", "report_file", metavar="FILE", help="Write Markdown or JSON.")
-@click.option(
-    "--fail-if",
-    "conditions",
-    multiple=True,
-    metavar="EXPR",
-    help="End with status 1 if it is true: 4.11.virtual_s > 1.15 * 4.6.virtual_s",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(["core", "reference"]),
-    default="core",
-    help="The compiled model, or its plain Python twin.",
-)
-@click.option("--seed", type=int, default=0, help="Seed of what is drawn at random.")
+@run_options
 def compare(
     workloads: tuple[str, ...],
     names: tuple[str, ...],
@@ -88,9 +138,7 @@ def compare(
     WORKLOAD is a built-in name, a TOML file, or a recorded trace. Times are virtual:
     they come out of the model.
     """
-    options = {"cpus": cpus, "hz": hz, "allocator": allocator, "kmem": kmem}
-    overrides = [f"machine.{k}={v}" for k, v in options.items() if v is not None]
-    overrides += settings
+    overrides = overrides_of(cpus, hz, allocator, kmem, settings)
     chosen = (
         list(presets) if "all" in names or not names else list(dict.fromkeys(names))
     )
@@ -101,13 +149,7 @@ def compare(
         report.check(report_file)
     parsed = [Condition(text, chosen) for text in conditions]
     for name in workloads:
-        workload, machine, found = prepare(name, chosen, None, overrides)
-        first, design = next(iter(found.items()))
-        if parsed:
-            unstarted = boot(workload, design, machine, engine=engine)
-            blank = Result.of(unstarted, first, workload).to_dict()
-            for condition in parsed:
-                condition.check(blank)
+        check(parsed, name, chosen, overrides)
 
     comparisons = []
     with Steps(len(workloads) * len(chosen)) as steps:

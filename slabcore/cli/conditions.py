@@ -51,7 +51,7 @@ class Condition:
             source = re.sub(
                 rf"(?<![\w.]){re.escape(name)}\.(?=[A-Za-z_])", f"{mark}.", source
             )
-        unknown = re.search(r"(?<![\w.])(v?\d+\.\d+)\.(?=[A-Za-z_])", source)
+        unknown = re.search(r"(?<![\w.])(v?\d+(?:\.\d+)+)\.(?=[A-Za-z_])", source)
         if unknown:
             what = f"design {unknown[1]} is not compared"
             raise self._error(what, "one of " + ", ".join(designs))
