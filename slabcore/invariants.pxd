@@ -388,10 +388,10 @@ cdef inline bint time_broken(world *w, breach *b) noexcept nogil:
 cdef inline bint world_broken(world *w, breach *b) noexcept nogil:
     """Look for the first invariant that is broken."""
     return (
-        lists_broken(w, b)
+        caches_broken(w, b)
+        or lists_broken(w, b)
         or slots_broken(w, b)
         or memcgs_broken(w, b)
-        or caches_broken(w, b)
         or creations_broken(w, b)
         or time_broken(w, b)
     )

@@ -2028,13 +2028,13 @@ class World:
 
     def _complaints(self) -> Iterator[str]:
         """Yield what is broken. docs/model.md lists the invariants."""
+        for cache in self.existing:
+            if cache.live:
+                yield from self._complaints_of_cache(cache)
         yield from self._complaints_of_lists()
         for root in self.slab_root_caches:
             yield from self._complaints_of_slots(root)
         yield from self._complaints_of_memcgs()
-        for cache in self.existing:
-            if cache.live:
-                yield from self._complaints_of_cache(cache)
         yield from self._complaints_of_counts()
         yield from self._complaints_of_time()
 
@@ -2060,9 +2060,6 @@ class World:
                 f"slab_caches: {len(self.slab_caches)} caches; the roots and their "
                 f"children are {len(roots) + children}"
             )
-        live = sum(cache.live for cache in self.existing)
-        if live != len(self.slab_caches):
-            yield f"slab_caches: {len(self.slab_caches)} are on it, {live} are live"
         name = "slab_caches_to_rcu_destroy"
         if len(set(self.rcu_destroy)) != len(self.rcu_destroy):
             yield f"{name}: a cache is on it twice"
@@ -2088,6 +2085,8 @@ class World:
         if cache.pinned > cache.inuse:
             yield f"cache {number} has more pinned objects than objects"
         root, memcg = cache.root, cache.memcg
+        if (root is None) != (memcg is None):
+            yield f"cache {number} is of a cgroup or of a root, and not of both"
         if root is None or memcg is None:
             if cache not in self.slab_root_caches:
                 yield f"slab_root_caches: cache {number} is missing"

@@ -1,10 +1,12 @@
-"""What may never happen is looked for while a world runs, and is found.
+"""What may never happen is looked for, by validate() and while a world runs, and found.
 
 Each test breaks one rule of the reference on purpose: a check that cannot fail is none.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +14,313 @@ import pytest
 from slabcore.designs import designs
 from slabcore.errors import CorruptionError
 from slabcore.machine import Machine
-from slabcore.reference import Block, Lock, World
+from slabcore.reference import Block, Cache, Lock, Memcg, World
+
+# --- structures: validate() ---
+
+
+class Scene:
+    """Roots 0 and 1; cgroups 1, 2 and 3 with a child of each; 3 is removed and pinned.
+
+    Caches are named by their serial numbers: 2 and 3, 4 and 5, 6 and 7 are children.
+    """
+
+    def __init__(self, design: str = "4.11") -> None:
+        machine = Machine(cpus=2, kmem="on")
+        self.world = new = World(designs[design], machine, machine.costs)
+        for typesafe in (False, True):
+            new.boot_cache(192, True, typesafe, False)
+        for number in range(1, 4):
+            memcg = new.mkdir()
+            for root in (0, 1):
+                new.alloc(root, memcg, 1)
+                new.drain()
+                new.alloc(root, memcg, 100)
+                new.free(root, memcg, 10 * number)
+        new.rmdir(3)
+        new.drain()
+        new.validate()
+        self.caches = {cache.serial: cache for cache in new.existing}
+        self.memcgs = new.memcgs
+
+
+Corruption = Callable[[Scene], None]
+corruptions: list[Any] = []
+
+
+def breaks(complaint: str) -> Callable[[Corruption], Corruption]:
+    """Tell what validate() must say of a world that was corrupted so."""
+
+    def collect(corrupt: Corruption) -> Corruption:
+        corruptions.append(pytest.param(complaint, corrupt, id=corrupt.__name__))
+        return corrupt
+
+    return collect
+
+
+@breaks("slab_caches: cache 2 is missing")
+def active_child_off_slab_caches(at: Scene) -> None:
+    del at.world.slab_caches[at.caches[2]]
+
+
+@breaks("slab_caches: cache 6 is missing")
+def dying_child_off_slab_caches(at: Scene) -> None:
+    del at.world.slab_caches[at.caches[6]]
+
+
+@breaks("slab_root_caches: cache 1 is missing")
+def root_off_slab_root_caches(at: Scene) -> None:
+    del at.world.slab_root_caches[at.caches[1]]
+
+
+@breaks("children of cache 0: cache 6 is missing")
+def child_off_its_root_s_list(at: Scene) -> None:
+    del at.caches[0].children[at.caches[6]]
+
+
+@breaks("kmem_caches of cgroup 3: cache 6 is missing")
+def child_off_its_cgroup_s_list(at: Scene) -> None:
+    del at.memcgs[3].kmem_caches[at.caches[6]]
+
+
+@breaks("slab_caches: cache 2 is shut down")
+def shut_down_cache_on_lists(at: Scene) -> None:
+    at.caches[2].live = False
+
+
+@breaks("slab_caches: cache 7 stands behind an older one")
+def older_cache_first_on_slab_caches(at: Scene) -> None:
+    del at.world.slab_caches[at.caches[2]]
+    at.world.slab_caches.add(at.caches[2])
+
+
+@breaks("slab_root_caches: cache 1 stands behind an older one")
+def older_root_first_on_slab_root_caches(at: Scene) -> None:
+    del at.world.slab_root_caches[at.caches[0]]
+    at.world.slab_root_caches.add(at.caches[0])
+
+
+@breaks("children of cache 0: cache 6 stands behind an older one")
+def older_child_first_on_its_root_s_list(at: Scene) -> None:
+    del at.caches[0].children[at.caches[2]]
+    at.caches[0].children.add(at.caches[2])
+
+
+@breaks("kmem_caches of cgroup 1: cache 3 stands behind an older one")
+def older_child_first_on_its_cgroup_s_list(at: Scene) -> None:
+    del at.memcgs[1].kmem_caches[at.caches[2]]
+    at.memcgs[1].kmem_caches.add(at.caches[2])
+
+
+@breaks("kmem_caches of cgroup 1: cache 6 is another's")
+def child_on_two_cgroups_lists(at: Scene) -> None:
+    at.memcgs[1].kmem_caches.add(at.caches[6])
+
+
+@breaks("the roots have 7 children, the cgroups 6 caches")
+def child_that_is_no_cgroup_s(at: Scene) -> None:
+    at.caches[0].children.add(at.world._new_cache(64))
+    at.world.existing.popitem()
+
+
+@breaks("slab_caches: 9 caches; the roots and their children are 8")
+def cache_that_is_nobody_s_on_slab_caches(at: Scene) -> None:
+    at.world.slab_caches.add(at.world._new_cache(64))
+    at.world.existing.popitem()
+
+
+@breaks("slab_caches_to_rcu_destroy: cache 2 is not shut down")
+def live_cache_to_be_destroyed(at: Scene) -> None:
+    at.world.rcu_destroy.append(at.caches[2])
+
+
+@breaks("slab_caches_to_rcu_destroy: a cache is on it twice")
+def cache_to_be_destroyed_twice(at: Scene) -> None:
+    at.world.rcu_destroy += [at.caches[2]] * 2
+
+
+@breaks("slots of cache 0: cache 6 is of an offline cgroup")
+def slot_of_an_offline_cgroup(at: Scene) -> None:
+    at.memcgs[3].kmemcg_id = 2
+    at.caches[0].slots[2] = at.caches[6]
+
+
+@breaks("slots of cache 0: cache 4 is another cgroup's")
+def slot_with_another_cgroup_s_cache(at: Scene) -> None:
+    at.caches[0].slots[3] = at.caches[4]
+
+
+@breaks("slots of cache 0: cache 3 is no child of it")
+def slot_with_another_root_s_cache(at: Scene) -> None:
+    at.caches[0].slots[0] = at.caches[3]
+    at.caches[2].deactivated = True
+
+
+@breaks("slots of cache 0: cache 2 is deactivated")
+def slot_with_a_deactivated_cache(at: Scene) -> None:
+    at.caches[2].deactivated = True
+
+
+@breaks("slots of cache 0: cache 8 is shut down")
+def slot_with_a_cache_that_is_shut_down(at: Scene) -> None:
+    at.caches[0].slots[2] = at.world._new_cache(64)
+    at.caches[0].slots[2].live = False
+
+
+@breaks("slots of cache 0: active cache 2 is not in its own")
+def active_cache_without_its_slot(at: Scene) -> None:
+    del at.caches[0].slots[0]
+
+
+@breaks("cache 2 is of a cgroup or of a root, and not of both")
+def child_of_no_cgroup(at: Scene) -> None:
+    at.caches[2].memcg = None
+
+
+@breaks("cache 0 is of a cgroup or of a root, and not of both")
+def root_that_charges_a_cgroup(at: Scene) -> None:
+    at.caches[0].memcg = at.memcgs[1]
+
+
+@breaks("cache 2 has more objects than its slabs hold")
+def objects_without_slabs(at: Scene) -> None:
+    at.caches[2].slabs = 0
+
+
+@breaks("cache 2 has more pinned objects than objects")
+def pinned_objects_that_are_none(at: Scene) -> None:
+    at.caches[2].pinned = at.caches[2].inuse + 1
+
+
+@breaks("cgroup 2 has id 0, as another has")
+def id_given_twice(at: Scene) -> None:
+    at.caches[0].slots.clear()
+    at.caches[1].slots.clear()
+    for cache in list(at.caches.values())[2:]:
+        cache.deactivated = True
+    at.memcgs[2].kmemcg_id = 0
+
+
+@breaks("cgroup 2 has id 1, which is free")
+def id_in_use_and_free(at: Scene) -> None:
+    at.world.free_ids.append(1)
+
+
+@breaks("1 ids are taken and no cgroup has them")
+def id_lost(at: Scene) -> None:
+    at.world.free_ids.clear()
+
+
+@breaks("cgroup 3 is accounted without an id, or offline")
+def offline_cgroup_still_accounted(at: Scene) -> None:
+    at.memcgs[3].kmem_online = True
+
+
+@breaks("cgroup 3 is removed but in use")
+def removed_cgroup_with_a_task(at: Scene) -> None:
+    at.memcgs[3].tasks = 1
+
+
+@breaks("cgroup 3 has 7 references, its pages alone hold 8")
+def page_that_holds_no_reference(at: Scene) -> None:
+    at.memcgs[3].refs -= 1
+
+
+@breaks("9 caches are counted, 8 are there")
+def cache_counted_twice(at: Scene) -> None:
+    at.world.caches += 1
+
+
+@breaks("1 dying caches are counted, 2 are there")
+def dying_cache_not_counted(at: Scene) -> None:
+    at.world.caches_dying -= 1
+
+
+@breaks("4 cgroups are counted, 3 are there")
+def cgroup_counted_twice(at: Scene) -> None:
+    at.world.cgroups += 1
+
+
+@breaks("0 dying cgroups are counted, 1 are there")
+def dying_cgroup_not_counted(at: Scene) -> None:
+    at.world.cgroups_dying -= 1
+
+
+@breaks("kernfs nodes are counted")
+def directory_without_its_nodes(at: Scene) -> None:
+    at.caches[0].nodes -= 1
+
+
+@breaks("bytes of slabs are counted")
+def slab_counted_twice(at: Scene) -> None:
+    at.world.slab_bytes += 4096
+
+
+@breaks("7 children created are counted, 6 are there")
+def creation_without_a_miss(at: Scene) -> None:
+    at.world.caches_created += 1
+
+
+@breaks("more caches were created than were missed")
+def more_misses_than_there_were(at: Scene) -> None:
+    at.world.misses = 5
+
+
+@breaks("more creations are pending than were asked for")
+def creations_nobody_asked_for(at: Scene) -> None:
+    at.world.creations_pending = at.world.misses + 1
+
+
+@breaks("1 callbacks are counted, 0 are queued")
+def callback_lost(at: Scene) -> None:
+    at.world.callbacks += 1
+
+
+@breaks("CPU 0: later callbacks do not wait longer")
+def later_callbacks_for_an_earlier_grace_period(at: Scene) -> None:
+    cpu = at.world.cpus[0]
+    for segment in (cpu.wait, cpu.ready):
+        at.world._call_rcu(cpu, "plain")
+        segment.append(cpu.next.pop())
+    cpu.wait_gp, cpu.ready_gp = 9, 8
+
+
+@breaks("grace period 99 runs and")
+def grace_period_that_runs_ahead(at: Scene) -> None:
+    at.world.gpnum = 99
+
+
+@breaks("slab_mutex is free and waited for")
+def mutex_nobody_hands_on(at: Scene) -> None:
+    at.world.slab_mutex.line.append(at.world.cpus[0].softirq)
+
+
+@breaks("slab_caches_to_rcu_destroy: nobody comes for its caches")
+def destroyed_cache_that_nobody_frees(at: Scene) -> None:
+    at.world.rcu_destroy.append(at.world._new_cache(64))
+    at.world.rcu_destroy[0].live = False
+
+
+@breaks("the shared barrier's work is queued twice")
+def second_barrier_work(at: Scene) -> None:
+    queue = at.world.queues["events"][0]
+    queue.pool.worklist += [(queue, at.world.destroy_work)] * 2
+
+
+@pytest.mark.parametrize(("complaint", "corrupt"), corruptions)
+def test_validate_names_what_is_broken(complaint: str, corrupt: Corruption) -> None:
+    scene = Scene()
+    corrupt(scene)
+    with pytest.raises(CorruptionError, match=re.escape(complaint)):
+        scene.world.validate()
+
+
+@pytest.mark.parametrize("name", designs)
+def test_validate_says_nothing_of_a_world_in_order(name: str) -> None:
+    Scene(name)
+
+
+# --- promises: while a world runs ---
 
 
 def world(make: type[World], design: str) -> World:
@@ -71,3 +379,101 @@ def test_cgroup_mutex_under_slab_mutex_is_caught():
 
     with pytest.raises(CorruptionError, match="taken under slab_mutex"):
         life(world(Crossed, "4.10"))
+
+
+def test_a_callback_that_overtakes_another_is_caught():
+    class Unordered(World):
+        def _advance(self, cpu: Any) -> None:
+            super()._advance(cpu)
+            cpu.done.rotate(1)
+
+    new = world(Unordered, "4.10")
+    new.spawn(new.program([(9, 3, 0, 0, 0), (7, 1_000_000, 0, 0, 0)]), 20)
+    with pytest.raises(CorruptionError, match="overtakes an older one"):
+        life(new)
+
+
+def test_a_second_deactivation_is_caught():
+    class Twice(World):
+        def _mark_deactivated(self, cache: Cache) -> None:
+            super()._mark_deactivated(cache)
+            super()._mark_deactivated(cache)
+
+    with pytest.raises(CorruptionError, match="cache 1 is deactivated twice"):
+        life(world(Twice, "4.11"))
+
+
+def test_a_child_shut_down_before_its_pages_are_uncharged_is_caught():
+    class Impatient(World):
+        def _offline_work(self, worker: Any, memcg: Memcg) -> Any:
+            yield from super()._offline_work(worker, memcg)
+            for cache in list(memcg.kmem_caches):
+                cache.slabs = cache.inuse = 0
+                self._unlink(cache)
+
+    with pytest.raises(CorruptionError, match="while its cgroup has references"):
+        life(world(Impatient, "4.11"))
+
+
+def test_a_child_shut_down_with_objects_is_caught():
+    class Impatient(World):
+        def _offline_work(self, worker: Any, memcg: Memcg) -> Any:
+            yield from super()._offline_work(worker, memcg)
+            for cache in list(memcg.kmem_caches):
+                cache.inuse = cache.slabs = 1
+                self._unlink(cache)
+
+    with pytest.raises(CorruptionError, match="shut down with slabs left"):
+        life(world(Impatient, "4.11"))
+
+
+def test_a_deactivation_of_a_cache_that_is_gone_is_caught():
+    class Forgetful(World):
+        def _deactivate_work(self, worker: Any, cache: Cache) -> Any:
+            cache.live = False
+            return super()._deactivate_work(worker, cache)
+
+    with pytest.raises(CorruptionError, match="cache 1 is shrunk after its shutdown"):
+        life(world(Forgetful, "4.11"))
+
+
+def test_a_child_of_an_offline_cgroup_is_caught():
+    class Careless(World):
+        def _create_work(self, worker: Any, root: Cache, memcg: Memcg) -> Any:
+            for step in super()._create_work(worker, root, memcg):
+                memcg.online = False
+                yield step
+
+    with pytest.raises(CorruptionError, match="gets a cache of cache 0 offline"):
+        life(world(Careless, "4.11"))
+
+
+def test_a_second_child_of_one_cgroup_is_caught():
+    class Careless(World):
+        def _create_work(self, worker: Any, root: Cache, memcg: Memcg) -> Any:
+            yield from super()._create_work(worker, root, memcg)
+            memcg.refs += 1
+            self.creations_pending += 1
+            root.slots.clear()
+            yield from super()._create_work(worker, root, memcg)
+
+    with pytest.raises(CorruptionError, match="or a second one"):
+        life(world(Careless, "4.11"))
+
+
+@pytest.mark.parametrize("name", ["4.6", "4.10", "4.11"])
+def test_no_slab_does_not_mean_no_page_on_its_way_back(name):
+    """Why a typesafe cache's end waits for a barrier, not for its last slab."""
+    new = world(World, name)
+    memcg = new.mkdir()
+    new.alloc(0, memcg, 1)
+    new.drain()
+    new.alloc(0, memcg, 30)
+    (child,) = new.memcgs[memcg].by_root.values()
+    new.rmdir(memcg)
+    new.drain()
+    new.free(0, memcg, 30)
+    pending = [callback.arg for callback in new._callbacks() if callback.kind == "slab"]
+    assert child.slabs == 0 and child.inuse == 0
+    assert child in pending
+    new.validate()
