@@ -40,6 +40,7 @@ from slabcore.loadavg cimport FIXED_1
 from slabcore.memcontrol cimport mem_cgroup, memcg_at
 from slabcore.rcu cimport BLIMIT, rcu_data, rcu_qlen
 from slabcore.sched cimport (
+    HOTPLUG_LOCK,
     cpu,
     frame,
     mutex,
@@ -62,6 +63,7 @@ from slabcore.world cimport (
     BARRIER_UNDER_CGROUP,
     BARRIER_UNDER_SLAB,
     CGROUP_DESTROY,
+    CHILDREN_MISSED,
     DEACT_GP_PER_CACHE,
     DEACT_GP_PER_MEMCG,
     DEACT_IPI,
@@ -73,6 +75,7 @@ from slabcore.world cimport (
     F_CREATE_ROOT,
     F_DROP_CACHES,
     F_FREE_OBJECTS,
+    F_HOTPLUG,
     F_MKDIR,
     F_PROGRAM,
     F_RMDIR,
@@ -82,13 +85,16 @@ from slabcore.world cimport (
     HOPS_CREATE,
     HOPS_FREE,
     HOPS_GROW,
+    HOPS_HOTPLUG,
     HOPS_OFFLINE,
     KMEM_CACHE,
     KMEM_CACHE_CREATE,
     KOBJECT_UNDER_SLAB,
+    MEMORY_OFFLINE,
     OP_ALLOC,
     OP_DROP_CACHES,
     OP_FORK,
+    OP_HOTPLUG,
     OP_MARK,
     OP_MKDIR,
     OP_PIN,
@@ -141,6 +147,7 @@ _CAUSES = (
 _FINDING_NAMES = (
     (BARRIER_UNDER_CGROUP, "barrier-under-cgroup_mutex"),
     (BARRIER_UNDER_SLAB, "barrier-under-slab_mutex"),
+    (CHILDREN_MISSED, "children-missed-at-hotplug"),
     (GP_UNDER_CGROUP, "gp-under-cgroup_mutex"),
     (GP_UNDER_SLAB, "gp-under-slab_mutex"),
     (KOBJECT_UNDER_SLAB, "kobject-under-slab_mutex"),
@@ -210,12 +217,13 @@ cdef dict figures(const tally *n, const mutex *mutexes, int64_t completed):
         "time_ns": {name: n.time_ns[<int>i] for i, name in enumerate(_CAUSES)},
         "locks": {
             name: mutex_figures(&mutexes[<int>i])
-            for i, name in enumerate(_MUTEX_NAMES)
+            for i, name in enumerate((*_MUTEX_NAMES, "hotplug"))
         },
         "grace_periods": {
             "synchronous": n.sync_waits,
             "under_cgroup_mutex": n.sync_under_cgroup,
             "under_slab_mutex": n.sync_under_slab,
+            "under_hotplug": n.sync_under_hotplug,
             "asynchronous": n.async_waits,
             "elapsed": completed,
         },
@@ -226,6 +234,7 @@ cdef dict figures(const tally *n, const mutex *mutexes, int64_t completed):
             "grow": n.hops[HOPS_GROW],
             "offline": n.hops[HOPS_OFFLINE],
             "free": n.hops[HOPS_FREE],
+            "hotplug": n.hops[HOPS_HOTPLUG],
         },
         "caches": {
             "created": n.caches_created,
@@ -289,6 +298,7 @@ cdef class World:
         self._read_costs(costs)
         self._read_knobs(design, machine, walk)
         w.c.page_size = machine.page_size
+        w.c.memory_nodes = 1
         # calculate_order(), mm/slub.c: 4 * (fls(CPUs) + 1) objects if they fit
         w.c.min_objects = 4 * ((<int>machine.cpus).bit_length() + 1)
         list_init(&w.c.all)
@@ -394,6 +404,7 @@ cdef class World:
         w.k.sysfs_early = design.sysfs_removal == "deactivation"
         w.k.entrained = design.barrier_marker == "entrained"
         w.k.join_waits = design.join_waits
+        w.k.roots_only = design.slab_caches == "roots"
         w.k.literal = walk == "literal"
         w.k.kernfs_per_cache = machine.kernfs_per_cache
         w.k.kernfs_per_cgroup = machine.kernfs_per_cgroup
@@ -625,6 +636,10 @@ cdef class World:
         """Free the pinned objects of reclaimable caches."""
         self.call(F_DROP_CACHES, NIL, NIL, NIL, NIL, 0)
 
+    def hotplug(self, event: int) -> None:
+        """Let a CPU die (0), memory come online (1) or go offline (2)."""
+        self.call(F_HOTPLUG, event, NIL, NIL, NIL, 0)
+
     def program(self, steps) -> int:
         """Add a program; return its number."""
         cdef world *w = &self.e.w
@@ -633,8 +648,12 @@ cdef class World:
         cdef Py_ssize_t i, j
         rows = [tuple(row) for row in steps]
         for row in rows:
-            known = OP_MKDIR <= row[0] <= OP_DROP_CACHES or row[0] == OP_MARK
-            if len(row) != 5 or not known:
+            known = len(row) == 5 and (
+                OP_MKDIR <= row[0] <= OP_DROP_CACHES
+                or row[0] == OP_MARK
+                or (row[0] == OP_HOTPLUG and row[1] <= MEMORY_OFFLINE)
+            )
+            if not known:
                 raise ValueError(f"{row} is no step; expected (op, a, b, c, d)")
             if min(row[1:]) < 0 or max(row[1:]) >= FOREVER:
                 raise ValueError(f"{row} has a figure that is not 0 to 2**62")
@@ -847,6 +866,12 @@ cdef class World:
             i = memcg_at(&w.m, i).siblings.next
         return groups
 
+    def _contents(self, uint32_t cache):
+        cdef kmem_cache *c = cache_at(&self.e.w.c, cache)
+        return (
+            c.inuse, c.slabs, c.pinned, bool(c.deactivated), c.nodes, c.memory_nodes
+        )
+
     def state(self) -> dict:
         """Return every structure's contents by serial numbers."""
         cdef world *w = &self.e.w
@@ -856,7 +881,6 @@ cdef class World:
         cdef size_t in_memcg = <char *>&l.memcg - <char *>&l
         cdef uint32_t i, j
         cdef root_cache *r
-        cdef kmem_cache *c
         cdef mem_cgroup *m
         roots = []
         i = w.c.root_list.first
@@ -873,13 +897,11 @@ cdef class World:
                 for j in range(w.c.nr_ids):
                     if r.slots[j] != NIL:
                         slots[serial][j] = cache_at(&w.c, r.slots[j]).serial
-        i = w.c.all.first
-        while i != NIL:
-            c = cache_at(&w.c, i)
-            caches[c.serial] = (
-                c.inuse, c.slabs, c.pinned, bool(c.deactivated), c.nodes
-            )
-            i = links_at(&w.c, i).caches.next
+            caches[serial] = self._contents(r.cache)
+            j = r.children.first
+            while j != NIL:
+                caches[cache_at(&w.c, j).serial] = self._contents(j)
+                j = links_at(&w.c, j).children.next
         for index in self._memcgs():
             m = memcg_at(&w.m, index)
             kmem_caches[m.serial] = self._cache_list(m.kmem_caches.first, in_memcg)
@@ -902,6 +924,11 @@ cdef class World:
                 )
                 for k, name in enumerate(_MUTEX_NAMES)
             },
+            "hotplug": (
+                w.s.mutexes[HOTPLUG_LOCK].owner != NULL,
+                w.s.hotplug_readers,
+                w.s.mutexes[HOTPLUG_LOCK].length,
+            ),
             "rcu": (w.r.gpnum, w.r.completed),
             "qlen": [rcu_qlen(&w.r.data[<int>k]) for k in range(w.s.ncpus)],
             "workers": [

@@ -11,7 +11,7 @@ from slabcore.arena cimport NIL
 from slabcore.list cimport list_broken, list_has
 from slabcore.memcontrol cimport ID_WORDS, mem_cgroup, memcg_at
 from slabcore.rcu cimport rcu_data, rcu_qlen
-from slabcore.sched cimport CGROUP_MUTEX, MUTEXES
+from slabcore.sched cimport CGROUP_MUTEX, HOTPLUG_LOCK, MUTEXES
 from slabcore.slab cimport (
     cache_at,
     cache_links,
@@ -61,7 +61,7 @@ cdef inline bint lists_broken(world *w, breach *b) noexcept nogil:
     cdef size_t in_memcg = <char *>&base.memcg - <char *>base
     cdef root_cache *r
     cdef mem_cgroup *m
-    cdef uint32_t i, j, children = 0, of_memcgs = 0
+    cdef uint32_t i, j, linked, children = 0, of_memcgs = 0
     cdef int64_t serial
     if list_broken(&w.c.all, &base.caches, stride):
         return broken(b, "slab_caches: a link is torn", -1, -1)
@@ -127,10 +127,13 @@ cdef inline bint lists_broken(world *w, breach *b) noexcept nogil:
             b, "the roots have {where} children, the cgroups {which} caches", children,
             of_memcgs,
         )
-    if w.c.all.length != w.c.root_list.length + children:
+    linked = w.c.root_list.length
+    if not w.k.roots_only:
+        linked += children
+    if w.c.all.length != linked:
         return broken(
-            b, "slab_caches: {where} caches; the roots and their children are {which}",
-            w.c.all.length, w.c.root_list.length + children,
+            b, "slab_caches: {where} caches; {which} roots and children belong on it",
+            w.c.all.length, linked,
         )
     return False
 
@@ -142,7 +145,9 @@ cdef inline bint cache_broken(world *w, breach *b, uint32_t i) noexcept nogil:
     cdef cache_links *base = links_at(&w.c, 0)
     cdef root_cache *r = root_at(&w.c, links.root)
     cdef mem_cgroup *m
-    if not list_has(&w.c.all, &base.caches, sizeof(cache_links), i):
+    if not (w.k.roots_only and links.memcg_index != NIL) and not list_has(
+        &w.c.all, &base.caches, sizeof(cache_links), i
+    ):
         return broken(b, "slab_caches: cache {which} is missing", -1, c.serial)
     if c.inuse > <int64_t>c.slabs * r.per_slab:
         return broken(
@@ -180,7 +185,7 @@ cdef inline bint cache_broken(world *w, breach *b, uint32_t i) noexcept nogil:
 cdef inline bint caches_broken(world *w, breach *b) noexcept nogil:
     """Look at each cache's record, on whichever lists it is."""
     cdef kmem_cache *c
-    cdef uint32_t i, live = 0
+    cdef uint32_t i, live = 0, listed = w.c.root_list.length
     cdef int64_t nodes = 0, dying = 0, bytes = 0
     for i in range(w.c.caches.used):
         c = cache_at(&w.c, i)
@@ -193,11 +198,12 @@ cdef inline bint caches_broken(world *w, breach *b) noexcept nogil:
             )
         nodes += c.nodes
         dying += c.deactivated
-    if live != w.c.all.length:
-        return broken(
-            b, "slab_caches: {where} caches are on it, {which} are live",
-            w.c.all.length, live,
-        )
+    i = w.c.root_list.first
+    while i != NIL:
+        listed += root_at(&w.c, i).children.length
+        i = root_at(&w.c, i).roots.next
+    if live != listed:
+        return broken(b, "{where} caches are live, {which} are on lists", live, listed)
     if w.n.caches != w.c.caches.used - w.c.caches.spares:
         return broken(
             b, "{where} caches are counted, {which} are there", w.n.caches,
@@ -352,6 +358,7 @@ cdef inline bint time_broken(world *w, breach *b) noexcept nogil:
     cdef rcu_data *d
     cdef int32_t i
     cdef int64_t callbacks = 0
+    cdef bint owned
     for i in range(w.s.ncpus):
         d = &w.r.data[i]
         if not d.head <= d.done <= d.wait <= d.ready <= d.tail:
@@ -375,6 +382,11 @@ cdef inline bint time_broken(world *w, breach *b) noexcept nogil:
     for i in range(MUTEXES):
         if w.s.mutexes[i].owner == NULL and w.s.mutexes[i].first != NULL:
             return broken(b, "mutex {where} is free and waited for", i, -1)
+    owned = w.s.mutexes[HOTPLUG_LOCK].owner != NULL
+    if owned and w.s.hotplug_readers:
+        return broken(b, "the hotplug lock has a writer and readers", -1, -1)
+    if w.s.mutexes[HOTPLUG_LOCK].first != NULL and not (owned or w.s.hotplug_readers):
+        return broken(b, "the hotplug lock is free and waited for", -1, -1)
     if w.c.rcu_destroy.length and not (
         work_at(&w.q, w.destroy_work).pending or work_at(&w.q, w.destroy_work).running
     ):

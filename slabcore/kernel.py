@@ -16,7 +16,17 @@ from slabcore.designs import Design, find
 from slabcore.errors import InputError, LifecycleError, StaleHandleError
 from slabcore.machine import Machine
 
-__all__ = ["EVENTS", "LOG", "Cache", "Kernel", "Memcg", "ms", "seconds", "us"]
+__all__ = [
+    "EVENTS",
+    "HOTPLUGS",
+    "LOG",
+    "Cache",
+    "Kernel",
+    "Memcg",
+    "ms",
+    "seconds",
+    "us",
+]
 
 Step = tuple[int, int, int, int, int]
 
@@ -54,6 +64,7 @@ LOG = np.dtype(
         ("cache", np.int64),
     ]
 )
+HOTPLUGS = ("cpu-dead", "memory-online", "memory-offline")
 
 FINDINGS = types.MappingProxyType(
     {
@@ -62,6 +73,8 @@ FINDINGS = types.MappingProxyType(
         "barrier-under-slab_mutex": "waited in rcu_barrier() with slab_mutex held",
         "barrier-under-cgroup_mutex": "waited in rcu_barrier() with cgroup_mutex held",
         "kobject-under-slab_mutex": "deleted a kobject with slab_mutex held",
+        "children-missed-at-hotplug": "a cache did not learn that a CPU or memory came "
+        "or went: it is not on slab_caches",
     }
 )
 
@@ -102,8 +115,8 @@ class Kernel:
 
     A call is made by a user task of this world and returns when the kernel's would:
     virtual time moves on. Building: create_cache, mkdir, rmdir. Using: alloc, free,
-    pin, drop_caches. Time: advance, advance_to, drain, next_event_ns. Programs:
-    program, spawn, run. Looking: counters, timeline, snapshot, validate.
+    pin, drop_caches, hotplug. Time: advance, advance_to, drain, next_event_ns.
+    Programs: program, spawn, run. Looking: counters, timeline, snapshot, validate.
     One thread at a time may use a kernel; several kernels may run in as many threads.
     """
 
@@ -129,6 +142,16 @@ class Kernel:
         Raises: InputError.
         """
         self.design = find(design) if isinstance(design, str) else design
+        if (
+            self.design.child_caches
+            and self.design.slab_caches == "roots"
+            and not self.design.memcg_list
+        ):
+            raise InputError(
+                f"design {self.design.name}",
+                "slab_caches is roots without memcg_list",
+                "a list on which a cgroup's caches are found when it is freed",
+            )
         self.machine = Machine() if machine is None else machine
         self.seed = seed
         if walk not in ("counted", "literal"):
@@ -243,6 +266,19 @@ class Kernel:
     def drop_caches(self) -> None:
         """Free the pinned objects of reclaimable caches (echo 2 > drop_caches)."""
         self._world.drop_caches()
+
+    def hotplug(self, event: str) -> None:
+        """Let a CPU die ("cpu-dead"), or memory come or go.
+
+        "cpu-dead" takes that CPU's slab from each cache on slab_caches, "memory-online"
+        gives each a node structure, "memory-offline" shrinks each. The machine keeps
+        its CPUs. A live cache that the walk does not reach is a finding.
+        Raises: InputError.
+        """
+        if event not in HOTPLUGS:
+            known = " or ".join(HOTPLUGS)
+            raise InputError("hotplug", f"{event!r} is not known", known)
+        self._world.hotplug(HOTPLUGS.index(event))
 
     # --- time ---
 

@@ -31,6 +31,7 @@ from slabcore.world cimport (
     F_FREE_OBJECTS,
     F_FREE_WORK,
     F_GROW,
+    F_HOTPLUG,
     F_MISS,
     F_MKDIR,
     F_OFFLINE_WORK,
@@ -66,6 +67,7 @@ from slabcore.slab_common cimport (
     deactivate,
     deactivate_work,
     destroy,
+    hotplug,
     miss,
     release_cache,
     shutdown_cache,
@@ -226,4 +228,6 @@ cdef inline int step(world *w, task *t) except -1 nogil:
         return destroy(w, t, f)
     elif function == F_SHUTDOWN:
         return shutdown_cache(w, t, f)
+    elif function == F_HOTPLUG:
+        return hotplug(w, t, f)
     return release_cache(w, t, f)

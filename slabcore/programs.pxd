@@ -24,6 +24,7 @@ from slabcore.world cimport (
     F_ATTACH,
     F_BURST,
     F_DROP_CACHES,
+    F_HOTPLUG,
     F_MISS,
     F_MKDIR,
     F_PROGRAM,
@@ -35,6 +36,7 @@ from slabcore.world cimport (
     OP_DROP_CACHES,
     OP_EXIT,
     OP_FORK,
+    OP_HOTPLUG,
     OP_JOIN,
     OP_MARK,
     OP_MKDIR,
@@ -278,6 +280,8 @@ cdef inline int program_step(
         return call(t, F_DROP_CACHES, NIL, NIL)
     elif number == OP_MARK:
         begin_phase(w, step[1])
+    elif number == OP_HOTPLUG:
+        return call(t, F_HOTPLUG, <uint32_t>step[1], NIL)
     return CALL
 
 

@@ -152,6 +152,7 @@ cdef inline int synchronize(world *w, task *t, frame *f) except -1 nogil:
     if w.s.mutexes[CGROUP_MUTEX].owner == t:
         w.n.sync_under_cgroup += 1
         find(w, GP_UNDER_CGROUP)
+    w.n.sync_under_hotplug += t.in_hotplug
     w.n.sync_waits += 1
     if w.s.ncpus == 1:
         return DONE             # rcu_blocking_is_gp()

@@ -33,6 +33,8 @@ TICK, GP, SEGMENT, TIMER, CULL, LOAD, SAMPLE = range(7)
 MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, CALLBACKS, EXIT, WAIT, AT, DROP = (
     range(1, 14)
 )
+HOTPLUG = 30
+HOTPLUGS = ("cpu-dead", "memory-online", "memory-offline")
 MARK = 50
 
 BLIMIT, QHIMARK, QLOWMARK = 10, 10_000, 100  # kernel/rcu/tree.c, 4.4 to 6.12
@@ -92,6 +94,12 @@ class Lock(NamedTuple):
     mutex: Mutex
 
 
+class Hotplug(NamedTuple):
+    """Take the read or the write side of the hotplug lock."""
+
+    write: bool
+
+
 class Block(NamedTuple):
     """Sleep until woken."""
 
@@ -122,6 +130,8 @@ class Task:
         self.wants: Mutex | None = None  # the mutex it is in line for
         self.spins = False
         self.wants_since = 0
+        self.wants_write = False  # the write side of the hotplug lock
+        self.in_hotplug = False  # it holds either side
         self.pool: Pool | None = None
         self.counted = False  # a kworker that its pool counts as running
         self.parent: Task | None = None
@@ -192,6 +202,23 @@ class Mutex:
     def __init__(self, name: str) -> None:
         self.name = name
         self.owner: Task | None = None
+        self.line: deque[Task] = deque()
+        self.since = 0
+        self.holds = self.held_ns = self.waited_ns = 0
+        self.longest_wait_ns = self.longest_queue = 0
+
+
+class Rwsem:
+    """The lock of CPU and memory hotplug: many readers, or one writer.
+
+    Readers never wait for readers. A writer waits for those that are in, and holds off
+    all who come later. Nobody spins. Holds are counted of writers, waits of all.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.writer: Task | None = None
+        self.readers = 0
         self.line: deque[Task] = deque()
         self.since = 0
         self.holds = self.held_ns = self.waited_ns = 0
@@ -284,6 +311,7 @@ class Cache:
         self.deactivated = False
         self.live = True  # until it is shut down
         self.nodes = 0  # kernfs nodes of its directory
+        self.memory_nodes = 1  # those it has a node structure for
 
 
 class Memcg:
@@ -349,6 +377,9 @@ class World:
         self.slab_mutex = Mutex("slab_mutex")
         self.barrier_mutex = Mutex("rcu_barrier_mutex")
         self.mutexes = (self.cgroup_mutex, self.slab_mutex, self.barrier_mutex)
+        # CPU and memory hotplug in one, between cgroup_mutex and slab_mutex.
+        self.hotplug_lock = Rwsem("hotplug")
+        self.memory_nodes = 1
 
         # d = 1 + (HZ > 250) + (HZ > 500) jiffies, kernel/rcu/tree.h
         jiffies = 1 + (machine.hz > 250) + (machine.hz > 500)
@@ -362,7 +393,12 @@ class World:
         self.barrier_sequence = 0
         self.barrier_count = 0
         self.barrier_waiter: Task | None = None
-        self.sync_waits = {"none": 0, "cgroup_mutex": 0, "slab_mutex": 0}
+        self.sync_waits = {
+            "none": 0,
+            "cgroup_mutex": 0,
+            "slab_mutex": 0,
+            "hotplug": 0,
+        }
         self.async_waits = 0
         self.barriers = self.ipis = 0
         # rcu_sync of cgroup_threadgroup_rwsem, kernel/rcu/sync.c
@@ -415,7 +451,7 @@ class World:
         self.memcgs: dict[int, Memcg] = {}
         self.free_ids: list[int] = []
         self.next_id = self.nr_ids = 0
-        self.hops = {"create": 0, "grow": 0, "offline": 0, "free": 0}
+        self.hops = {"create": 0, "grow": 0, "offline": 0, "free": 0, "hotplug": 0}
         self.caches_created = self.caches = self.caches_dying = 0
         self.caches_peak = self.caches_dying_peak = 0
         self.cgroups_created = self.cgroups = self.cgroups_dying = 0
@@ -551,6 +587,10 @@ class World:
                 if not self._lock(step.mutex, task):
                     self._wait_in_line(task)
                     return
+            elif isinstance(step, Hotplug):
+                if not self._lock_hotplug(task, step.write):
+                    self._sleep(task, "D")
+                    return
             elif isinstance(step, Yield):
                 task.state = "Q"
                 self._leave(cpu)
@@ -649,6 +689,8 @@ class World:
         owner, line = mutex.owner, mutex.line
         if mutex is self.cgroup_mutex and self.slab_mutex.owner is task:
             raise CorruptionError("cgroup_mutex is taken under slab_mutex")
+        if mutex is self.cgroup_mutex and task.in_hotplug:
+            raise CorruptionError("cgroup_mutex is taken under the hotplug lock")
         if owner is None:
             self._own(mutex, task)
             return True
@@ -691,6 +733,58 @@ class World:
         task.left = 0
         if task.state == "R":
             self._begin(task.cpu)
+
+    def _lock_hotplug(self, task: Task, write: bool) -> bool:
+        lock = self.hotplug_lock
+        if self.slab_mutex.owner is task or task.in_hotplug:
+            raise CorruptionError("the hotplug lock is taken under slab_mutex or twice")
+        if not (lock.line or lock.writer or (write and lock.readers)):
+            self._own_hotplug(task, write)
+            return True
+        task.wants_write = write
+        task.wants_since = self.now
+        lock.line.append(task)
+        lock.longest_queue = max(lock.longest_queue, len(lock.line))
+        return False
+
+    def _own_hotplug(self, task: Task, write: bool) -> None:
+        lock = self.hotplug_lock
+        task.in_hotplug = True
+        if write:
+            lock.writer = task
+            lock.since = self.now
+            lock.holds += 1
+        else:
+            lock.readers += 1
+
+    def _unlock_hotplug(self, task: Task) -> None:
+        """Leave, and let in who is first in line, readers up to the next writer."""
+        lock = self.hotplug_lock
+        task.in_hotplug = False
+        if lock.writer is task:
+            lock.writer = None
+            lock.held_ns += self.now - lock.since
+        else:
+            lock.readers -= 1
+        while lock.line and not lock.writer:
+            first = lock.line[0]
+            if first.wants_write and lock.readers:
+                return
+            lock.line.popleft()
+            waited = self.now - first.wants_since
+            lock.waited_ns += waited
+            lock.longest_wait_ns = max(lock.longest_wait_ns, waited)
+            self._own_hotplug(first, first.wants_write)
+            self._wake(first)
+
+    def _lock_caches(self) -> Step:
+        """Keep hotplug out, then take slab_mutex."""
+        yield Hotplug(write=False)
+        yield Lock(self.slab_mutex)
+
+    def _unlock_caches(self, task: Task) -> None:
+        self._unlock(self.slab_mutex)
+        self._unlock_hotplug(task)
 
     def _stop_spinners(self, owner: Task) -> None:
         """The owner leaves its CPU: who spins for its mutexes goes to sleep."""
@@ -841,6 +935,7 @@ class World:
             if mutex.owner is task:
                 self.sync_waits[mutex.name] += 1
                 self._find(f"gp-under-{mutex.name}")
+        self.sync_waits["hotplug"] += task.in_hotplug
         self.sync_waits["none"] += 1
         if len(self.cpus) == 1:
             return  # rcu_blocking_is_gp()
@@ -1203,6 +1298,7 @@ class World:
         cache = Cache(self.serial, size, self.machine.page_size, wanted)
         self.serial += 1
         self.existing.add(cache)
+        cache.memory_nodes = self.memory_nodes
         self.caches += 1
         self.caches_peak = max(self.caches_peak, self.caches)
         return cache
@@ -1227,7 +1323,7 @@ class World:
         self.nodes_peak = max(self.nodes_peak, self.nodes)
 
     def _create_root(self, task: Task, *kind: Any) -> Step:
-        yield Lock(self.slab_mutex)
+        yield from self._lock_caches()
         entries = self.slab_root_caches if self.design.root_list else self.slab_caches
         hops = len(list(self._walk(entries, "create")))
         yield Run(self._hop_ns(hops, hops))
@@ -1236,7 +1332,7 @@ class World:
             self._spend("create", self.costs.cache_create) + self._kernfs_add(nodes)
         )
         cache = self._link_root(*kind)
-        self._unlock(self.slab_mutex)
+        self._unlock_caches(task)
         return self.roots.index(cache)
 
     def _miss(self, task: Task, root: Cache, memcg: Memcg) -> Step:
@@ -1255,7 +1351,7 @@ class World:
     def _create_work(self, worker: Task, root: Cache, memcg: Memcg) -> Step:
         self._note("memcg_kmem_cache_create_func", worker.cpu, memcg)
         self._note("memcg_create_kmem_cache", worker.cpu, memcg)
-        yield Lock(self.slab_mutex)
+        yield from self._lock_caches()
         yield Run(self._spend("create", self.costs.create_check))
         if memcg.kmem_online and memcg.kmemcg_id not in root.slots:
             nodes = self.machine.kernfs_per_cache if self.design.child_sysfs else 0
@@ -1271,14 +1367,15 @@ class World:
             self.caches_created += 1
             cache.typesafe, cache.reclaimable = root.typesafe, root.reclaimable
             cache.root, cache.memcg = root, memcg
-            self.slab_caches.add(cache)
+            if not self._roots_only:
+                self.slab_caches.add(cache)
             root.children.add(cache)
             memcg.kmem_caches.add(cache)
             memcg.by_root[root] = cache
             root.slots[memcg.kmemcg_id] = cache
             self._nodes(cache, nodes)
             self.delays.append(self.now - root.missed_at[memcg.kmemcg_id])
-        self._unlock(self.slab_mutex)
+        self._unlock_caches(worker)
         self.creations_pending -= 1
         self._css_put(worker.cpu, memcg, 1)
 
@@ -1295,7 +1392,7 @@ class World:
         """Be memcg_deactivate_kmem_caches()."""
         how = self.design.deactivation
         self._note("memcg_deactivate_kmem_caches", worker.cpu, memcg)
-        yield Lock(self.slab_mutex)
+        yield from self._lock_caches()
         length = len(
             self.slab_root_caches if self.design.root_list else self.slab_caches
         )
@@ -1329,7 +1426,7 @@ class World:
                 self._note("__kmem_cache_shrink", worker.cpu, memcg, child)
                 yield from self._shrink_step(worker, child)
                 del root.slots[memcg.kmemcg_id]
-        self._unlock(self.slab_mutex)
+        self._unlock_caches(worker)
 
     def _mark_deactivated(self, cache: Cache) -> None:
         if cache.deactivated:
@@ -1345,7 +1442,7 @@ class World:
 
     def _deactivate_work(self, worker: Task, cache: Cache) -> Step:
         self._note("kmemcg_deactivate_workfn", worker.cpu, None, cache)
-        yield Lock(self.slab_mutex)
+        yield from self._lock_caches()
         self._note("kmemcg_cache_deact_after_rcu", worker.cpu, None, cache)
         self._note("__kmem_cache_shrink", worker.cpu, None, cache)
         if not cache.live:
@@ -1356,7 +1453,7 @@ class World:
             self._find("kobject-under-slab_mutex")
             yield Run(self._kernfs_remove(cache.nodes))
             self._nodes(cache, 0)
-        self._unlock(self.slab_mutex)
+        self._unlock_caches(worker)
         assert cache.memcg is not None
         self._css_put(worker.cpu, cache.memcg, 1)
 
@@ -1365,14 +1462,14 @@ class World:
     def _destroy_caches(self, worker: Task, memcg: Memcg) -> Step:
         """Be memcg_destroy_kmem_caches()."""
         self._note("memcg_destroy_kmem_caches", worker.cpu, memcg)
-        yield Lock(self.slab_mutex)
+        yield from self._lock_caches()
         entries = memcg.kmem_caches if self.design.memcg_list else self.slab_caches
         yield Run(self._hop_ns(len(entries), len(entries)))
         released: list[Cache] = []
         for cache in self._walk(entries, "free"):
             if cache.memcg is memcg:
                 yield from self._shutdown(worker, cache, released)
-        self._unlock(self.slab_mutex)
+        self._unlock_caches(worker)
         yield from self._release_batch(worker, released)
 
     def _shutdown(self, worker: Task, cache: Cache, released: list[Cache]) -> Step:
@@ -1410,7 +1507,7 @@ class World:
                 f"cache {cache.serial} is shut down while its cgroup has references"
             )
         cache.live = False
-        del self.slab_caches[cache]
+        self.slab_caches.pop(cache, None)
         del cache.root.children[cache]
         del cache.memcg.kmem_caches[cache]
         del cache.memcg.by_root[cache.root]
@@ -1451,6 +1548,39 @@ class World:
         del self.existing[cache]
         self.caches -= 1
         self.caches_dying -= cache.deactivated
+
+    # --- caches: CPU and memory hotplug ---
+
+    def _hotplug(self, task: Task, event: str) -> Step:
+        """Do for each cache on slab_caches what its allocator does at a hotplug.
+
+        A CPU that dies gives up its slab of each cache, new memory gets a node
+        structure in each, and before memory leaves each is shrunk.
+        """
+        yield Hotplug(write=True)
+        yield Lock(self.slab_mutex)
+        reached = list(self._walk(self.slab_caches, "hotplug"))
+        yield Run(self._hop_ns(len(reached), len(reached)))
+        self.memory_nodes += event == "memory-online"
+        for cache in reached:
+            if event == "memory-offline":
+                yield from self._shrink_step(task, cache)
+            elif event == "memory-online":
+                yield Run(self._spend("create", self.costs.alloc))
+                cache.memory_nodes += 1
+            else:
+                discarded = self._flush(task.cpu, cache)
+                yield Run(self._spend("shrink", self.costs.page_free * discarded))
+        missed = {cache for cache in self.existing if cache.live} - set(reached)
+        for _ in missed:
+            self._find("children-missed-at-hotplug")
+        self._unlock_caches(task)
+
+    def _flush(self, cpu: Cpu, cache: Cache) -> int:
+        """Take a CPU's slab from it; an empty one goes if enough others are kept."""
+        empty = cache.slabs - -(-cache.inuse // cache.per_slab)
+        kept = 0 if cache.deactivated else cache.keep - 1
+        return self._discard(cpu, cache, empty - kept)
 
     # --- cgroups ---
 
@@ -1749,6 +1879,8 @@ class World:
         elif op == MARK:
             # The first task that comes here begins the phase.
             self.marks.setdefault(a, {"at_ns": self.now, **self._figures()})
+        elif op == HOTPLUG:
+            yield from self._hotplug(task, HOTPLUGS[a])
 
     # --- the face: calls made by the world's own user task ---
 
@@ -1791,6 +1923,11 @@ class World:
     def now_ns(self) -> int:
         """Return the virtual time."""
         return self.now
+
+    @property
+    def _roots_only(self) -> bool:
+        """Children are not on slab_caches."""
+        return bool(self.design.slab_caches == "roots")
 
     @property
     def busy(self) -> bool:
@@ -1857,6 +1994,10 @@ class World:
         """Free the pinned objects of reclaimable caches."""
         self._call(self._drop_caches)
 
+    def hotplug(self, event: int) -> None:
+        """Let a CPU die, memory come online or go offline: HOTPLUGS[event]."""
+        self._call(lambda task: self._hotplug(task, HOTPLUGS[event]))
+
     def program(self, steps: Sequence[tuple[int, int, int, int, int]]) -> int:
         """Add a program; return its number."""
         self.programs.append(list(steps))
@@ -1909,12 +2050,13 @@ class World:
                     "longest_wait_ns": m.longest_wait_ns,
                     "longest_queue": m.longest_queue,
                 }
-                for m in self.mutexes
+                for m in (*self.mutexes, self.hotplug_lock)
             },
             "grace_periods": {
                 "synchronous": self.sync_waits["none"],
                 "under_cgroup_mutex": self.sync_waits["cgroup_mutex"],
                 "under_slab_mutex": self.sync_waits["slab_mutex"],
+                "under_hotplug": self.sync_waits["hotplug"],
                 "asynchronous": self.async_waits,
                 "elapsed": self.completed,
             },
@@ -2002,14 +2144,27 @@ class World:
                 for r in self.roots
             },
             "caches": {
-                c.serial: (c.inuse, c.slabs, c.pinned, c.deactivated, c.nodes)
-                for c in self.slab_caches
+                c.serial: (
+                    c.inuse,
+                    c.slabs,
+                    c.pinned,
+                    c.deactivated,
+                    c.nodes,
+                    c.memory_nodes,
+                )
+                for r in self.roots
+                for c in (r, *r.children)
             },
             "memcgs": {
                 m.serial: (m.kmemcg_id, m.refs, m.online, m.dead, m.tasks)
                 for m in self.memcgs.values()
             },
             "locks": {m.name: (m.owner is not None, len(m.line)) for m in self.mutexes},
+            "hotplug": (
+                self.hotplug_lock.writer is not None,
+                self.hotplug_lock.readers,
+                len(self.hotplug_lock.line),
+            ),
             "rcu": (self.gpnum, self.completed),
             "qlen": [cpu.qlen for cpu in self.cpus],
             "workers": [
@@ -2055,10 +2210,11 @@ class World:
                     yield f"{name}: cache {cache.serial} is another's"
         if children != of_memcgs:
             yield f"the roots have {children} children, the cgroups {of_memcgs} caches"
-        if len(self.slab_caches) != len(roots) + children:
+        linked = len(roots) + (0 if self._roots_only else children)
+        if len(self.slab_caches) != linked:
             yield (
-                f"slab_caches: {len(self.slab_caches)} caches; the roots and their "
-                f"children are {len(roots) + children}"
+                f"slab_caches: {len(self.slab_caches)} caches; {linked} roots and "
+                "children belong on it"
             )
         name = "slab_caches_to_rcu_destroy"
         if len(set(self.rcu_destroy)) != len(self.rcu_destroy):
@@ -2078,8 +2234,9 @@ class World:
 
     def _complaints_of_cache(self, cache: Cache) -> Iterator[str]:
         number = cache.serial
-        if cache not in self.slab_caches:
-            yield f"slab_caches: cache {number} is missing"
+        hidden = self._roots_only and cache.root is not None
+        if (cache in self.slab_caches) == hidden:
+            yield f"slab_caches: cache {number} is missing, or should be"
         if cache.inuse > cache.slabs * cache.per_slab:
             yield f"cache {number} has more objects than its slabs hold"
         if cache.pinned > cache.inuse:
@@ -2190,6 +2347,11 @@ class World:
         for mutex in self.mutexes:
             if mutex.owner is None and mutex.line:
                 yield f"{mutex.name} is free and waited for"
+        lock = self.hotplug_lock
+        if lock.writer and lock.readers:
+            yield "the hotplug lock has a writer and readers"
+        if lock.line and not lock.writer and not lock.readers:
+            yield "the hotplug lock is free and waited for"
         work = self.destroy_work
         if self.rcu_destroy and not (work.pending or work.running):
             yield "slab_caches_to_rcu_destroy: nobody comes for its caches"

@@ -16,6 +16,7 @@ cdef enum:
     FRAMES = 8              # deepest: program, burst, alloc, miss; worker to barrier
     TASKS_A_CHUNK = 256
     MUTEXES = 3
+    LOCKS = 4
 
 cdef enum:  # task_state
     RUNNING
@@ -28,6 +29,7 @@ cdef enum:
     CGROUP_MUTEX = 0
     SLAB_MUTEX = 1
     BARRIER_MUTEX = 2
+    HOTPLUG_LOCK = 3        # between cgroup_mutex and slab_mutex; its owner is a writer
 
 
 cdef struct frame:
@@ -69,6 +71,8 @@ cdef struct task:
     uint8_t counted         # a kworker that its pool counts as running
     uint8_t waiting         # for its children
     uint8_t is_softirq
+    uint8_t wants_write     # the write side of the hotplug lock
+    uint8_t in_hotplug      # it holds either side
     int32_t depth
     frame frames[FRAMES]
 
@@ -138,7 +142,8 @@ cdef struct sched:
     int32_t ncpus
     cpu *cpus
     worker_pool *pools      # one a CPU, then the unbound one
-    mutex mutexes[MUTEXES]
+    mutex mutexes[LOCKS]
+    uint32_t hotplug_readers
     int64_t context_switch
     clock_queue timers
     int64_t task_number

@@ -27,6 +27,8 @@ cdef struct kmem_cache:
     uint32_t slabs
     uint32_t pinned
     uint32_t nodes          # kernfs nodes of its directory
+    uint32_t memory_nodes   # those it has a node structure for
+    uint32_t reached        # the latest hotplug that found it
     uint8_t deactivated
     uint8_t live            # not shut down yet
 
@@ -57,6 +59,8 @@ cdef struct slab_caches:
     int64_t serial
     int64_t page_size
     uint32_t min_objects
+    uint32_t memory_nodes
+    uint32_t hotplugs
     uint32_t nr_ids         # length of every root's arrays
 
 

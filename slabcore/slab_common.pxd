@@ -10,6 +10,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from slabcore.arena cimport NIL, arena_give
 from slabcore.list cimport list_add_tail, list_init
 from slabcore.memcontrol cimport mem_cgroup, memcg_at
+from slabcore.mutex cimport hotplug_lock
 from slabcore.rcu cimport call_rcu
 from slabcore.sched cimport SLAB_MUTEX, frame, task, work
 from slabcore.slab cimport (
@@ -22,10 +23,12 @@ from slabcore.slab cimport (
     root_cache,
     root_of,
     root_slot,
+    slabs_for,
 )
 from slabcore.workqueue cimport queue_work, work_at
 from slabcore.world cimport (
     CB_DEACTIVATE,
+    CHILDREN_MISSED,
     DEACT_GP_PER_CACHE,
     DEACT_GP_PER_MEMCG,
     DEACT_IPI,
@@ -51,8 +54,12 @@ from slabcore.world cimport (
     F_SYNCHRONIZE,
     HOPS_CREATE,
     HOPS_FREE,
+    HOPS_HOTPLUG,
     HOPS_OFFLINE,
     KOBJECT_UNDER_SLAB,
+    MEMORY_OFFLINE,
+    MEMORY_ONLINE,
+    SLEEP_D,
     T_CREATE,
     T_IPIS,
     T_OBJECTS,
@@ -61,6 +68,7 @@ from slabcore.world cimport (
     W_CREATE,
     call,
     css_put,
+    discard,
     find,
     hop_ns,
     kernfs_add,
@@ -68,6 +76,7 @@ from slabcore.world cimport (
     link_child,
     link_root,
     lock,
+    lock_caches,
     mark_deactivated,
     note,
     note_work,
@@ -78,6 +87,7 @@ from slabcore.world cimport (
     spend,
     unlink_child,
     unlock,
+    unlock_caches,
     walk_length,
     walked,
     world,
@@ -89,8 +99,7 @@ cdef inline int create_root(world *w, task *t, frame *f) except -1 nogil:
     cdef int64_t hops, ns
     while True:
         if f.pc == 0:
-            f.pc = 1
-            return lock(w, t, SLAB_MUTEX)
+            return lock_caches(w, t, f)
         elif f.pc == 1:
             hops = walked(w, HOPS_CREATE, w.k.root_list)
             f.pc = 2
@@ -103,7 +112,7 @@ cdef inline int create_root(world *w, task *t, frame *f) except -1 nogil:
             link_root(
                 w, f.a, f.b & 1 != 0, f.b & 2 != 0, f.b & 4 != 0, &t.result
             )
-            unlock(w, SLAB_MUTEX)
+            unlock_caches(w, t)
             return DONE
 
 
@@ -134,10 +143,10 @@ cdef inline int create_work(world *w, task *t, frame *f) except -1 nogil:
     cdef int64_t ns
     while True:
         if f.pc == 0:
-            note(w, EV_CREATE_FUNC, t.cpu, f.b, NIL)
-            note(w, EV_CREATE_CACHE, t.cpu, f.b, NIL)
-            f.pc = 1
-            return lock(w, t, SLAB_MUTEX)
+            if not t.in_hotplug:
+                note(w, EV_CREATE_FUNC, t.cpu, f.b, NIL)
+                note(w, EV_CREATE_CACHE, t.cpu, f.b, NIL)
+            return lock_caches(w, t, f)
         elif f.pc == 1:
             f.pc = 2
             return run(t, spend(w, T_CREATE, w.cost.create_check))
@@ -152,7 +161,7 @@ cdef inline int create_work(world *w, task *t, frame *f) except -1 nogil:
             link_child(w, f.a, f.b, nodes)
             f.pc = 4
         else:
-            unlock(w, SLAB_MUTEX)
+            unlock_caches(w, t)
             w.n.creations_pending -= 1
             css_put(w, t.cpu, f.b, 1)
             return DONE
@@ -182,9 +191,9 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
     cdef int64_t length, discarded
     while True:
         if f.pc == 0:
-            note(w, EV_DEACTIVATE_CACHES, t.cpu, f.a, NIL)
-            f.pc = 1
-            return lock(w, t, SLAB_MUTEX)
+            if not t.in_hotplug:
+                note(w, EV_DEACTIVATE_CACHES, t.cpu, f.a, NIL)
+            return lock_caches(w, t, f)
         elif f.pc == 1:
             length = walk_length(w, w.k.root_list)
             f.pc = 2
@@ -224,7 +233,7 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 3
         elif f.pc == 7:
             if w.k.deactivation != DEACT_GP_PER_MEMCG:
-                unlock(w, SLAB_MUTEX)
+                unlock_caches(w, t)
                 return DONE
             unlock(w, SLAB_MUTEX)
             f.pc = 8
@@ -242,7 +251,7 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 11
         elif f.pc == 11:
             if not next_filled(w, f):
-                unlock(w, SLAB_MUTEX)
+                unlock_caches(w, t)
                 return DONE
             note(w, EV_SHRINK, t.cpu, f.a, f.c)
             f.pc = 12
@@ -264,9 +273,9 @@ cdef inline int deactivate_work(
     cdef kmem_cache *c
     while True:
         if f.pc == 0:
-            note(w, EV_DEACTIVATE_WORK, t.cpu, NIL, f.a)
-            f.pc = 1
-            return lock(w, t, SLAB_MUTEX)
+            if not t.in_hotplug:
+                note(w, EV_DEACTIVATE_WORK, t.cpu, NIL, f.a)
+            return lock_caches(w, t, f)
         elif f.pc == 1:
             note(w, EV_DEACT_AFTER_RCU, t.cpu, NIL, f.a)
             note(w, EV_SHRINK, t.cpu, NIL, f.a)
@@ -287,7 +296,7 @@ cdef inline int deactivate_work(
             set_nodes(w, f.a, 0)
             f.pc = 5
         else:
-            unlock(w, SLAB_MUTEX)
+            unlock_caches(w, t)
             css_put(w, t.cpu, links_at(&w.c, f.a).memcg_index, 1)
             return DONE
 
@@ -301,9 +310,9 @@ cdef inline int destroy(world *w, task *t, frame *f) except -1 nogil:
     cdef int64_t length
     while True:
         if f.pc == 0:
-            note(w, EV_DESTROY_CACHES, t.cpu, f.a, NIL)
-            f.pc = 1
-            return lock(w, t, SLAB_MUTEX)
+            if not t.in_hotplug:
+                note(w, EV_DESTROY_CACHES, t.cpu, f.a, NIL)
+            return lock_caches(w, t, f)
         elif f.pc == 1:
             length = m.kmem_caches.length if w.k.memcg_list else w.c.all.length
             f.pc = 2
@@ -319,7 +328,7 @@ cdef inline int destroy(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 3:
             f.d = m.kmem_caches.first
             if f.d == NIL:
-                unlock(w, SLAB_MUTEX)
+                unlock_caches(w, t)
                 f.pc = 5
                 if f.n:
                     return call(t, F_BARRIER, NIL, NIL)
@@ -436,3 +445,77 @@ cdef inline int release_cache(world *w, task *t, frame *f) except -1 nogil:
     c.deactivated = 0
     arena_give(&w.c.caches, f.a)
     return DONE
+
+
+# --- CPU and memory hotplug ---------------------------------------------------------
+
+
+cdef inline int flush(
+    world *w, int32_t cpu, uint32_t cache, int64_t *discarded
+) except -1 nogil:
+    """Take a CPU's slab from it; an empty one goes if enough others are kept."""
+    cdef kmem_cache *c = cache_at(&w.c, cache)
+    cdef root_cache *r = root_of(&w.c, cache)
+    cdef int64_t empty = c.slabs - slabs_for(r, c.inuse)
+    if not c.deactivated:
+        empty -= r.keep - 1
+    return discard(w, cpu, cache, empty, discarded)
+
+
+cdef inline int64_t missed_children(world *w) noexcept nogil:
+    """Count the live caches that the latest hotplug did not find."""
+    cdef int64_t missed = 0
+    cdef kmem_cache *c
+    cdef uint32_t i
+    for i in range(w.c.caches.used):
+        c = cache_at(&w.c, i)
+        if c.live and c.reached != w.c.hotplugs:
+            missed += 1
+    return missed
+
+
+cdef inline int hotplug(world *w, task *t, frame *f) except -1 nogil:
+    """Do for each cache on slab_caches what its allocator does at hotplug a."""
+    cdef int64_t hops, discarded
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            if not hotplug_lock(&w.s, t, True):
+                return SLEEP_D
+        elif f.pc == 1:
+            f.pc = 2
+            return lock(w, t, SLAB_MUTEX)
+        elif f.pc == 2:
+            hops = walked(w, HOPS_HOTPLUG, False)
+            f.pc = 3
+            return run(t, hop_ns(w, hops, hops))
+        elif f.pc == 3:
+            w.c.hotplugs += 1
+            w.c.memory_nodes += f.a == MEMORY_ONLINE
+            f.b = w.c.all.first
+            f.pc = 4
+        elif f.pc == 4:
+            if f.b == NIL:
+                f.n = missed_children(w)
+                while f.n:
+                    find(w, CHILDREN_MISSED)
+                    f.n -= 1
+                unlock_caches(w, t)
+                return DONE
+            cache_at(&w.c, f.b).reached = w.c.hotplugs
+            f.pc = 5
+            if f.a == MEMORY_OFFLINE:
+                return run(t, spend(w, T_SHRINK, w.cost.shrink))
+            elif f.a == MEMORY_ONLINE:
+                return run(t, spend(w, T_CREATE, w.cost.alloc))
+        elif f.pc == 5:
+            discarded = 0
+            if f.a == MEMORY_OFFLINE:
+                shrink(w, t.cpu, f.b, &discarded)
+            elif f.a == MEMORY_ONLINE:
+                cache_at(&w.c, f.b).memory_nodes += 1
+            else:
+                flush(w, t.cpu, f.b, &discarded)
+            f.b = links_at(&w.c, f.b).caches.next
+            f.pc = 4
+            return run(t, spend(w, T_SHRINK, w.cost.page_free * discarded))

@@ -11,11 +11,12 @@ from slabcore.arena cimport NIL, arena, arena_reserve, arena_resize, arena_take
 from slabcore.list cimport list_add, list_add_tail, list_del, list_init, list_walk
 from slabcore.log cimport event_log, log_append, record
 from slabcore.memcontrol cimport mem_cgroup, memcg_at, memcgs
-from slabcore.mutex cimport mutex_lock, mutex_unlock
+from slabcore.mutex cimport hotplug_lock, hotplug_unlock, mutex_lock, mutex_unlock
 from slabcore.rcu cimport call_rcu, rcu_state
 from slabcore.sched cimport (
+    LOCKS,
+    SLAB_MUTEX,
     SLEEPING,
-    MUTEXES,
     TASKS_A_CHUNK,
     frame,
     mutex,
@@ -83,6 +84,7 @@ cdef enum:  # function
     F_DESTROY
     F_SHUTDOWN
     F_RELEASE_CACHE
+    F_HOTPLUG
 
 cdef enum:  # work_kind
     W_CREATE
@@ -123,6 +125,7 @@ cdef enum:  # hop_kind
     HOPS_GROW
     HOPS_OFFLINE
     HOPS_FREE
+    HOPS_HOTPLUG
     HOP_KINDS
 
 cdef enum:  # finding_kind
@@ -131,6 +134,7 @@ cdef enum:  # finding_kind
     BARRIER_UNDER_CGROUP
     BARRIER_UNDER_SLAB
     KOBJECT_UNDER_SLAB
+    CHILDREN_MISSED
     FINDINGS
 
 cdef enum:  # event; _core.pyx has the names
@@ -198,7 +202,13 @@ cdef enum:  # op
     OP_WAIT
     OP_AT
     OP_DROP_CACHES
+    OP_HOTPLUG = 30
     OP_MARK = 50
+
+cdef enum:  # hotplug_event
+    CPU_DEAD
+    MEMORY_ONLINE
+    MEMORY_OFFLINE
 
 cdef enum:  # rcu_sync_state
     SYNC_IDLE
@@ -221,6 +231,7 @@ cdef struct knobs:
     uint8_t kmem            # kernel memory accounting is on
     uint8_t children        # and cgroups get caches of their own
     uint8_t literal         # walks touch every entry
+    uint8_t roots_only      # children are not on slab_caches
     uint32_t kernfs_per_cache
     uint32_t kernfs_per_cgroup
 
@@ -278,6 +289,7 @@ cdef struct tally:
     int64_t sync_waits
     int64_t sync_under_cgroup
     int64_t sync_under_slab
+    int64_t sync_under_hotplug
     int64_t async_waits
     int64_t hops[HOP_KINDS]
     int64_t caches_created
@@ -306,7 +318,7 @@ cdef struct mark:
     int64_t at
     int64_t completed       # grace periods
     tally n
-    mutex mutexes[MUTEXES]
+    mutex mutexes[LOCKS]
 
 
 cdef struct world:
@@ -367,6 +379,7 @@ cdef inline int task_new(
     t.state = SLEEPING
     t.bound = bound
     t.user = t.interrupted = t.spins = t.counted = t.waiting = t.is_softirq = 0
+    t.wants_write = t.in_hotplug = 0
     t.depth = 0
     new[0] = t
     return 0
@@ -412,6 +425,22 @@ cdef inline int lock(world *w, task *t, int number) except -1 nogil:
 
 cdef inline void unlock(world *w, int number) noexcept nogil:
     mutex_unlock(&w.s, &w.s.mutexes[number])
+
+
+cdef inline int lock_caches(world *w, task *t, frame *f) noexcept nogil:
+    """Keep hotplug out, then take slab_mutex; a function's first step, made until held.
+
+    The next step, at the pc that follows, runs when both are.
+    """
+    if not t.in_hotplug and not hotplug_lock(&w.s, t, False):
+        return SLEEP_D
+    f.pc += 1
+    return lock(w, t, SLAB_MUTEX)
+
+
+cdef inline void unlock_caches(world *w, task *t) noexcept nogil:
+    mutex_unlock(&w.s, &w.s.mutexes[SLAB_MUTEX])
+    hotplug_unlock(&w.s, t)
 
 
 cdef inline int call(
@@ -512,7 +541,7 @@ cdef inline int begin_phase(world *w, int64_t number) except -1 nogil:
     m.at = w.s.now
     m.completed = w.r.completed
     m.n = w.n
-    for j in range(MUTEXES):
+    for j in range(LOCKS):
         m.mutexes[j] = w.s.mutexes[j]
     return 0
 
@@ -687,6 +716,8 @@ cdef inline int new_cache(world *w, uint32_t *index) except -1 nogil:
     c.serial = w.c.serial
     w.c.serial += 1
     c.inuse = c.slabs = c.pinned = c.nodes = 0
+    c.memory_nodes = w.c.memory_nodes
+    c.reached = w.c.hotplugs
     c.deactivated = 0
     c.live = 1
     w.n.caches += 1
@@ -756,7 +787,8 @@ cdef inline int link_child(
     links = links_at(&w.c, cache)
     links.root = root
     links.memcg_index = memcg
-    list_add(&w.c.all, &links_at(&w.c, 0).caches, sizeof(cache_links), cache)
+    if not w.k.roots_only:
+        list_add(&w.c.all, &links_at(&w.c, 0).caches, sizeof(cache_links), cache)
     list_add(&r.children, &links_at(&w.c, 0).children, sizeof(cache_links), cache)
     list_add(&m.kmem_caches, &links_at(&w.c, 0).memcg, sizeof(cache_links), cache)
     r.slots[m.kmemcg_id] = cache
@@ -773,7 +805,8 @@ cdef inline int unlink_child(world *w, uint32_t cache) except -1 nogil:
         with gil:
             raise RuntimeError("a cache is shut down with slabs left")
     cache_at(&w.c, cache).live = 0
-    list_del(&w.c.all, &links_at(&w.c, 0).caches, sizeof(cache_links), cache)
+    if not w.k.roots_only:
+        list_del(&w.c.all, &links_at(&w.c, 0).caches, sizeof(cache_links), cache)
     list_del(
         &root_of(&w.c, cache).children,
         &links_at(&w.c, 0).children,

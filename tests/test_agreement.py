@@ -32,6 +32,7 @@ Step = tuple[int, int, int, int, int]
 MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, CALLBACKS, EXIT, WAIT, AT, DROP = (
     range(1, 14)
 )
+HOTPLUG = 30
 MARK = 50
 
 
@@ -144,7 +145,7 @@ class Author:
         self.weights: list[int] = []
 
     def step(self, draw: Callable[..., Any], budget: int) -> tuple[Step, int]:
-        op = draw(st.sampled_from([*range(1, 14), MARK]))
+        op = draw(st.sampled_from([*range(1, 14), HOTPLUG, MARK]))
         small = st.integers(0, 4)
         if op == FORK:
             light = [n for n, weight in enumerate(self.weights) if weight <= budget]
@@ -171,6 +172,8 @@ class Author:
             # Over 10000 queued callbacks lift the limit of a batch.
             count = draw(st.sampled_from([0, 1, 12, 12, 150, 150, 150, 10_001]))
             return (op, count, 0, 0, 0), 0
+        if op == HOTPLUG:
+            return (op, draw(st.integers(0, 2)), 0, 0, 0), 0
         return (op, 0, 0, 0, 0), 0
 
     def life(self, draw: Callable[..., Any]) -> list[list[Step]]:
@@ -279,6 +282,7 @@ ablated = st.builds(
     accounting=st.sampled_from(["always", "opt-in"]),
     root_list=st.booleans(),
     memcg_list=st.booleans(),
+    slab_caches=st.sampled_from(["all", "all", "roots"]),
     typesafe_free=st.sampled_from(["barrier-batch", "barrier-async"]),
     create_queue=st.sampled_from(["system", "ordered", "per-cpu-1"]),
     deactivate_queue=st.sampled_from(["system", "per-cpu-1"]),
@@ -287,7 +291,10 @@ ablated = st.builds(
     join_waits=st.booleans(),
     fqs_late_tick=st.integers(0, 1),
 ).filter(
-    lambda design: not (design.root_list and design.deactivation == "gp-per-memcg")
+    lambda design: (
+        not (design.root_list and design.deactivation == "gp-per-memcg")
+        and (design.memcg_list or design.slab_caches == "all")
+    )
 )
 
 # The profile's examples are dealt out to the designs, and one more each.
@@ -503,6 +510,10 @@ class Agreement(RuleBasedStateMachine):
     @rule()
     def drop_caches(self) -> None:
         self.both(lambda world: world.drop_caches())
+
+    @rule(event=st.integers(0, 2))
+    def hotplug(self, event: int) -> None:
+        self.both(lambda world: world.hotplug(event))
 
     @rule(data=st.data())
     def program(self, data: st.DataObject) -> None:

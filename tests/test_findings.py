@@ -121,3 +121,71 @@ def test_a_finding_says_what_when_and_how_often(engine):
     assert finding["count"] == 3
     # Of the first: a grace period after the rmdir that killed the css.
     assert ms(12) < finding["at_ns"] < kernel.now_ns - 3 * ms(12)
+
+
+# --- CPU and memory hotplug walk slab_caches ---
+
+EVENTS = ("cpu-dead", "memory-online", "memory-offline")
+
+
+def hotplugged(engine: Any, design: str | Design, events: tuple[str, ...]) -> Kernel:
+    """Let two cgroups have three caches each, one of them removed; then hotplug."""
+    kernel = Kernel(design, machine=Machine(cpus=2), engine=engine)
+    for number in range(3):
+        kernel.create_cache(f"c{number}", object_size=192, accounted=True)
+    for path in ("/stays", "/goes"):
+        kernel.mkdir(path)
+        for number in range(3):
+            kernel.alloc(f"c{number}", path)
+            kernel.drain()
+            kernel.pin(f"c{number}", path)
+    kernel.rmdir("/goes")
+    kernel.drain()
+    for event in events:
+        kernel.hotplug(event)
+    kernel.validate()
+    return kernel
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_slab_caches_of_roots_only_hides_the_children_from_hotplug(engine, event):
+    as_posted_first = designs["4.11"].replace(slab_caches="roots")
+    kernel = hotplugged(engine, as_posted_first, (event,))
+    # Six caches of cgroups are alive, the three of the dying one among them.
+    assert kernel.counters["caches"]["live"] == 9
+    assert found(kernel) == {"children-missed-at-hotplug": 6}
+    assert kernel.counters["list_hops"]["hotplug"] == 3
+
+
+@pytest.mark.parametrize("name", designs)
+def test_no_kernel_that_was_released_hides_caches_from_hotplug(engine, name):
+    kernel = hotplugged(engine, name, EVENTS)
+    assert "children-missed-at-hotplug" not in found(kernel)
+    live = kernel.counters["caches"]["live"]
+    assert kernel.counters["list_hops"]["hotplug"] == 3 * live
+
+
+def test_a_missed_child_lacks_what_hotplug_gives_the_others(engine):
+    as_posted_first = designs["4.11"].replace(slab_caches="roots")
+    kernel = hotplugged(engine, as_posted_first, ("memory-online", "memory-online"))
+    node_structures = [row[5] for row in kernel.snapshot()["caches"].values()]
+    assert sorted(node_structures) == [1] * 6 + [3] * 3
+    kernel = hotplugged(engine, "4.11", ("memory-online", "memory-online"))
+    node_structures = [row[5] for row in kernel.snapshot()["caches"].values()]
+    assert node_structures == [3] * 9
+
+
+def test_a_missed_child_is_not_shrunk_when_memory_leaves(engine):
+    def slabs(design: Design) -> int:
+        kernel = Kernel(design, machine=Machine(cpus=2), engine=engine)
+        kernel.create_cache("c", object_size=4096, accounted=True)
+        kernel.mkdir("/a")
+        kernel.alloc("c", "/a")
+        kernel.drain()
+        kernel.alloc("c", "/a", 30)
+        kernel.free("c", "/a", 30)
+        kernel.hotplug("memory-offline")
+        return sum(row[1] for row in kernel.snapshot()["caches"].values())
+
+    assert slabs(designs["4.11"]) == 1
+    assert slabs(designs["4.11"].replace(slab_caches="roots")) > 1

@@ -123,7 +123,7 @@ def child_that_is_no_cgroup_s(at: Scene) -> None:
     at.world.existing.popitem()
 
 
-@breaks("slab_caches: 9 caches; the roots and their children are 8")
+@breaks("slab_caches: 9 caches; 8 roots and children belong on it")
 def cache_that_is_nobody_s_on_slab_caches(at: Scene) -> None:
     at.world.slab_caches.add(at.world._new_cache(64))
     at.world.existing.popitem()

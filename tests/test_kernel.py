@@ -360,3 +360,18 @@ def test_a_kernel_of_the_core_does_not_load_the_reference():
         "assert 'slabcore.reference' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_caches_of_a_cgroup_have_to_be_on_some_list():
+    hidden = designs["4.10"].replace(slab_caches="roots")
+    with pytest.raises(InputError, match="slab_caches is roots without memcg_list"):
+        Kernel(hidden)
+
+
+def test_an_unknown_hotplug_is_refused(engine):
+    with pytest.raises(InputError) as refusal:
+        Kernel("4.11", engine=engine).hotplug("cpu-up")
+    assert str(refusal.value) == (
+        "hotplug: 'cpu-up' is not known; expected cpu-dead or memory-online or "
+        "memory-offline"
+    )

@@ -61,6 +61,7 @@ steps = [
   { do = "wait" },
   { do = "at", ms = 12 },
   { do = "drop_caches" },
+  { do = "hotplug", event = "memory-offline" },
 ]
 """
 
@@ -99,6 +100,7 @@ def test_steps_compile_to_what_the_engine_reads(path):
             (11, 0, 0, 0, 0),
             (12, 12_000_000, 0, 0, 0),
             (13, 0, 0, 0, 0),
+            (30, 2, 0, 0, 0),
         ],
     ]
     assert spawns == [Spawn(program=1, repeat=1, at_ns=0, until_ns=0, copies=1)]

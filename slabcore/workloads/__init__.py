@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from slabcore.errors import InputError
+from slabcore.kernel import HOTPLUGS
 from slabcore.machine import Costs, Machine, read_toml
 from slabcore.overrides import in_words
 
@@ -126,6 +127,12 @@ class DropCaches(_Step, frozen=True, kw_only=True, tag="drop_caches"):
     """Drop the pinned objects."""
 
 
+class Hotplug(_Step, frozen=True, kw_only=True, tag="hotplug"):
+    """Let a CPU die, or memory come or go."""
+
+    event: Literal["cpu-dead", "memory-online", "memory-offline"]
+
+
 Step: TypeAlias = (
     Mkdir
     | Rmdir
@@ -140,6 +147,7 @@ Step: TypeAlias = (
     | Wait
     | At
     | DropCaches
+    | Hotplug
 )
 _STEPS = MappingProxyType(
     {str(step.__struct_config__.tag): step for step in _Step.__subclasses__()}
@@ -342,6 +350,8 @@ def _compile_step(step: Step, programs: list[list[Step5]], begin_ns: int) -> Ste
             return (12, begin_ns + round(step.ms * 1e6), 0, 0, 0)
         case DropCaches():
             return (13, 0, 0, 0, 0)
+        case Hotplug():
+            return (30, HOTPLUGS.index(step.event), 0, 0, 0)
 
 
 # --- loading --------------------------------------------------------------------------
