@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -59,6 +61,8 @@ class Result:
     root_caches: int
     begin_ns: int
     """When the workload began; the engine's times count from boot."""
+    phases: tuple[str, ...] = ()
+    """The names of counters["marks"], which has numbers."""
 
     @classmethod
     def of(cls, kernel: Kernel, name: str, workload: Workload) -> Result:
@@ -70,6 +74,7 @@ class Result:
             timeline=kernel.timeline,
             root_caches=len(workload.roots()),
             begin_ns=round(workload.begin_s * 1e9),
+            phases=tuple(workload.phases()),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,7 +90,6 @@ class Result:
         c = self.counters
         caches, cgroups = c["caches"], c["cgroups"]
         held = ("holds", "held_ns", "waited_ns", "longest_wait_ns", "longest_queue")
-        periods = ("synchronous", "under_cgroup_mutex", "under_slab_mutex")
         return {
             "design": self.name,
             "virtual_s": since(c["virtual_ns"]),
@@ -95,7 +99,7 @@ class Result:
                 for mutex in ("cgroup_mutex", "slab_mutex")
             },
             "grace_periods": {
-                key: c["grace_periods"][key] for key in (*periods, "asynchronous")
+                key: c["grace_periods"][key] for key in (*_PERIODS, "asynchronous")
             },
             "rcu_barriers": c["rcu_barriers"],
             "ipis": c["ipis"],
@@ -127,6 +131,54 @@ class Result:
                 }
                 for finding in c["findings"]
             ],
+            "time_s": {cause: _seconds(ns) for cause, ns in c["time_ns"].items()},
+            "phases": dict(self._phases()),
+        }
+
+    def _phases(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield what each phase took: from its mark to the next, the last to the end.
+
+        The end is when all was drained; a phase that nobody began took nothing.
+        """
+        c, marks = self.counters, self.counters["marks"]
+        begun = sorted(marks.values(), key=lambda mark: int(mark["at_ns"]))
+        last = {**c, "at_ns": max(c["drained_ns"], c["virtual_ns"])}
+        pairs = itertools.pairwise([*begun, last])
+        ends = {id(start): end for start, end in pairs}
+        for number, name in enumerate(self.phases):
+            start = marks.get(number, last)
+            end = ends.get(id(start), last)
+            yield name, self._phase(start, end, begun=number in marks)
+
+    def _phase(
+        self, start: Mapping[str, Any], end: Mapping[str, Any], *, begun: bool
+    ) -> dict[str, Any]:
+        def less(*path: str) -> int:
+            return int(_below(end, path)) - int(_below(start, path))
+
+        began = _seconds(max(0, start["at_ns"] - self.begin_ns))
+        causes, hops = start["time_ns"], start["list_hops"]
+        return {
+            "began_s": began if begun else None,
+            "lasted_s": _seconds(less("at_ns")),
+            "time_s": {cause: _seconds(less("time_ns", cause)) for cause in causes},
+            "locks": {
+                mutex: {
+                    "holds": less("locks", mutex, "holds"),
+                    "held_s": _seconds(less("locks", mutex, "held_ns")),
+                    "waited_s": _seconds(less("locks", mutex, "waited_ns")),
+                }
+                for mutex in ("cgroup_mutex", "slab_mutex")
+            },
+            "grace_periods": {key: less("grace_periods", key) for key in _PERIODS},
+            "rcu_barriers": less("rcu_barriers"),
+            "list_hops": {
+                "total": sum(less("list_hops", step) for step in hops),
+                **{step: less("list_hops", step) for step in hops},
+            },
+            "caches_at_end": end["caches"]["live"] - self.root_caches,
+            "cgroups_at_end": end["cgroups"]["live"],
+            "kernfs_nodes_at_end": end["kernfs_nodes"],
         }
 
 
@@ -192,10 +244,15 @@ class Comparison:
         """Return the object as JSON, with a line end."""
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False) + "\n"
 
-    def table(self) -> ComparisonTable:
-        """Return the figures side by side; ``print()`` shows them anywhere."""
-        return ComparisonTable(self)
+    def table(self, *, times: bool = False) -> ComparisonTable:
+        """Return the figures side by side; ``print()`` shows them anywhere.
 
+        times: also what CPU time and waits of the whole run went into.
+        """
+        return ComparisonTable(self, times=times)
+
+
+_PERIODS = ("synchronous", "under_cgroup_mutex", "under_slab_mutex")
 
 # What a path of an override may begin with.
 _ROOTS = ("workload", "replay", "machine", "costs", "design")
@@ -311,7 +368,14 @@ def boot(
     walk: Walk = "counted",
 ) -> Kernel:
     """Return a kernel with the root caches made and the programs about to start."""
-    kernel = Kernel(design, machine=machine, seed=seed, walk=walk, engine=engine)
+    kernel = Kernel(
+        design,
+        machine=machine,
+        seed=seed,
+        walk=walk,
+        engine=engine,
+        sample_ns=round(workload.sample_s * 1e9),
+    )
     for root in workload.roots():
         kernel.create_cache(
             root.name,
@@ -371,12 +435,14 @@ class Row:
 class ComparisonTable(Table):
     """Show a comparison in a terminal, a notebook, or as plain text."""
 
-    def __init__(self, comparison: Comparison, *, telling: bool = False) -> None:
+    def __init__(
+        self, comparison: Comparison, *, telling: bool = False, times: bool = False
+    ) -> None:
         super().__init__(box=None, pad_edge=False, header_style="bold")
         self.add_column("", no_wrap=True)
         for result in comparison:
             self.add_column(result.name, justify="right")
-        for row in rows(comparison):
+        for row in rows(comparison, times=times):
             if row.telling or not telling:
                 style = "dim" if row.title.endswith(MEASURED) else None
                 self.add_row(row.title, *row.cells, style=style)
@@ -393,8 +459,32 @@ class ComparisonTable(Table):
 MEASURED = "on the real kernel"
 
 
-def rows(comparison: Comparison) -> list[Row]:
-    """Return the figures that a person compares, as text."""
+# What time goes into, as a person reads it.
+CAUSES = MappingProxyType(
+    {
+        "list_walks": "list walks",
+        "grace_periods": "waits for grace periods",
+        "barriers": "waits in rcu_barrier()",
+        "sysfs_add": "sysfs directories made",
+        "sysfs_remove": "sysfs directories removed",
+        "ipis": "IPIs",
+        "shrink": "shrinking caches",
+        "create": "creating caches",
+        "release": "releasing caches",
+        "cgroups": "making, joining and removing cgroups",
+        "objects": "allocating and freeing objects",
+        "callbacks": "RCU callbacks",
+        "workers": "making kworkers",
+        "programs": "the programs' own work",
+    }
+)
+
+
+def rows(comparison: Comparison, *, times: bool = False) -> list[Row]:
+    """Return the figures that a person compares, as text.
+
+    times: also what CPU time and waits of the whole run went into.
+    """
     tables = [result.to_dict() for result in comparison]
     reported = [comparison.reported(result) for result in comparison]
     found: list[Row] = []
@@ -421,7 +511,8 @@ def rows(comparison: Comparison) -> list[Row]:
 
     time("programs end after", "virtual_s", telling=True)
     quote("virtual_s")
-    if len(comparison.workload.programs) == 1:
+    several = all(table["iterations"] > 1 for table in tables)
+    if len(comparison.workload.programs) == 1 and several:
         row("  an iteration, ms", lambda t: number(iteration_ms(t)), telling=True)
         quote("iteration_ms")
     time("all is drained after", "drained_s", telling=True)
@@ -447,6 +538,29 @@ def rows(comparison: Comparison) -> list[Row]:
     time("  p99", "creation_delay_s", "p99", telling=True)
     time("  longest", "creation_delay_s", "max")
     count("creations that never came", "creations_never", telling=True)
+
+    def split(*path: str) -> None:
+        """Show what time went into, largest first; no row of nothing but zeros."""
+        shown = {title: (*path, "time_s", cause) for cause, title in CAUSES.items()}
+        shown |= {
+            f"waits for {mutex}": (*path, "locks", mutex, "waited_s")
+            for mutex in ("cgroup_mutex", "slab_mutex")
+        }
+        most = {
+            title: max(float(_below(table, where)) for table in tables)
+            for title, where in shown.items()
+        }
+        for title in sorted(most, key=lambda title: -most[title]):
+            if most[title]:
+                time(f"  {title}", *shown[title])
+
+    for phase in comparison.workload.phases():
+        time(f"{phase} lasts", "phases", phase, "lasted_s", telling=True)
+        split("phases", phase)
+        count("  kernfs nodes at its end", "phases", phase, "kernfs_nodes_at_end")
+    if times:
+        row("time of all tasks together", lambda table: "")
+        split()
     return found
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from slabcore import plot, report
-from slabcore.comparison import compare
+from slabcore.comparison import CAUSES, compare
 from slabcore.designs import designs, find
 from slabcore.errors import InputError
 from slabcore.machine import Costs, Machine
@@ -41,6 +41,8 @@ RESULT = {
     "creations_never": None,
     "drained_s": None,
     "findings": None,
+    "time_s": set(CAUSES),
+    "phases": set(),
 }
 
 
@@ -172,7 +174,8 @@ def test_overrides_reach_workload_machine_costs_and_design():
         ),
         (
             "design.creat_queue=system",
-            "design.creat_queue: there is nothing of that name; expected create_queue",
+            "design.creat_queue: there is nothing of that name; "
+            "expected create_queue or deactivate_queue or create_waits",
         ),
         (
             "design.create_queue=sytem",

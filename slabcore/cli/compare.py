@@ -117,6 +117,7 @@ def check(
 @click.option(
     "--plot", "plot_file", metavar="FILE", help="Draw the curves: png, svg, pdf."
 )
+@click.option("--times", is_flag=True, help="Also show what all tasks' time went into.")
 @run_options
 def compare(
     workloads: tuple[str, ...],
@@ -126,6 +127,7 @@ def compare(
     allocator: str | None,
     kmem: str | None,
     settings: tuple[str, ...],
+    times: bool,
     as_json: bool,
     plot_file: str | None,
     report_file: str | None,
@@ -173,7 +175,7 @@ def compare(
         click.echo(report.to_json(comparisons), nl=False)
     else:
         for comparison in comparisons:
-            show(comparison)
+            show(comparison, times=times)
     for line in true:
         click.echo(f"slabcore: {line}", err=True)
     if true:
@@ -201,13 +203,18 @@ def _draw(comparisons: Sequence[Comparison], path: Path) -> None:
         report.save(path.with_name(name), plot.picture(comparison, path.suffix))
 
 
-def show(comparison: Comparison, *, curves: Sequence[str] = ("kworkers",)) -> None:
+def show(
+    comparison: Comparison,
+    *,
+    curves: Sequence[str] = ("kworkers",),
+    times: bool = False,
+) -> None:
     """Print what was run, the table, the curves on a terminal, and the answer."""
     console = Console(highlight=False)
     for line in report.head(comparison):
         console.print(line, soft_wrap=True, markup=False)
     console.print()
-    console.print(comparison.table())
+    console.print(comparison.table(times=times))
     if console.is_terminal:
         for field in curves:
             width, color = min(console.width, 100), not console.no_color

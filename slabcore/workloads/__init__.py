@@ -39,6 +39,8 @@ Positive = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 Microseconds = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+Interval = Annotated[float, msgspec.Meta(ge=0.001, le=1e6)]
+PhaseName = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]*$")]
 
 
 # --- the file -------------------------------------------------------------------------
@@ -65,6 +67,8 @@ class Fork(_Step, frozen=True, kw_only=True, tag="fork"):
 
     child: tuple[Step, ...]
     callbacks: Count = 0
+    repeat: Count = 1
+    """How often the child goes through its steps; 0: there is no child."""
 
 
 class Join(_Step, frozen=True, kw_only=True, tag="join"):
@@ -133,6 +137,12 @@ class Hotplug(_Step, frozen=True, kw_only=True, tag="hotplug"):
     event: Literal["cpu-dead", "memory-online", "memory-offline"]
 
 
+class Mark(_Step, frozen=True, kw_only=True, tag="mark"):
+    """Begin a phase: results say what each took. The first task here begins it."""
+
+    phase: PhaseName
+
+
 Step: TypeAlias = (
     Mkdir
     | Rmdir
@@ -148,6 +158,7 @@ Step: TypeAlias = (
     | At
     | DropCaches
     | Hotplug
+    | Mark
 )
 _STEPS = MappingProxyType(
     {str(step.__struct_config__.tag): step for step in _Step.__subclasses__()}
@@ -170,10 +181,21 @@ class RootCache(_Table, frozen=True, kw_only=True):
     """Describe a root cache that is there before the workload begins."""
 
     name: str
+    copies: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
+    """Several caches of this kind are called name-1, name-2, …"""
     object_size: Annotated[int, msgspec.Meta(ge=8, le=1 << 22)]
     accounted: bool = True
     typesafe: bool = False
     reclaimable: bool = False
+
+    def each(self) -> list[RootCache]:
+        """Return the caches of this kind one by one."""
+        if self.copies == 1:
+            return [self]
+        return [
+            msgspec.structs.replace(self, name=f"{self.name}-{number}", copies=1)
+            for number in range(1, self.copies + 1)
+        ]
 
 
 class Reported(_Table, frozen=True, kw_only=True):
@@ -214,6 +236,8 @@ class Workload(_Table, frozen=True, kw_only=True):
     """When the workload begins, after boot; its times are counted from there."""
     settle_s: Seconds = 0
     """Virtual time that the world is watched once all is drained."""
+    sample_s: Interval = 1
+    """Interval of the timeline."""
     root_caches: Positive = 1
     """Root caches of the machine; those not named are filled up with plain ones."""
     caches: tuple[RootCache, ...] = msgspec.field(default=(), name="cache")
@@ -224,7 +248,7 @@ class Workload(_Table, frozen=True, kw_only=True):
         """Check what the parts say of each other. Raises: InputError."""
         _refuse_twins("program", [program.name for program in self.programs])
         _refuse_twins("cache", [cache.name for cache in self.caches])
-        accounted = sum(cache.accounted for cache in self.caches)
+        accounted = sum(cache.accounted * cache.copies for cache in self.caches)
         for program in self.programs:
             for where, step in _walk(program.steps, f"program.{program.name}.steps"):
                 if (
@@ -237,14 +261,25 @@ class Workload(_Table, frozen=True, kw_only=True):
 
     def roots(self) -> list[RootCache]:
         """Return every root cache: the named ones, then the plain ones."""
-        plain = range(len(self.caches) + 1, self.root_caches + 1)
+        named = [one for cache in self.caches for one in cache.each()]
+        plain = range(len(named) + 1, self.root_caches + 1)
         return [
-            *self.caches,
+            *named,
             *(
                 RootCache(name=f"root-{number}", object_size=256, accounted=False)
                 for number in plain
             ),
         ]
+
+    def phases(self) -> list[str]:
+        """Return the phases that programs begin, in the order of the file."""
+        steps = (
+            step
+            for program in self.programs
+            for _, step in _walk(program.steps, program.name)
+        )
+        names = (step.phase for step in steps if isinstance(step, Mark))
+        return list(dict.fromkeys(names))
 
     def host(self) -> Machine:
         """Return the workload's own machine. Raises: InputError."""
@@ -259,8 +294,9 @@ class Workload(_Table, frozen=True, kw_only=True):
         programs: list[list[Step5]] = []
         spawns = []
         begin_ns = round(self.begin_s * 1e9)
+        phases = self.phases()
         for program in self.programs:
-            number = _compile(program.steps, programs, begin_ns)
+            number = _compile(program.steps, programs, begin_ns, phases)
             copies = machine.cpus if program.copies == "cpus" else program.copies
             until_ns = round(program.until_s * 1e9)
             spawns.append(
@@ -314,22 +350,32 @@ def _walk(steps: Sequence[Step], where: str) -> Iterator[tuple[str, Step]]:
             yield from _walk(step.child, f"{where}[{index}].child")
 
 
-def _compile(steps: Sequence[Step], programs: list[list[Step5]], begin_ns: int) -> int:
+def _compile(
+    steps: Sequence[Step],
+    programs: list[list[Step5]],
+    begin_ns: int,
+    phases: list[str],
+) -> int:
     """Append the program, children first; return its number."""
-    compiled = [_compile_step(step, programs, begin_ns) for step in steps]
+    compiled = [_compile_step(step, programs, begin_ns, phases) for step in steps]
     programs.append(compiled)
     return len(programs) - 1
 
 
-def _compile_step(step: Step, programs: list[list[Step5]], begin_ns: int) -> Step5:
+def _compile_step(
+    step: Step, programs: list[list[Step5]], begin_ns: int, phases: list[str]
+) -> Step5:
     match step:
         case Mkdir():
             return (1, 0, 0, 0, 0)
         case Rmdir():
             return (2, 0, 0, 0, 0)
         case Fork():
-            number = _compile(step.child, programs, begin_ns)
-            return (3, number, step.callbacks, 0, 0)
+            if not step.repeat:
+                return (8, 0, 0, 0, 0)
+            number = _compile(step.child, programs, begin_ns, phases)
+            repeat = 0 if step.repeat == 1 else step.repeat
+            return (3, number, step.callbacks, repeat, 0)
         case Join():
             return (4, 0, 0, 0, 0)
         case Alloc():
@@ -352,6 +398,8 @@ def _compile_step(step: Step, programs: list[list[Step5]], begin_ns: int) -> Ste
             return (13, 0, 0, 0, 0)
         case Hotplug():
             return (30, HOTPLUGS.index(step.event), 0, 0, 0)
+        case Mark():
+            return (50, phases.index(step.phase), 0, 0, 0)
 
 
 # --- loading --------------------------------------------------------------------------
