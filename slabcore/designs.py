@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from slabcore import series
 from slabcore.errors import InputError
+from slabcore.mechanisms import Mechanism, mechanism
 
 __all__ = ["Design", "Designs", "designs", "find"]
 
@@ -18,13 +19,15 @@ __all__ = ["Design", "Designs", "designs", "find"]
 class Design:
     """Describe one way to create, deactivate and destroy per-memcg slab caches.
 
-    Every field but the first five is a knob: the engine reads nothing else.
+    Every field but the first six is a knob: the engine reads nothing else.
     """
 
     name: str
     kernels: tuple[str, str] | tuple[()]
     """The first and the last kernel that had it; none if it was never released."""
     title: str
+    text: str
+    """What it does, and what came of it."""
     sources: tuple[str, ...]
     patches: tuple[str, ...]
     """The patches of the series in it, in the order in which they apply."""
@@ -86,6 +89,11 @@ class Design:
             for field in dataclasses.fields(self)
             if field.name not in _DESCRIBED
         }
+
+    @property
+    def mechanisms(self) -> dict[str, Mechanism]:
+        """Return what the value of each knob stands for, with its source."""
+        return {knob: mechanism(knob, value) for knob, value in self.knobs.items()}
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -212,13 +220,20 @@ class Design:
 
 
 # The fields that describe a design; all others are knobs.
-_DESCRIBED = ("name", "kernels", "title", "sources", "patches")
+_DESCRIBED = ("name", "kernels", "title", "text", "sources", "patches")
 _BATCH = "barrier-batch"
 
-_BASE = Design(
+_MERGED = series.in_order(
+    [*(patch.name for patch in series.version("v3")), "optional-child-sysfs"]
+)
+
+_G1 = Design(
     name="4.6",
     kernels=("4.6", "4.6"),
     title="accounting for every cgroup; an IPI broadcast per cache at offline",
+    text="As 4.4, with accounting for every cgroup of version 1. Bug 190841's loop "
+    "went from 13 s to 25 s here; that is not one of these mechanisms, and its "
+    "workload takes those 4 ms a cgroup as an input.",
     sources=(
         "b313aeee2509: kernel memory accounting for all version 1 cgroups",
         "mm/slab_common.c, memcg_deactivate_kmem_caches() and "
@@ -248,14 +263,42 @@ _BASE = Design(
     fqs_late_tick=0,
 )
 
-_GP_PER_CACHE = _BASE.replace(
+_G0 = _G1.replace(
+    name="4.4",
+    kernels=("4.4", "4.5"),
+    title="as 4.6, but only cgroups with a kernel memory limit are accounted",
+    text="Every cache, root or child, is on one list, slab_caches. A work item of "
+    "the system's queue makes a child after an allocation has missed it. When a"
+    " cgroup goes offline the whole list is walked and each of its children is "
+    "told to keep no empty slab, with an interrupt to all CPUs that makes it "
+    "seen. When the cgroup is freed the list is walked again, its children are "
+    "shut down, and if one of them is typesafe a single rcu_barrier() is waited"
+    " for before they are freed. Only a cgroup with a kernel memory limit has "
+    "children, so hardly anybody saw any of this.",
+    sources=("mm/memcontrol.c, memcg_activate_kmem(), 4.4.11",),
+    accounting="opt-in",
+)
+
+_G2 = _G1.replace(
     name="4.7",
     kernels=("4.7", "4.8"),
     title="a grace period per cache, slab_mutex and cgroup_mutex held",
+    text="The regression. To spare large machines the interrupts, each child is "
+    "followed by synchronize_sched(), with slab_mutex, cgroup_mutex and the "
+    "hotplug locks held. A cgroup with 19 caches holds them for a third of a "
+    "second, and meanwhile nobody makes a cache, makes or removes a cgroup, or "
+    "reads slabinfo. Each allocation that misses adds a creation that blocks on"
+    " slab_mutex; the system's queue lets 256 a CPU block, each in a thread of "
+    "its own, and each thread counts in the load average: the two thousand "
+    "kworkers of bugs 172981 and 172991. With one CPU the wait is nothing. SLAB"
+    " got a wait of the same kind in every creation (4.8.15 no longer has it), "
+    "and moving a task into a cgroup waits as well.",
     sources=(
         "81ae6d03952c: synchronize_sched() in place of the IPI broadcast",
+        "801faf0db894: SLAB waits for a grace period where it sets a cache up",
         "mm/slub.c, __kmem_cache_shrink(), 4.8.15",
         "1ed1328792ff: a percpu rwsem whose writer waits for a grace period, at attach",
+        "73f576c04b94: ids of the memory controller's own",
     ),
     deactivation="gp-per-cache",
     create_waits=True,
@@ -264,24 +307,56 @@ _GP_PER_CACHE = _BASE.replace(
     fqs_late_tick=1,
 )
 
-_GP_PER_MEMCG = _GP_PER_CACHE.replace(
+_G2_LATE = _G2.replace(
+    name="4.9",
+    kernels=("4.9", "4.9"),
+    title="as 4.7; joining a cgroup no longer waits",
+    text="The regression still, but moving a task into a cgroup waits for nothing, "
+    "and neither does SLAB when it creates. A 4.9.76 tree has the two repairs "
+    "of 4.10 as well; the design is that of 4.9.0.",
+    sources=(
+        "81ae6d03952c: synchronize_sched() in place of the IPI broadcast",
+        "mm/slub.c, __kmem_cache_shrink(), 4.9.0",
+        "3942a9bd7b58: cgroup_threadgroup_rwsem kept in its slow mode",
+        "1475734855-4837-1-git-send-email-iamjoonsoo.kim@lge.com: SLAB's repair",
+    ),
+    create_waits=False,
+    join_waits=False,
+)
+
+_G3 = _G2_LATE.replace(
     name="4.10",
     kernels=("4.10", "4.10"),
     title="a grace period per cgroup outside slab_mutex; creations one at a time",
+    text="Davydov's two repairs of October 2016. At offline all children are told "
+    "first, under slab_mutex; then one synchronize_sched() is waited for, "
+    "slab_mutex free but cgroup_mutex held; then all are shrunk, in one walk of"
+    " the whole list more. And creations moved to an ordered queue, one at a "
+    "time on the machine: they wait in a queue instead of each in a thread. "
+    "Smythies tested it, and the kworkers were gone. The reviewer's doubt in "
+    "2017 was about just this: a short list of kworkers does not say how long "
+    "creations wait.",
     sources=(
         "89e364db71fb: one synchronize_sched() per cgroup, slab_mutex free",
         "mm/memcontrol.c, memcg_kmem_cache_create queue, 4.10: ordered",
     ),
     deactivation="gp-per-memcg",
     create_queue="ordered",
-    create_waits=False,
-    join_waits=False,
 )
 
-_SERIES = _GP_PER_MEMCG.replace(
+_G4 = _G3.replace(
     name="4.11",
-    kernels=("4.11", "5.2"),
+    kernels=("4.11", "4.11"),
     title="the series: own lists, call_rcu per cache, one asynchronous barrier",
+    text="Heo's third version of January 2017 (20170117235411.9408-1-tj@kernel.org)."
+    " Root caches and the caches of each cgroup got lists of their own, so "
+    "neither offline nor free walks all caches. Deactivation is a callback for "
+    "each cache and a work item after it: nobody waits. Typesafe caches that "
+    "are shut down are put on a list, and one work item for all of the machine "
+    "waits in rcu_barrier() and frees them. Creations and deactivations run one"
+    " at a time on each CPU. Children have no directories in sysfs unless asked"
+    " for, and then those go early, with slab_mutex held: a reader of one that "
+    "wants slab_mutex and the removal wait for each other.",
     sources=(
         "510ded33e075: slab_root_caches",
         "bc2791f857e1: memcg->kmem_caches",
@@ -289,9 +364,7 @@ _SERIES = _GP_PER_MEMCG.replace(
         "657dc2f97220: asynchronous rcu_barrier() over slab_caches_to_rcu_destroy",
         "mm/memcontrol.c, memcg_kmem_cache queue, 4.11: one item a CPU",
     ),
-    patches=series.in_order(
-        [*(patch.name for patch in series.version("v3")), "optional-child-sysfs"]
-    ),
+    patches=_MERGED,
     root_list=True,
     memcg_list=True,
     deactivation="rcu-per-cache",
@@ -302,11 +375,127 @@ _SERIES = _GP_PER_MEMCG.replace(
     sysfs_removal="deactivation",
 )
 
-_OBJECTS = _SERIES.replace(
+_G4B = _G4.replace(
+    name="4.12",
+    kernels=("4.12", "4.12.9"),
+    title="directories go in a work item, which leaks caches without one",
+    text="The removal of a directory moved to a work item, out of slab_mutex. It "
+    "takes a reference to the cache first, and does not drop it if the cache "
+    "has no directory: as children have none by default, every child that was "
+    "ever deactivated stays in memory.",
+    sources=(
+        "3b7b314053d0: asynchronous removal of sysfs files",
+        "mm/slub.c, sysfs_slab_remove_workfn(), 4.12.0",
+    ),
+    sysfs_removal="work-leaks",
+)
+
+_G4B_FIXED = _G4B.replace(
+    name="4.12.10",
+    kernels=("4.12.10", "4.12.99"),
+    title="as 4.12, without the leak",
+    text="The stable series got the repair of the leak: the work item drops its "
+    "reference in any case.",
+    sources=("20170812181134.25027: Davydov finds the leak",),
+    sysfs_removal="work",
+)
+
+_G4C = _G4B_FIXED.replace(
+    name="4.13",
+    kernels=("4.13", "4.17"),
+    title="rcu_barrier() joins the callbacks that wait already",
+    text="No leak, and a cheaper barrier: its marker joins the last callbacks that "
+    "wait on a CPU instead of queueing behind them for a grace period of its "
+    "own.",
+    sources=(
+        "kernel/rcu/tree.c, rcu_barrier_func(), 4.13",
+        "mm/slub.c, sysfs_slab_remove_workfn(), 4.13.4",
+    ),
+    barrier_marker="entrained",
+)
+
+_G4D = _G4C.replace(
+    name="4.18",
+    kernels=("4.18", "4.19"),
+    title="directories go at shutdown again; destruction of a root waits first",
+    text="A cache that was deleted and made again under the same name failed, as the"
+    " directory was still there; so it goes at shutdown, with slab_mutex held, "
+    "and the early removal of the series is undone without a word. Destroying a"
+    " root marks it dying, waits in rcu_barrier() and flushes the queue before "
+    "it takes a lock, so that no callback or work of a child comes too late. It"
+    " does so before it looks at the reference count: to destroy one alias of a"
+    " shared cache marks the cache dying, and from then on no cgroup gets a "
+    "copy of it.",
+    sources=(
+        "d50d82faa0c9: unlinked at shutdown",
+        "92ee383f6daa: destroy against create and deactivate",
+        "mm/slab_common.c, kmem_cache_destroy(), 4.19.0",
+    ),
+    sysfs_removal="shutdown",
+    root_destroy="flush-first",
+)
+
+_G4E = _G4D.replace(
+    name="4.20",
+    kernels=("4.20", "5.2"),
+    title="as 4.18; RCU has one flavour",
+    text="call_rcu_sched() became call_rcu(). On the kernels that are modelled, "
+    "those without preemption, both were the same before: no knob differs.",
+    sources=(
+        "include/linux/rcupdate.h, 4.20.0: the sched flavour is a name",
+        "mm/slab_common.c, kmem_cache_destroy(), 5.2.1: rcu_barrier()",
+    ),
+)
+
+_G5 = _G4E.replace(
+    name="5.3",
+    kernels=("5.3", "5.4"),
+    title="caches move to the parent cgroup and count their own references",
+    text="Gushchin's life cycle. A child counts its own references, one for each "
+    "page and each allocation under way; at offline it moves to the parent "
+    "cgroup's list, so its pages no longer keep the dead cgroup. When its "
+    "callback has come and it is shrunk, the count is killed, which takes a "
+    "grace period more, and at zero a work item shuts the cache down. Freeing a"
+    " cgroup frees no cache.",
+    sources=(
+        "f0a3a24b532d: a life cycle of its own for child caches",
+        "mm/slab_common.c, kmemcg_cache_shutdown(), 5.4.0",
+    ),
+    reparenting=True,
+)
+
+_G5B = _G5.replace(
+    name="5.5",
+    kernels=("5.5", "5.7"),
+    title="as 5.3; destruction of a root waits twice",
+    text="Killing the count of a child takes a grace period more than the first "
+    "barrier waits for. If children are left after it, there is another.",
+    sources=("mm/slab_common.c, kmem_cache_destroy(), 5.8.1: the second barrier",),
+    root_destroy="flush-twice",
+)
+
+_G5C = _G5B.replace(
+    name="5.8",
+    kernels=("5.8", "5.8"),
+    title="as 5.5; only a root whose last alias goes is marked dying",
+    text="The reference count is looked at first. A root that goes is marked dying, "
+    "all locks are dropped for barrier and flush, and it is no longer found as "
+    "an alias.",
+    sources=("d38a2b7a9c93: dying only at refcount zero",),
+    root_destroy="flush-at-zero",
+)
+
+_G6 = _G5C.replace(
     name="5.9",
-    kernels=("5.9", "6.11"),
+    kernels=("5.9", "5.19"),
     title="accounting per object: cgroups have no caches of their own",
-    sources=("mm/slab.h and mm/memcontrol.c, 5.9.1: obj_cgroup vectors",),
+    text="Each object of a root cache says which cgroup pays for it. Removing a "
+    "cgroup touches no cache and waits for none: its obj_cgroup is handed to "
+    "the parent. Typesafe root caches are still freed by the work item of 4.11.",
+    sources=(
+        "mm/slab.h and mm/memcontrol.c, 5.9.1: obj_cgroup vectors",
+        "c7094406fcb7: slab_root_caches is gone",
+    ),
     patches=(),
     accounting="objects",
     child_caches=False,
@@ -314,10 +503,68 @@ _OBJECTS = _SERIES.replace(
     memcg_list=False,
     deactivation="none",
     deactivate_queue="none",
+    reparenting=False,
+    root_destroy="at-once",
     create_queue="none",
-    sysfs_removal="shutdown",
     memcg_name="none",
-    barrier_marker="entrained",
+)
+
+_G6B = _G6.replace(
+    name="6.0",
+    kernels=("6.0", "6.11"),
+    title="as 5.9; directories go outside slab_mutex",
+    text="The kobject of a root that is destroyed is deleted after slab_mutex and "
+    "the hotplug locks are dropped, which ends the deadlock with readers of its"
+    " directory.",
+    sources=("0495e337b703: kobjects deleted outside slab_mutex",),
+    sysfs_removal="unlocked",
+)
+
+_G7 = _G6B.replace(
+    name="6.12",
+    kernels=("6.12", "6.12"),
+    title="destroying a typesafe root waits in rcu_barrier() again",
+    text="Without copies for cgroups, destruction need not be fast. Whoever destroys"
+    " a root waits for kvfree_rcu() and, if it is typesafe, in rcu_barrier(); "
+    "it leaves every list and sysfs before that, even if objects are left in "
+    "it. The list and the work item of 4.11 are gone.",
+    sources=(
+        "2eb14c1c2717: rcu_barrier() in kmem_cache_destroy()",
+        "4ec10268ed98: unlinked at once",
+        "6c6c47b063b5: kvfree_rcu_barrier()",
+        "mm/slab_common.c, kmem_cache_destroy(), 6.12.0",
+    ),
+    typesafe_free="barrier-per-cache",
+    root_destroy="unlink-first",
+)
+
+_V1 = _G3.with_(*(patch.name for patch in series.version("v1"))).replace(
+    name="series-v1",
+    kernels=(),
+    title="the series as first posted, on 4.10",
+    text="Never merged. A typesafe cache is freed by call_rcu(), which may come "
+    "before the callbacks that free its pages on another CPU. slab_caches holds"
+    " only the roots, so CPU and memory hotplug miss the children. The children"
+    " of a root whose destruction fails can no longer be used.",
+    sources=(
+        "20170114055449.11044-1-tj@kernel.org: the series",
+        "20170114131939.GA2668@esperanza: Davydov on call_rcu()",
+        "20170114133918.GE2668@esperanza: Davydov on hotplug",
+        "20170114132722.GB2668@esperanza: Davydov on busy children",
+    ),
+)
+
+_V2 = _G3.with_(*(patch.name for patch in series.version("v2"))).replace(
+    name="series-v2",
+    kernels=(),
+    title="the series as posted again the same day, on 4.10",
+    text="Never merged. The list of roots is beside slab_caches, and busy children "
+    "are left alone, but a typesafe cache is still freed by call_rcu(). Three "
+    "days later Heo agreed that this is wrong.",
+    sources=(
+        "20170114184834.8658-1-tj@kernel.org: the series",
+        "20170117170215.GC28948: Heo agrees",
+    ),
 )
 
 
@@ -409,31 +656,20 @@ def _is_a_vendors(name: str) -> bool:
     return re.fullmatch(r"v?[\d.]+-(?!rc\d).*", name) is not None
 
 
+# A generation joins once both engines do all that its knobs say.
 designs = Designs(
     (
-        _BASE.replace(
-            name="4.4",
-            kernels=("4.4", "4.5"),
-            title="as 4.6, but only cgroups with a kernel memory limit are accounted",
-            sources=("mm/memcontrol.c, memcg_activate_kmem(), 4.4.11",),
-            accounting="opt-in",
+        _G0,
+        _G1,
+        _G2,
+        _G2_LATE,
+        _G3,
+        _G4.replace(kernels=("4.11", "5.2")),
+        _G6.replace(
+            kernels=("5.9", "6.11"),
+            sysfs_removal="shutdown",
+            barrier_marker="entrained",
         ),
-        _BASE,
-        _GP_PER_CACHE,
-        _GP_PER_CACHE.replace(
-            name="4.9",
-            kernels=("4.9", "4.9"),
-            title="as 4.7; joining a cgroup no longer waits",
-            sources=(
-                *_GP_PER_CACHE.sources[:2],
-                "3942a9bd7b58: cgroup_threadgroup_rwsem kept in its slow mode",
-            ),
-            create_waits=False,
-            join_waits=False,
-        ),
-        _GP_PER_MEMCG,
-        _SERIES,
-        _OBJECTS,
     )
 )
 

@@ -24,7 +24,7 @@ FLOORS = (
         *("paths", "engine"),
         *("_core", "reference"),
     ),
-    ("machine", "series", "designs", "kernel"),
+    ("machine", "mechanisms", "series", "designs", "kernel"),
     (
         *(
             "overrides",

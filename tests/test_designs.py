@@ -5,11 +5,16 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+import typing
 
 import pytest
 
 from slabcore.designs import Design, Designs, designs, find
 from slabcore.errors import InputError
+from slabcore.mechanisms import KNOBS
+
+# A commit, a posting, or a file of the kernel and the version it was read in.
+SOURCE = r"[0-9a-f]{12}: |\d{10,14}[-.][\w.@-]+(: |$)|[a-z/_.]+\.[ch]\b.*\d"
 
 RANGES = {
     "4.4": ["4.4", "4.5", "v4.4", "4.4.11", "4.4.0-116-generic"],
@@ -138,9 +143,32 @@ def test_a_design_says_what_it_is_and_where_that_is_from(name):
     design = designs[name]
     assert design.title
     assert design.sources
-    # A commit, or a file of the kernel and the version it was read in.
     for source in design.sources:
-        assert re.match(r"[0-9a-f]{12}: |[a-z/_.]+\.[ch]\b", source), source
+        assert re.match(SOURCE, source), source
+
+
+@pytest.mark.parametrize("name", designs)
+def test_a_design_tells_its_own_story(name):
+    texts = [design.text for design in designs.values()]
+    assert texts.count(designs[name].text) == 1
+    assert designs[name].text.endswith(".")
+
+
+@pytest.mark.parametrize("knob", KNOBS)
+def test_every_value_of_a_knob_is_explained_with_its_source(knob):
+    hint = typing.get_type_hints(Design)[knob]
+    values = typing.get_args(hint) or {bool: (False, True), int: (0, 1)}[hint]
+    assert set(KNOBS[knob]) == set(values)
+    for mechanism in KNOBS[knob].values():
+        assert mechanism.text
+        assert re.match(SOURCE, mechanism.source), mechanism.source
+    assert list(KNOBS) == list(designs["4.10"].knobs)
+
+
+def test_a_design_explains_its_mechanisms():
+    mechanisms = designs["4.10"].mechanisms
+    assert mechanisms["deactivation"].source.startswith("89e364db71fb")
+    assert list(mechanisms) == list(designs["4.10"].knobs)
 
 
 def knobs(name: str, *names: str) -> tuple[object, ...]:
