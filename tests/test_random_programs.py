@@ -1,0 +1,290 @@
+"""Random programs on every design: nothing breaks, and nothing unknown is found.
+
+A world is made of one number, so that a failure is repeated by it. The core alone runs
+thousands of them; a few run on the reference too, to the same end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from slabcore import World, reference
+from slabcore.designs import Design, designs
+from slabcore.errors import BusyError, LifecycleError, SlabcoreError, StaleHandleError
+from slabcore.machine import Costs, Machine
+
+MS = 1_000_000
+
+MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, CALLBACKS, EXIT, WAIT, AT, DROP = (
+    range(1, 14)
+)
+REFUSALS = (BusyError, LifecycleError, StaleHandleError)
+
+
+class Ramble:
+    """A world and who wanders in it: calls and programs in random order."""
+
+    def __init__(self, design: Design, seed: int, engine: Any = World) -> None:
+        self.design = design
+        self.chance = chance = random.Random(seed)
+        machine = Machine(
+            cpus=chance.choice([1, 2, 2, 3, 4]),
+            hz=chance.choice([100, 250, 250, 1000]),
+            kmem=chance.choice(["on", "on", "on", "default"]),
+            costs=chance.choice([Costs(), Costs.preset("rk")]),
+        )
+        self.world = engine(design, machine, machine.costs)
+        self.roots = [
+            self.world.boot_cache(
+                chance.choice([64, 192, 700, 2049, 5000]),
+                chance.random() < 0.8,  # accounted
+                chance.random() < 0.4,  # typesafe
+                chance.random() < 0.7,  # reclaimable
+            )
+            for _ in range(chance.randint(2, 8))
+        ]
+        self.handles: list[int] = []
+        self.removed: list[int] = []
+        self.held: dict[tuple[int, int], int] = {}  # objects, of root and cgroup
+        self.nested = chance.random() < 0.3
+        self.programs = [self.life() for _ in range(2)]
+
+    def life(self) -> int:
+        """Write a program: a cgroup is made, used by a child or two, and removed."""
+        chance, world = self.chance, self.world
+        width = chance.randint(1, 6)
+        child = [
+            (JOIN, 0, 0, 0, 0),
+            (ALLOC, 0, width, chance.randint(1, 12), chance.choice([0, 1000, MS])),
+            (SLEEP, chance.choice([0, 3, 40]) * MS, 0, 0, 0),
+            (chance.choice([PIN, ALLOC]), 0, width, chance.choice([2, 60]), 0),
+            (CALLBACKS, chance.choice([0, 0, 5, 200]), 0, 0, 0),
+            (EXIT, chance.choice([0, 5, 80]), 0, 0, 0),
+        ]
+        forks = [
+            (FORK, world.program(child), chance.choice([0, 3]), 0, 0)
+            for _ in range(chance.choice([1, 1, 2]))
+        ]
+        parent = [(MKDIR, 0, 0, 0, 0), *forks, (WAIT, 0, 0, 0, 0), (RMDIR, 0, 0, 0, 0)]
+        if chance.random() < 0.3:
+            parent += [(SLEEP, chance.randint(0, 50) * MS, 0, 0, 0), (DROP, 0, 0, 0, 0)]
+        return int(world.program(parent))
+
+    # --- steps ---
+
+    def step(self) -> None:
+        """Make one call; what a state of the world does not allow is refused."""
+        steps = [
+            *([self.mkdir] * 3),
+            *([self.alloc] * 6),
+            *([self.free] * 3),
+            *([self.pin] * 2),
+            *([self.rmdir] * 2),
+            *([self.advance] * 4),
+            *([self.spawn] * 2),
+            self.drop_caches,
+            self.create_cache,
+            self.world.drain,
+        ]
+        with contextlib.suppress(*REFUSALS):
+            self.chance.choice(steps)()
+
+    def cgroup(self) -> int:
+        return self.chance.choice([0, *self.handles, *self.handles])
+
+    def mkdir(self) -> None:
+        parent = self.cgroup() if self.nested else 0
+        self.handles.append(self.world.mkdir(parent))
+
+    def rmdir(self) -> None:
+        handle = self.chance.choice(self.handles or [0])
+        self.world.rmdir(handle)
+        self.handles.remove(handle)
+        self.removed.append(handle)
+
+    def alloc(self) -> None:
+        root, handle = self.chance.choice(self.roots), self.cgroup()
+        count = self.chance.choice([1, 1, 3, 40, 150])
+        self.world.alloc(root, handle, count)
+        self.held[root, handle] = self.held.get((root, handle), 0) + count
+
+    def free(self) -> None:
+        if self.held:
+            root, handle = self.chance.choice(list(self.held))
+            self.give(root, handle, self.chance.randint(1, self.held[root, handle]))
+
+    def give(self, root: int, handle: int, count: int) -> None:
+        """Free objects of a cgroup, also of one that is gone."""
+        try:
+            self.world.free(root, handle, count)
+        except StaleHandleError:
+            # Nothing of its own pinned it: the objects were the root cache's.
+            self.world.free(root, 0, count)
+        self.held[root, handle] -= count
+        if not self.held[root, handle]:
+            del self.held[root, handle]
+
+    def pin(self) -> None:
+        count = self.chance.choice([1, 30])
+        self.world.pin(self.chance.choice(self.roots), self.cgroup(), count)
+
+    def drop_caches(self) -> None:
+        self.world.drop_caches()
+
+    def advance(self) -> None:
+        ns = self.chance.choice([0, 1, 4, 20, 300]) * MS + self.chance.randint(0, 9)
+        self.world.advance_to(self.world.now_ns + ns)
+
+    def spawn(self) -> None:
+        number = self.chance.choice(self.programs)
+        later = self.world.now_ns + self.chance.randint(0, 30) * MS
+        self.world.spawn(number, self.chance.randint(1, 3), later, 0)
+
+    def create_cache(self) -> None:
+        if len(self.roots) < 10:
+            self.roots.append(self.world.create_cache(256, True, False, True))
+
+    # --- ends ---
+
+    def wander(self, steps: int) -> None:
+        for _ in range(steps):
+            self.step()
+            if self.chance.random() < 0.2:
+                self.world.validate()
+        self.world.run()
+        self.world.validate()
+        self.world.drain()
+        self.world.validate()
+
+    def remove_all(self) -> None:
+        while self.handles:
+            for handle in list(self.handles):
+                try:
+                    self.world.rmdir(handle)
+                except BusyError:  # a parent goes after its children
+                    continue
+                self.handles.remove(handle)
+        self.world.drain()
+        self.world.validate()
+
+    def free_all(self) -> None:
+        for (root, handle), count in list(self.held.items()):
+            self.give(root, handle, count)
+        self.world.drop_caches()
+        self.world.drain()
+        self.world.validate()
+
+
+class Pair:
+    """The core and the reference as one world: what one does the other does."""
+
+    def __init__(self, *boot: Any) -> None:
+        self.worlds = World(*boot), reference.World(*boot)
+        self.handles = {0: 0}  # the core's: the reference's
+
+    def __getattr__(self, name: str) -> Any:
+        core, twin = (getattr(world, name) for world in self.worlds)
+        if not callable(core):
+            assert core == twin, name
+            return core
+        takes_handle = {"mkdir": 0, "rmdir": 0, "alloc": 1, "pin": 1, "free": 1}
+
+        def call(*args: Any) -> Any:
+            others = list(args)
+            if name in takes_handle:
+                others[takes_handle[name]] = self.handles[args[takes_handle[name]]]
+            one, other = outcome(core, args), outcome(twin, others)
+            if name == "mkdir" and isinstance(one, int) and isinstance(other, int):
+                self.handles[one] = other
+            else:
+                assert plain(one) == plain(other), name
+            if name == "validate":
+                for look in ("state", "counters", "timeline"):
+                    getattr(self, look)()
+            if isinstance(one, SlabcoreError):
+                raise one
+            return one
+
+        return call
+
+
+def outcome(call: Any, args: Any) -> Any:
+    try:
+        return call(*args)
+    except SlabcoreError as error:
+        return error
+
+
+def plain(answer: Any) -> Any:
+    if isinstance(answer, SlabcoreError):
+        return type(answer), str(answer)
+    if isinstance(answer, dict) and "creation_delays_ns" in answer:
+        delays = list(map(int, answer["creation_delays_ns"]))
+        return {**answer, "creation_delays_ns": delays}
+    return answer
+
+
+def left_pinned(world: Any) -> tuple[set[int], set[int]]:
+    """Return the dead cgroups, and those of them whose caches have slabs."""
+    state = world.state()
+    dead = {serial for serial, memcg in state["memcgs"].items() if memcg[3]}
+    slabs = {serial: cache[1] for serial, cache in state["caches"].items()}
+    pinned = {
+        memcg
+        for memcg in dead
+        if any(slabs[cache] for cache in state["kmem_caches"][memcg])
+    }
+    return dead, pinned
+
+
+def check_findings(world: Any, design: Design) -> None:
+    found = {finding["id"] for finding in world.counters()["findings"]}
+    assert found <= set(design.findings)
+
+
+def ramble(design: Design, seed: int, engine: Any = World) -> None:
+    """Wander, remove every cgroup, free every object; look at what is left."""
+    walk = Ramble(design, seed, engine)
+    world = walk.world
+    walk.wander(walk.chance.choice([5, 20, 60]))
+    check_findings(world, design)
+    walk.remove_all()
+    dead, pinned = left_pinned(world)
+    if walk.nested:
+        assert bool(dead) == bool(pinned)  # a pinned cgroup pins those above it
+    else:
+        assert dead == pinned
+    if design.reparenting or not design.child_caches:
+        assert not dead
+    walk.free_all()
+    counters = world.counters()
+    check_findings(world, design)
+    everything_reclaimable = not counters["cgroups"]["live"]
+    if everything_reclaimable and "cache-leaked" not in design.findings:
+        assert counters["caches"]["live"] == len(walk.roots)
+        assert counters["caches"]["dying"] == 0
+    dead, pinned = left_pinned(world)
+    assert bool(dead) == bool(pinned)
+
+
+@pytest.mark.parametrize("name", designs)
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32))
+def test_a_random_world_keeps_every_invariant(name: str, seed: int) -> None:
+    ramble(designs[name], seed)
+
+
+@pytest.mark.parametrize("name", designs)
+@settings(
+    max_examples=1 + settings.default.max_examples // 10,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(seed=st.integers(0, 2**32))
+def test_a_random_world_has_one_history(name: str, seed: int) -> None:
+    ramble(designs[name], seed, Pair)
