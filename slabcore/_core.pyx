@@ -341,6 +341,7 @@ cdef class World:
         PyMem_RawFree(w.s.chunks)
         PyMem_RawFree(w.r.data)
         PyMem_RawFree(w.s.cpus)
+        PyMem_RawFree(w.stock)
         PyMem_RawFree(w.s.pools)
         PyMem_RawFree(w.cost.hops)
         clock_free(&w.s.timers)
@@ -408,6 +409,7 @@ cdef class World:
         w.k.literal = walk == "literal"
         w.k.kernfs_per_cache = machine.kernfs_per_cache
         w.k.kernfs_per_cgroup = machine.kernfs_per_cgroup
+        w.k.charge_caches = machine.charge_caches
 
     def _make_root_memcg(self):
         cdef uint32_t index
@@ -426,9 +428,11 @@ cdef class World:
         w.s.cpus = <cpu *>zeroed(count * sizeof(cpu))
         w.r.data = <rcu_data *>zeroed(count * sizeof(rcu_data))
         w.s.pools = <worker_pool *>zeroed((count + 1) * sizeof(worker_pool))
+        w.stock = <uint32_t *>zeroed(count * sizeof(uint32_t))
         w.s.ncpus = count
         for i in range(count):
             w.s.cpus[i].ends = FOREVER
+            w.stock[i] = NIL
             w.r.data[i].blimit = BLIMIT
             task_new(w, i, True, &t)
             t.is_softirq = 1

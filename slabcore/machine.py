@@ -191,6 +191,9 @@ class Machine:
     """kernfs nodes of one cache's directory; the kernel's options decide."""
     kernfs_per_cgroup: int = 27
     page_size: int = 4096
+    charge_caches: bool = False
+    """Each CPU keeps a reference to the cgroup that charged a page there last, until
+    another one does (memcg_stock, as up to 4.19: later kernels drop it at offline)."""
     costs: Costs = dataclasses.field(default_factory=Costs)
 
     def __post_init__(self) -> None:
@@ -202,6 +205,9 @@ class Machine:
         _check_int(self.page_size, "machine.page_size", 4096, 65_536)
         if self.page_size & (self.page_size - 1):
             raise InputError("machine.page_size", f"{self.page_size}", "a power of two")
+        if not isinstance(self.charge_caches, bool):
+            where = "machine.charge_caches"
+            raise InputError(where, f"{self.charge_caches!r}", "true or false")
         _check_choice(self.allocator, "machine.allocator", ("slub",))
         _check_choice(self.kmem, "machine.kmem", ("default", "on", "off"))
         if not isinstance(self.costs, Costs):

@@ -53,6 +53,7 @@ from slabcore.world cimport (
     css_put,
     program,
     put_objects,
+    refill_stock,
     run,
     run_user,
     spend,
@@ -82,6 +83,8 @@ cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:
                 f.d = root_slot(&w.c, f.a, m.kmemcg_id)
         elif f.pc == 2:
             slabs = take_objects(w, f.d, 1)
+            if slabs and links_at(&w.c, f.d).memcg_index != NIL:
+                refill_stock(w, t.cpu, links_at(&w.c, f.d).memcg_index)
             f.pc = 3
             return run(t, spend(w, T_OBJECTS, w.cost.page_alloc * slabs))
         elif f.pc == 3:

@@ -170,6 +170,7 @@ class Cpu:
         self.known_gp = self.known_completed = 0
         self.qs = self.qs_pending = False
         self.was_idle = False
+        self.stock: Memcg | None = None  # the cgroup that charged here last
         self.softirq: Task
         self.softirq_active = False
 
@@ -1261,6 +1262,14 @@ class World:
             self.slab_bytes_peak = max(self.slab_bytes_peak, self.slab_bytes)
         return added
 
+    def _refill_stock(self, cpu: Cpu, memcg: Memcg) -> None:
+        """Keep what was charged too much for the next page: refill_stock()."""
+        if self.machine.charge_caches and cpu.stock is not memcg:
+            before, cpu.stock = cpu.stock, memcg
+            memcg.refs += 1
+            if before is not None:
+                self._css_put(cpu, before, 1)
+
     def _put_objects(self, cpu: Cpu, cache: Cache, count: int) -> int:
         """Free to *cache*; return the slabs discarded."""
         cache.inuse -= count
@@ -1748,6 +1757,8 @@ class World:
                 else:
                     yield from self._miss(task, root, memcg)
             added = self._take_objects(task.cpu, cache, 1)
+            if added and cache.memcg is not None:
+                self._refill_stock(task.cpu, cache.memcg)
             yield Run(self._spend("objects", self.costs.page_alloc * added))
             if keep == 0:
                 discarded = self._put_objects(task.cpu, cache, 1)

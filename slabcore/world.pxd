@@ -234,6 +234,7 @@ cdef struct knobs:
     uint8_t roots_only      # children are not on slab_caches
     uint32_t kernfs_per_cache
     uint32_t kernfs_per_cgroup
+    uint8_t charge_caches
 
 
 cdef struct hop_point:
@@ -341,6 +342,7 @@ cdef struct world:
     uint8_t rss_callback
     int64_t rss_count
     uint32_t destroy_work
+    uint32_t *stock         # of each CPU: the cgroup that charged there last, or NIL
     task *main
     uint8_t main_done
     uint32_t main_result
@@ -632,6 +634,20 @@ cdef inline int css_put(
             raise RuntimeError("a css has fewer than no references")
     if not m.refs:
         queue_new_work(w, cpu, CGROUP_DESTROY, W_RELEASE, memcg, NIL)
+    return 0
+
+
+cdef inline int refill_stock(
+    world *w, int32_t cpu, uint32_t memcg
+) except -1 nogil:
+    """Keep what was charged too much for the next page."""
+    cdef uint32_t before = w.stock[cpu]
+    if not w.k.charge_caches or before == memcg:
+        return 0
+    w.stock[cpu] = memcg
+    memcg_at(&w.m, memcg).refs += 1
+    if before != NIL:
+        css_put(w, cpu, before, 1)
     return 0
 
 

@@ -117,6 +117,7 @@ machines = st.builds(
     kernfs_per_cache=st.sampled_from([0, 1, 32]),
     kernfs_per_cgroup=st.sampled_from([0, 27]),
     page_size=st.sampled_from([4096, 65_536]),
+    charge_caches=st.booleans(),
     costs=costs,
 )
 

@@ -28,6 +28,10 @@ def test_a_machine_is_eight_cpus_at_250_hz():
         ({"page_size": 5000}, "machine.page_size: 5000; expected a power of two"),
         ({"allocator": "slab"}, "machine.allocator: 'slab'; expected slub"),
         ({"kmem": "no"}, "machine.kmem: 'no'; expected default or on or off"),
+        (
+            {"charge_caches": 1},
+            "machine.charge_caches: 1; expected true or false",
+        ),
         ({"costs": None}, "machine.costs: None; expected a Costs"),
     ],
 )
