@@ -530,6 +530,7 @@ def rows(comparison: Comparison, *, times: bool = False) -> list[Row]:
     count("caches, most at a time", "caches", "peak", telling=True)
     count("dying cgroups, most", "cgroups", "peak_dying", telling=True)
     count("kernfs nodes, most", "kernfs_nodes_peak", telling=True)
+    quote("kernfs_nodes_peak")
     count("kworkers, most", "kworkers_peak", telling=True)
     quote("kworkers_peak")
     row("load average, most", lambda t: number(t["load1_peak"]), telling=True)

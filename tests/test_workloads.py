@@ -289,6 +289,45 @@ def test_reclaim_drains_slowly_where_offlines_hold_slab_mutex():
     assert waits[2] < 1
 
 
+# --- a day of health checks ---
+
+
+@pytest.fixture(scope="module")
+def day():
+    return compare("health-check", ["4.9", "4.10", "4.11"])
+
+
+CHECKS, A_CHECK, OF_CGROUP = 3456, 5, 55
+
+
+@pytest.mark.parametrize("design", ["4.9", "4.10"])
+def test_a_day_of_health_checks_leaves_tens_of_millions_of_kernfs_nodes(day, design):
+    result = day[design].to_dict()
+    cgroups = CHECKS * A_CHECK
+    assert result["virtual_s"] == pytest.approx(86_400, rel=0.001)
+    assert result["caches"]["left"] == cgroups * OF_CGROUP == 950_400
+    assert result["cgroups"]["left"] == cgroups
+    # Directories of caches stay; those of at most five cgroups are there at a time.
+    nodes = 31 * (99 + cgroups * OF_CGROUP)
+    assert 0 <= result["kernfs_nodes_peak"] - nodes <= 27 * A_CHECK
+    assert 20e6 < result["kernfs_nodes_peak"] < 60e6
+    assert result["drained_s"] is None
+
+
+def test_a_day_of_health_checks_leaves_as_many_caches_but_no_nodes_with_the_series(day):
+    result = day["4.11"].to_dict()
+    assert result["caches"]["left"] == 950_400
+    assert result["kernfs_nodes_peak"] == 31 * 99 + 27 * A_CHECK
+
+
+def test_grace_periods_take_a_sixth_of_that_day_under_cgroup_mutex(day):
+    result = day["4.9"].to_dict()
+    assert result["grace_periods"]["under_cgroup_mutex"] == 950_400
+    assert result["time_s"]["grace_periods"] == pytest.approx(950_400 * 0.016, rel=0.01)
+    held = result["locks"]["cgroup_mutex"]["held_s"] / result["virtual_s"]
+    assert 1 / 6 < held < 1 / 4
+
+
 # --- errors ---
 
 ALLOC = "program.loop.steps[1].child[1]"

@@ -202,7 +202,13 @@ class Reported(_Table, frozen=True, kw_only=True):
     """Quote a figure that somebody measured on a real kernel."""
 
     design: str
-    figure: Literal["virtual_s", "iteration_ms", "kworkers_peak", "load1_peak"]
+    figure: Literal[
+        "virtual_s",
+        "iteration_ms",
+        "kworkers_peak",
+        "load1_peak",
+        "kernfs_nodes_peak",
+    ]
     low: float
     high: float
     source: str
