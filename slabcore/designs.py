@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from slabcore import series
 from slabcore.errors import InputError
 from slabcore.mechanisms import Mechanism, mechanism
 
-__all__ = ["Design", "Designs", "designs", "find"]
+__all__ = ["Design", "Designs", "Step", "designs", "find", "is_a_vendors", "steps"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -651,7 +652,7 @@ def _spans(design: Design, version: tuple[int, int, int]) -> bool:
     return first <= version and version[: len(last)] <= last
 
 
-def _is_a_vendors(name: str) -> bool:
+def is_a_vendors(name: str) -> bool:
     """Tell whether a version names a vendor's build: 3.10.0-1160.el7, no -rc."""
     return re.fullmatch(r"v?[\d.]+-(?!rc\d).*", name) is not None
 
@@ -698,7 +699,58 @@ def find(name: str) -> Design:
         older = [d for d, age in ages.items() if age is not None and age < version]
         newer = [d for d, age in ages.items() if age is not None and age > version]
         near = older[-1:] + newer[:1]
-        if _is_a_vendors(name):
+        if is_a_vendors(name):
             note += "; a vendor's kernel carries backports"
     expected = f"{' or '.join(near)} ({note})"
     raise InputError("design", f"{name!r} is not known", expected)
+
+
+# --- what led from one to another -----------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """Hold what one kernel, or one set of patches, changed of the one before."""
+
+    before: Design
+    after: Design
+
+    @property
+    def changes(self) -> dict[str, tuple[Any, Any]]:
+        """Return the knobs that differ, each from what to what."""
+        old, new = self.before.knobs, self.after.knobs
+        return {knob: (old[knob], new[knob]) for knob in old if old[knob] != new[knob]}
+
+    @property
+    def patches(self) -> tuple[str, ...]:
+        """Return the patches of the series that came, in their order."""
+        return tuple(p for p in self.after.patches if p not in self.before.patches)
+
+    @property
+    def undone(self) -> tuple[str, ...]:
+        """Return the patches of the series that went."""
+        return tuple(p for p in self.before.patches if p not in self.after.patches)
+
+    def by(self, knob: str) -> tuple[str, ...]:
+        """Return the patches that turned a knob, or that no longer do."""
+        moved = (*self.patches, *self.undone)
+        return tuple(name for name in moved if knob in series.patch(name).changes)
+
+
+def steps(old: Design, new: Design) -> tuple[Step, ...]:
+    """Return what led from one design to another, kernel by kernel, patches last."""
+    line = [design for design in designs.values() if design.kernels]
+    first, last = (line.index(_released(design)) for design in (old, new))
+    if first == last:
+        chain = [old, new]
+    else:
+        way = line[first : last + 1] if first < last else line[last : first + 1][::-1]
+        chain = [old, *(d for d in way if d not in (old, new)), new]
+    pairs = itertools.pairwise(chain)
+    return tuple(Step(before, after) for before, after in pairs if before != after)
+
+
+def _released(design: Design) -> Design:
+    """Return the released kernel that a design is, or that its patches apply to."""
+    base = designs[_split(design.name)[0]]
+    return base if base.kernels else designs["4.10"]

@@ -139,19 +139,19 @@ KNOBS: Mapping[str, Mapping[Any, Mechanism]] = MappingProxyType(
                 "mm/slab_common.c, kmem_cache_destroy(), 4.10",
             ),
             "flush-first": Mechanism(
-                "it is marked dying, then callbacks and works are waited for",
+                "a root is marked dying and its callbacks and works waited for",
                 "92ee383f6daa: destroy against create and deactivate",
             ),
             "flush-twice": Mechanism(
-                "and once more for the references of its children",
+                "as before 5.5, and again for the references of its children",
                 "mm/slab_common.c, kmem_cache_destroy(), 5.8.1: the second barrier",
             ),
             "flush-at-zero": Mechanism(
-                "all that, but only when its last alias goes",
+                "the same, but only when the last alias of a root goes",
                 "d38a2b7a9c93: dying only at refcount zero",
             ),
             "unlink-first": Mechanism(
-                "it leaves every list and sysfs, then callbacks are waited for",
+                "a root leaves every list and sysfs before callbacks are waited for",
                 "4ec10268ed98: unlinked at once, before the barrier",
             ),
         },
@@ -161,7 +161,7 @@ KNOBS: Mapping[str, Mapping[Any, Mechanism]] = MappingProxyType(
                 "mm/slab_common.c, shutdown_memcg_caches(), 4.10",
             ),
             "single-pass": Mechanism(
-                "they lose their place in the root's array",
+                "children that hold objects lose their place in the root's array",
                 "20170114055449.11044-4-tj@kernel.org: v1, patch 3",
             ),
         },
@@ -195,43 +195,43 @@ KNOBS: Mapping[str, Mapping[Any, Mechanism]] = MappingProxyType(
                 "mm/slub.c, sysfs_slab_add(), 4.10",
             ),
             False: Mechanism(
-                "it has none unless slub_memcg_sysfs=1",
+                "a child cache has no directory unless slub_memcg_sysfs=1",
                 "20170204145203.GB26958@mtj.duckdns.org",
             ),
         },
         "sysfs_removal": {
             "release": Mechanism(
-                "a directory goes when its cache is freed",
+                "a directory goes when its cache is freed, with no mutex held",
                 "mm/slub.c, sysfs_slab_remove(), 4.10",
             ),
             "deactivation": Mechanism(
-                "once its cache is deactivated and empty, slab_mutex held",
+                "once a cache is deactivated and empty, with slab_mutex held",
                 "mm/slub.c, kmemcg_cache_deact_after_rcu(), 4.11.0",
             ),
             "work-leaks": Mechanism(
-                "then too, in a work item that keeps the cache if there is none",
+                "in a work item that keeps a cache without a directory for ever",
                 "3b7b314053d0: asynchronous removal",
             ),
             "work": Mechanism(
-                "in a work item that always lets go of the cache",
+                "in a work item, once a cache is deactivated and empty",
                 "20170812181134.25027: the leak at offline",
             ),
             "shutdown": Mechanism(
-                "when its cache is shut down, slab_mutex held",
+                "when a cache is shut down, with slab_mutex held",
                 "d50d82faa0c9: unlinked at shutdown",
             ),
             "unlocked": Mechanism(
-                "when its cache is shut down, after slab_mutex",
+                "when a cache is shut down, after slab_mutex",
                 "0495e337b703: outside slab_mutex",
             ),
         },
         "memcg_name": {
             "id": Mechanism(
-                "a child is named after its root, the css id and the cgroup",
+                "a child is named by the css id",
                 "mm/slab_common.c, memcg_create_kmem_cache(), 4.6.2",
             ),
             "serial": Mechanism(
-                "with the css serial number, which never comes again",
+                "by the css serial number, which never comes again",
                 "mm/slab_common.c, memcg_create_kmem_cache(), 4.7.4",
             ),
             "none": Mechanism("there are no children", _OBJECTS),
@@ -242,7 +242,7 @@ KNOBS: Mapping[str, Mapping[Any, Mechanism]] = MappingProxyType(
                 "mm/memcontrol.c, 4.6.2",
             ),
             "own": Mechanism(
-                "they are held until a cgroup goes offline",
+                "the 65,535 ids are held until a cgroup goes offline",
                 "73f576c04b94: an id of the memory controller's own",
             ),
         },
@@ -252,7 +252,7 @@ KNOBS: Mapping[str, Mapping[Any, Mechanism]] = MappingProxyType(
                 "kernel/rcu/tree.c, rcu_barrier_func(), 4.12",
             ),
             "entrained": Mechanism(
-                "it joins the callbacks that wait already",
+                "rcu_barrier() joins the callbacks that wait already",
                 "kernel/rcu/tree.c, rcu_barrier_func(), 4.13",
             ),
         },
@@ -262,7 +262,8 @@ KNOBS: Mapping[str, Mapping[Any, Mechanism]] = MappingProxyType(
                 "1ed1328792ff: a percpu rwsem at attach",
             ),
             False: Mechanism(
-                "it waits for none", "3942a9bd7b58: the rwsem kept in its slow mode"
+                "moving a task into a cgroup waits for nothing",
+                "3942a9bd7b58: the rwsem kept in its slow mode",
             ),
         },
         "fqs_late_tick": {
@@ -270,7 +271,10 @@ KNOBS: Mapping[str, Mapping[Any, Mechanism]] = MappingProxyType(
                 "RCU's scan comes at the tick it was set for",
                 "kernel/time/timer.c, 4.6.2",
             ),
-            1: Mechanism("it comes a tick later", "kernel/time/timer.c, 4.8.15"),
+            1: Mechanism(
+                "RCU's scan comes a tick later than it was set for",
+                "kernel/time/timer.c, 4.8.15",
+            ),
         },
     }
 )

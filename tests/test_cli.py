@@ -11,6 +11,7 @@ from slabcore.cli import main
 from slabcore.cli.conditions import Condition
 from slabcore.designs import designs
 from slabcore.errors import InputError
+from slabcore.series import PATCHES
 from slabcore.traces import recordings
 
 SHORT = ("--set", "workload.programs.loop.repeat=10")
@@ -94,19 +95,71 @@ def test_demo_tells_the_story_with_figures_and_says_what_is_next(run):
     assert "\x1b[" not in result.stdout
 
 
-def test_designs_are_listed_shown_and_held_against_each_other(run):
-    everything = run("designs").stdout
-    assert all(name in everything for name in designs)
+def test_designs_are_listed_in_a_line_each(run):
+    lines = run("designs").stdout.splitlines()
+    for line, (name, design) in zip(lines, designs.items(), strict=False):
+        assert line.startswith(name)
+        assert line.endswith(design.title)
+    assert max(map(len, lines)) <= 100
+
+
+def test_a_design_is_shown_with_mechanisms_faults_and_sources(run):
     one = run("designs", "4.8").stdout
-    assert one.startswith("4.7 (4.7 to ")
+    assert one.startswith("4.7 (4.7 to 4.8): a grace period per cache")
+    assert "deactivation      gp per cache: a grace period waited for" in one
     assert "81ae6d03952c" in one
-    two = run("designs", "4.10", "4.11").stdout
-    assert "deactivation" in two
+    assert "gp-under-slab_mutex: waited for a grace period with slab_mutex held" in one
+    assert "patches of the series" not in one
+    assert "  slab-root-caches\n" in run("designs", "4.11").stdout
+
+
+def test_two_designs_are_held_against_each_other_step_by_step(run):
+    two = run("designs", "4.9", "4.11").stdout
+    table, *steps = two.split("\n\n")
+    assert "deactivation     gp per cache  rcu per cache" in table
     assert "accounting" not in two
+    assert [step.split(":")[0] for step in steps] == ["4.9 → 4.10", "4.10 → 4.11"]
+    assert "89e364db71fb" in steps[0]
+    series = " ".join(steps[1].split())
+    assert "(slab-root-caches; 510ded33e075: slab_root_caches)" in series
+    assert "deactivate-hook: " in series
     assert "nothing differs" in run("designs", "4.7", "4.8").stdout
+    back = run("designs", "4.11", "4.9").stdout
+    assert "4.11 → 4.10" in back
+    patched = run("designs", "4.10", "4.10+per-memcg-list").stdout
+    assert "memcg_list no   yes" in patched
+    assert "deactivation" not in patched
+
+
+def test_designs_as_json(run):
     table = json.loads(run("designs", "4.8", "--json").stdout)
     assert table["schema"] == "slabcore.designs/1"
-    assert table["designs"][0]["knobs"]["deactivation"] == "gp-per-cache"
+    (entry,) = table["designs"]
+    assert entry["knobs"]["deactivation"] == "gp-per-cache"
+    assert entry["mechanisms"]["deactivation"]["source"].startswith("81ae6d03952c")
+    assert entry["findings"] == ["gp-under-slab_mutex", "gp-under-cgroup_mutex"]
+    assert "steps" not in table
+    two = json.loads(run("designs", "4.9", "4.11", "--json").stdout)
+    assert [step["to"] for step in two["steps"]] == ["4.10", "4.11"]
+    turned = two["steps"][1]["knobs"]["memcg_list"]
+    assert turned["patches"] == ["per-memcg-list"]
+    assert (turned["before"], turned["after"]) == (False, True)
+
+
+def test_the_patches_of_the_series_are_listed(run):
+    text = run("designs", "--patches").stdout
+    for patch in PATCHES:
+        assert f"{patch.name} (" in text
+    assert "<20170117235411.9408-11-tj@kernel.org>" in text
+    assert "builds on per-memcg-list: " in text
+    table = json.loads(run("designs", "--patches", "--json").stdout)
+    assert table["schema"] == "slabcore.patches/1"
+    assert [entry["name"] for entry in table["patches"]] == [p.name for p in PATCHES]
+
+
+def test_a_vendors_kernel_is_said_to_carry_backports(run):
+    assert "backports" in run("designs", "4.8.0-58-generic").stdout
+    assert "backports" not in run("designs", "4.8-rc1").stdout
 
 
 # --- refusals ---

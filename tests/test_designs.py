@@ -9,7 +9,7 @@ import typing
 
 import pytest
 
-from slabcore.designs import Design, Designs, designs, find
+from slabcore.designs import Design, Designs, designs, find, steps
 from slabcore.errors import InputError
 from slabcore.mechanisms import KNOBS
 
@@ -226,3 +226,43 @@ def test_a_design_is_a_value():
     assert designs["4.9"] == designs["4.9"].replace()
     assert hash(designs["4.9"]) == hash(designs["4.9"].replace())
     assert designs["4.7"] != designs["4.9"]
+
+
+# --- what led from one to another ---
+
+
+def test_the_way_from_one_kernel_to_another_passes_those_between():
+    way = steps(designs["4.6"], designs["4.11"])
+    assert [(s.before.name, s.after.name) for s in way] == [
+        ("4.6", "4.7"),
+        ("4.7", "4.9"),
+        ("4.9", "4.10"),
+        ("4.10", "4.11"),
+    ]
+    assert way[-1].patches == designs["4.11"].patches
+    assert way[-1].by("sysfs_removal") == (
+        "separate-sysfs-release",
+        "early-sysfs-removal",
+    )
+    back = steps(designs["4.11"], designs["4.6"])
+    assert [s.after.name for s in back] == ["4.10", "4.9", "4.7", "4.6"]
+    assert back[0].undone == designs["4.11"].patches
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [*itertools.permutations([*designs, "4.10+async-deactivation"], 2)]
+)
+def test_the_steps_add_up_to_what_differs(old, new):
+    values = dict(find(old).knobs)
+    for step in steps(find(old), find(new)):
+        for knob, (before, after) in step.changes.items():
+            assert values[knob] == before
+            values[knob] = after
+    assert values == find(new).knobs
+
+
+def test_patches_are_the_last_step():
+    way = steps(designs["4.9"], find("4.10+per-memcg-list"))
+    assert [s.after.name for s in way] == ["4.10", "4.10+per-memcg-list"]
+    assert way[-1].changes == {"memcg_list": (False, True)}
+    assert steps(designs["4.9"], designs["4.9"]) == ()
