@@ -157,6 +157,14 @@ cdef inline bint cache_broken(world *w, breach *b, uint32_t i) noexcept nogil:
         return broken(
             b, "cache {which} has more pinned objects than objects", -1, c.serial
         )
+    if (
+        (links.memcg_index == NIL or not w.k.roots_only)
+        and w.s.mutexes[HOTPLUG_LOCK].owner == NULL
+        and c.memory_nodes != w.c.memory_nodes
+    ):
+        return broken(
+            b, "cache {which} has {where} node structures", c.memory_nodes, c.serial
+        )
     if links.memcg_index == NIL:
         if r.cache != i or not list_has(
             &w.c.root_list, &root_at(&w.c, 0).roots, sizeof(root_cache), links.root

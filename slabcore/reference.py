@@ -2252,6 +2252,9 @@ class World:
             yield f"cache {number} has more objects than its slabs hold"
         if cache.pinned > cache.inuse:
             yield f"cache {number} has more pinned objects than objects"
+        reached = cache in self.slab_caches and self.hotplug_lock.writer is None
+        if reached and cache.memory_nodes != self.memory_nodes:
+            yield f"cache {number} has {cache.memory_nodes} node structures"
         root, memcg = cache.root, cache.memcg
         if (root is None) != (memcg is None):
             yield f"cache {number} is of a cgroup or of a root, and not of both"

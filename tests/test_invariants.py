@@ -187,6 +187,22 @@ def objects_without_slabs(at: Scene) -> None:
     at.caches[2].slabs = 0
 
 
+@breaks("cache 2 has 0 node structures")
+def memory_that_a_cache_does_not_know(at: Scene) -> None:
+    at.caches[2].memory_nodes = 0
+
+
+@breaks("the hotplug lock has a writer and readers")
+def hotplug_lock_held_both_ways(at: Scene) -> None:
+    at.world.hotplug_lock.writer = at.world.cpus[0].softirq
+    at.world.hotplug_lock.readers = 1
+
+
+@breaks("the hotplug lock is free and waited for")
+def hotplug_lock_nobody_hands_on(at: Scene) -> None:
+    at.world.hotplug_lock.line.append(at.world.cpus[0].softirq)
+
+
 @breaks("cache 2 has more pinned objects than objects")
 def pinned_objects_that_are_none(at: Scene) -> None:
     at.caches[2].pinned = at.caches[2].inuse + 1

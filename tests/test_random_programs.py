@@ -24,6 +24,7 @@ MS = 1_000_000
 MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, CALLBACKS, EXIT, WAIT, AT, DROP = (
     range(1, 14)
 )
+HOTPLUG = 30
 REFUSALS = (BusyError, LifecycleError, StaleHandleError)
 
 
@@ -65,6 +66,7 @@ class Ramble:
             (SLEEP, chance.choice([0, 3, 40]) * MS, 0, 0, 0),
             (chance.choice([PIN, ALLOC]), 0, width, chance.choice([2, 60]), 0),
             (CALLBACKS, chance.choice([0, 0, 5, 200]), 0, 0, 0),
+            *[(HOTPLUG, chance.randint(0, 2), 0, 0, 0)] * chance.choice([0, 0, 1]),
             (EXIT, chance.choice([0, 5, 80]), 0, 0, 0),
         ]
         forks = [
@@ -89,6 +91,7 @@ class Ramble:
             *([self.advance] * 4),
             *([self.spawn] * 2),
             self.drop_caches,
+            self.hotplug,
             self.create_cache,
             self.world.drain,
         ]
@@ -136,6 +139,9 @@ class Ramble:
 
     def drop_caches(self) -> None:
         self.world.drop_caches()
+
+    def hotplug(self) -> None:
+        self.world.hotplug(self.chance.choice([0, 1, 2]))
 
     def advance(self) -> None:
         ns = self.chance.choice([0, 1, 4, 20, 300]) * MS + self.chance.randint(0, 9)
@@ -243,6 +249,23 @@ def left_pinned(world: Any) -> tuple[set[int], set[int]]:
     return dead, pinned
 
 
+# A preset's machine may have directories for children, or another slab_caches.
+VARIANTS = {
+    **designs,
+    **{
+        f"{name}, child_sysfs": designs[name].replace(child_sysfs=True)
+        for name in designs
+        if designs[name].child_caches and not designs[name].child_sysfs
+    },
+    **{
+        f"{name}, roots on slab_caches": designs[name].replace(slab_caches="roots")
+        for name in designs
+        if designs[name].memcg_list
+    },
+}
+every_variant = pytest.mark.parametrize("name", VARIANTS)
+
+
 def check_findings(world: Any, design: Design) -> None:
     found = {finding["id"] for finding in world.counters()["findings"]}
     assert found <= set(design.findings)
@@ -273,18 +296,18 @@ def ramble(design: Design, seed: int, engine: Any = World) -> None:
     assert bool(dead) == bool(pinned)
 
 
-@pytest.mark.parametrize("name", designs)
+@every_variant
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32))
 def test_a_random_world_keeps_every_invariant(name: str, seed: int) -> None:
-    ramble(designs[name], seed)
+    ramble(VARIANTS[name], seed)
 
 
-@pytest.mark.parametrize("name", designs)
+@every_variant
 @settings(
     max_examples=1 + settings.default.max_examples // 10,
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 2**32))
 def test_a_random_world_has_one_history(name: str, seed: int) -> None:
-    ramble(designs[name], seed, Pair)
+    ramble(VARIANTS[name], seed, Pair)
