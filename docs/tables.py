@@ -33,6 +33,7 @@ import msgspec
 
 from slabcore import Costs, Design, Kernel, Machine, designs, ms
 from slabcore.comparison import (
+    CAUSES,
     Comparison,
     Engine,
     Result,
@@ -71,6 +72,7 @@ RUNS = MappingProxyType(
         "frolov, nokmem": ("frolov", ("machine.kmem=off",)),
         "smythies, 8 CPUs": ("smythies", ("machine.cpus=8",)),
         "smythies, 2 CPUs": ("smythies", ("machine.cpus=2",)),
+        "reclaim-storm": ("reclaim-storm", ()),
         "doug": ("doug", ()),
         "doug, one looper": (
             "doug",
@@ -390,6 +392,149 @@ def _offline_ns(name: str, hz: int) -> float:
     return (held[1] - held[0]) / 10
 
 
+def reclaim_storm() -> str:
+    """Show where the time of the cover letter's storm goes, phase by phase."""
+    designs_shown = ("4.6", "4.9", "4.10", "4.11")
+    results = [
+        result.to_dict() for result in comparison("reclaim-storm", *designs_shown)
+    ]
+    rows = []
+    for phase, title, causes in (
+        ("rmdir", "rmdir phase", ("sysfs_add", "shrink")),
+        ("drain", "drain", ("sysfs_remove", "release")),
+    ):
+        phases = [result["phases"][phase] for result in results]
+        spent = ("grace_periods", "list_walks", *causes, "barriers")
+        rows.append((f"**{title}** lasts", *(seconds(p["lasted_s"]) for p in phases)))
+        for cause in spent:
+            shown = (seconds(p["time_s"][cause]) for p in phases)
+            rows.append((CAUSES[cause], *shown))
+        for mutex in ("cgroup_mutex", "slab_mutex"):
+            for what in ("waited", "held"):
+                shown = (seconds(p["locks"][mutex][f"{what}_s"]) for p in phases)
+                title = f"waits for {mutex}" if what == "waited" else f"{mutex} held"
+                rows.append((title, *shown))
+        periods = (p["grace_periods"]["synchronous"] for p in phases)
+        rows.append(("grace periods waited for", *map(whole, periods)))
+        rows.append(("RCU barriers", *(whole(p["rcu_barriers"]) for p in phases)))
+        rows.append(("list hops", *(whole(p["list_hops"]["total"]) for p in phases)))
+        left = (whole(p["caches_at_end"]) for p in phases)
+        rows.append(("caches left at its end", *left))
+        nodes = (whole(p["kernfs_nodes_at_end"]) for p in phases)
+        rows.append(("kernfs nodes at its end", *nodes))
+    return table(("modelled, not measured", *designs_shown), rows)
+
+
+class Drain(NamedTuple):
+    """What a storm of so many caches took, in seconds."""
+
+    rmdir: float
+    """cgroup_mutex held while the cgroups were removed."""
+    periods: float
+    period: float
+    """The mean grace period that an offline waited for."""
+    walks: float
+    drain: float
+    """Until 99 of 100 of the caches were gone."""
+
+
+@functools.cache
+def drained(caches: int, of_cgroup: int, hz: int, *, busy: bool) -> Drain:
+    """Run the storm on a slow host under 4.9; busy: more containers come meanwhile."""
+    cgroups = caches // of_cgroup
+    host = "workload.programs.host.steps"
+    settings = (
+        f"{host}.1.repeat={cgroups}",
+        f"{host}.1.child.1.child.1.caches={of_cgroup}",
+        f"{host}.1.child.1.child.3.caches={of_cgroup}",
+        f"{host}.4.repeat={cgroups + cgroups // 20 if busy else 0}",
+        f"{host}.4.child.1.child.1.caches={of_cgroup}",
+        f"machine.hz={hz}",
+        f"costs.list_hop={COLD_HOP}",
+    )
+    result = compare("reclaim-storm", ["4.9"], overrides=settings)["4.9"]
+    rmdir, drain = result.to_dict()["phases"].values()
+    dying = result.timeline["caches_dying"]
+    last = result.timeline["t_ns"][dying > dying.max() // 100][-1]
+    return Drain(
+        rmdir=rmdir["locks"]["cgroup_mutex"]["held_s"],
+        periods=rmdir["time_s"]["grace_periods"],
+        period=rmdir["time_s"]["grace_periods"] / rmdir["grace_periods"]["synchronous"],
+        walks=rmdir["time_s"]["list_walks"],
+        drain=last / 1e9 - drain["began_s"],
+    )
+
+
+# Lists of 100,000 caches and more, on a host whose memory is slow: the upper end of
+# what pointer chases take.
+COLD_HOP = "[[1000, 3000], [10000, 8500], [100000, 250000]]"
+HALF_A_DAY = 43_200
+
+
+def half_a_day() -> str:
+    """Compute the storm at several sizes on a slow host."""
+    sizes = (100_000, 300_000, 1_000_000)
+    runs = [(caches, 60, hz, True) for caches in sizes for hz in (250, 100)]
+    # With few caches a cgroup it is the walks that take long, and nobody need come.
+    runs += [(caches, 10, 250, False) for caches in sizes[1:]]
+    rows = []
+    for caches, of_cgroup, hz, busy in runs:
+        quiet = drained(caches, of_cgroup, 250, busy=False)
+        took = drained(caches, of_cgroup, hz, busy=True) if busy else quiet
+        rows.append(
+            (
+                whole(caches),
+                str(of_cgroup),
+                f"{took.period * 1e3:.3g} ms",
+                _hours(took.rmdir),
+                _hours(took.periods),
+                _hours(took.walks),
+                _hours(quiet.drain),
+                _hours(took.drain) if busy else "–",
+            )
+        )
+    head = (
+        "caches",
+        "a cgroup has",
+        "a grace period takes",
+        "rmdir phase: cgroup_mutex held",
+        "… of it grace periods",
+        "… of it list walks",
+        "drain, the host quiet",
+        "drain, containers come and go",
+    )
+    return table(head, rows)
+
+
+def _hours(duration: float) -> str:
+    if duration < 600:
+        return seconds(duration)
+    return (
+        f"{duration / 3600:.2g} h" if duration >= 3600 else f"{duration / 60:.0f} min"
+    )
+
+
+def needed() -> str:
+    """Say what half a day would need, each of the causes alone."""
+    rows = []
+    for caches in (100_000, 300_000, 1_000_000, 3_000_000):
+        hops = [caches * caches / 2 / of_cgroup for of_cgroup in (60, 10)]
+        rows.append(
+            (
+                whole(caches),
+                seconds(HALF_A_DAY / caches),
+                *(seconds(HALF_A_DAY / count) for count in hops),
+            )
+        )
+    head = (
+        "caches",
+        "a grace period of",
+        "or a hop of (60 caches a cgroup)",
+        "or a hop of (10 caches a cgroup)",
+    )
+    return table(head, rows)
+
+
 def growth() -> str:
     """Count what removing cgroups takes, as they double."""
     sizes = (50, 100, 200, 400)
@@ -575,9 +720,12 @@ BLOCKS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
         "costs": costs,
         "grace-periods": grace_periods,
         "growth": growth,
+        "half-a-day": half_a_day,
         "inputs": inputs,
         "knobs": knobs,
         "measured": measured,
+        "needed": needed,
+        "reclaim-storm": reclaim_storm,
     }
 )
 TIMINGS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
