@@ -58,6 +58,7 @@ from slabcore.slab cimport (
     root_at,
     root_cache,
 )
+from slabcore.slab_common cimport arm_reaper
 from slabcore.workqueue cimport MAX_ACTIVE, QUEUES, pool_queue, work_at
 from slabcore.world cimport (
     BARRIER_UNDER_CGROUP,
@@ -87,6 +88,7 @@ from slabcore.world cimport (
     HOPS_GROW,
     HOPS_HOTPLUG,
     HOPS_OFFLINE,
+    HOPS_REAP,
     KMEM_CACHE,
     KMEM_CACHE_CREATE,
     KOBJECT_UNDER_SLAB,
@@ -190,6 +192,7 @@ EVENT_NAMES = (
     "slab_caches_to_rcu_destroy_workfn",
     "sysfs_slab_remove",
     "slab_kmem_cache_release",
+    "cache_reap",
 )
 if len(EVENT_NAMES) != EVENT_KINDS:
     raise ImportError("slabcore: an event has no name")
@@ -235,6 +238,7 @@ cdef dict figures(const tally *n, const mutex *mutexes, int64_t completed):
             "offline": n.hops[HOPS_OFFLINE],
             "free": n.hops[HOPS_FREE],
             "hotplug": n.hops[HOPS_HOTPLUG],
+            "reap": n.hops[HOPS_REAP],
         },
         "caches": {
             "created": n.caches_created,
@@ -319,6 +323,11 @@ cdef class World:
         self._make_queues(design.create_queue, design.deactivate_queue)
         for i in range(w.s.ncpus + 1):
             new_worker(w, i)
+        w.hz = machine.hz
+        w.tick_ns = e.tick_ns
+        if w.k.slab:
+            for i in range(w.s.ncpus):
+                arm_reaper(w, i)
         settle(e)
 
     def __dealloc__(self):
@@ -406,8 +415,12 @@ cdef class World:
         w.k.entrained = design.barrier_marker == "entrained"
         w.k.join_waits = design.join_waits
         w.k.roots_only = design.slab_caches == "roots"
+        w.k.slab = machine.allocator == "slab"
+        w.k.create_waits = w.k.slab and design.create_waits
+        if w.k.slab and w.k.deactivation != DEACT_NONE:
+            w.k.deactivation = DEACT_IPI
         w.k.literal = walk == "literal"
-        w.k.kernfs_per_cache = machine.kernfs_per_cache
+        w.k.kernfs_per_cache = 0 if w.k.slab else machine.kernfs_per_cache
         w.k.kernfs_per_cgroup = machine.kernfs_per_cgroup
         w.k.charge_caches = machine.charge_caches
 
@@ -431,7 +444,7 @@ cdef class World:
         w.stock = <uint32_t *>zeroed(count * sizeof(uint32_t))
         w.s.ncpus = count
         for i in range(count):
-            w.s.cpus[i].ends = FOREVER
+            w.s.cpus[i].ends = w.s.cpus[i].reap_at = FOREVER
             w.stock[i] = NIL
             w.r.data[i].blimit = BLIMIT
             task_new(w, i, True, &t)
@@ -746,6 +759,7 @@ cdef class World:
                 "longest_queue": w.r.longest,
             },
             "works": self._works(),
+            "reaper": {"passes": w.n.reaper_passes, "skipped": w.n.reaper_skipped},
             "creation_delays_ns": self._delays(),
             "creations_never": w.n.pairs_missed - w.delays.used,
             "misses": w.n.misses,

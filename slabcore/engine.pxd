@@ -1,13 +1,14 @@
 """The event loop: the earliest event first, those of one instant by what they are.
 
 Kinds in the order in which they run at one instant: tick, grace-period kthread, end of
-a CPU's step, timer, worker cull, load sample, timeline sample; within a kind by number.
+a CPU's step, timer, worker cull, SLAB's reaper, load sample, timeline sample; within a
+kind by number.
 Ticks that would do nothing are skipped, which changes nothing else.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from slabcore.arena cimport arena, arena_take
+from slabcore.arena cimport NIL, arena, arena_take
 from slabcore.clock cimport FOREVER, clock_next, clock_pop
 from slabcore.loadavg cimport EXP_1, EXP_5, EXP_15, load_step
 from slabcore.paths cimport step
@@ -37,11 +38,14 @@ from slabcore.workqueue cimport pool_cull
 from slabcore.world cimport (
     CALL,
     DONE,
+    EVENTS,
     IN_LINE,
     RUN,
     RUN_USER,
     SLEEP_D,
+    W_REAP,
     YIELD,
+    queue_new_work,
     task_at,
     world,
 )
@@ -52,6 +56,7 @@ cdef enum:  # event_kind
     SEGMENT
     TIMER
     CULL
+    REAP
     LOAD
     SAMPLE
 
@@ -88,7 +93,9 @@ cdef struct engine:
 cdef inline bint busy(const engine *e) noexcept nogil:
     """Tell whether a program, a work item or a callback is left."""
     return (
-        e.w.n.user_tasks != 0 or e.w.q.outstanding != 0 or e.w.r.callbacks != 0
+        e.w.n.user_tasks != 0
+        or e.w.q.outstanding > e.w.reaps
+        or e.w.r.callbacks != 0
     )
 
 
@@ -252,6 +259,10 @@ cdef inline int64_t next_event(engine *e, int *kind, int32_t *number) noexcept n
     for i in range(e.w.s.ncpus + 1):
         if e.w.s.pools[i].cull_at < when:
             when, kind[0], number[0] = e.w.s.pools[i].cull_at, CULL, i
+    if e.w.k.slab:
+        for i in range(e.w.s.ncpus):
+            if e.w.s.cpus[i].reap_at < when:
+                when, kind[0], number[0] = e.w.s.cpus[i].reap_at, REAP, i
     if e.load_at < when:
         when, kind[0] = e.load_at, LOAD
     if e.sample_at < when:
@@ -317,6 +328,10 @@ cdef inline int run_event(
         sched_wake(&e.w.s, task_at(&e.w, clock_pop(&e.w.s.timers)))
     elif kind == CULL:
         pool_cull(&e.w.s, &e.w.q, &e.w.s.pools[number])
+    elif kind == REAP:
+        e.w.s.cpus[number].reap_at = FOREVER
+        e.w.reaps += 1
+        queue_new_work(&e.w, number, EVENTS, W_REAP, NIL, NIL)
     elif kind == LOAD:
         sample_load(e)
         e.load_at += e.load_ns

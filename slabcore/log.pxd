@@ -41,6 +41,8 @@ cdef inline record *log_append(
     cdef const task *t = s.cpus[cpu].current
     cdef uint32_t i
     cdef record *r
+    if t == NULL:
+        t = s.cpus[cpu].softirq     # a timer's, on an idle CPU
     arena_take(&l.records, &i)
     r = <record *>arena_at(&l.records, i)
     r.at = s.now

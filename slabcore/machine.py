@@ -184,7 +184,7 @@ class Machine:
 
     cpus: int = 8
     hz: int = 250
-    allocator: Literal["slub"] = "slub"
+    allocator: Literal["slub", "slab"] = "slub"
     kmem: Literal["default", "on", "off"] = "default"
     """Kernel memory accounting: as the kernel has it, or switched (nokmem is off)."""
     kernfs_per_cache: int = 32
@@ -208,7 +208,7 @@ class Machine:
         if not isinstance(self.charge_caches, bool):
             where = "machine.charge_caches"
             raise InputError(where, f"{self.charge_caches!r}", "true or false")
-        _check_choice(self.allocator, "machine.allocator", ("slub",))
+        _check_choice(self.allocator, "machine.allocator", ("slub", "slab"))
         _check_choice(self.kmem, "machine.kmem", ("default", "on", "off"))
         if not isinstance(self.costs, Costs):
             raise InputError("machine.costs", f"{self.costs!r}", "a Costs")

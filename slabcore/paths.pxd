@@ -21,6 +21,7 @@ from slabcore.world cimport (
     F_BARRIER,
     F_BARRIER_WORK,
     F_BURST,
+    F_CONFIGURE,
     F_CGROUP_FREE_WORK,
     F_CREATE_ROOT,
     F_CREATE_WORK,
@@ -36,6 +37,7 @@ from slabcore.world cimport (
     F_MKDIR,
     F_OFFLINE_WORK,
     F_PROGRAM,
+    F_REAP_WORK,
     F_RELEASE_WORK,
     F_RMDIR,
     F_SHUTDOWN,
@@ -51,6 +53,7 @@ from slabcore.world cimport (
     W_DEACTIVATE,
     W_FREE,
     W_OFFLINE,
+    W_REAP,
     W_RELEASE,
     call,
     new_worker,
@@ -62,6 +65,7 @@ from slabcore.world cimport (
 from slabcore.rcupdate cimport barrier, softirq, synchronize
 from slabcore.slab_common cimport (
     barrier_work,
+    configure,
     create_root,
     create_work,
     deactivate,
@@ -69,6 +73,7 @@ from slabcore.slab_common cimport (
     destroy,
     hotplug,
     miss,
+    reap_work,
     release_cache,
     shutdown_cache,
 )
@@ -169,6 +174,8 @@ cdef inline int call_work(world *w, task *t, work *item) noexcept nogil:
         return call(t, F_CGROUP_FREE_WORK, item.a, NIL)
     if item.kind == W_DEACTIVATE:
         return call(t, F_DEACTIVATE_WORK, item.a, NIL)
+    if item.kind == W_REAP:
+        return call(t, F_REAP_WORK, NIL, NIL)
     return call(t, F_BARRIER_WORK, NIL, NIL)
 
 
@@ -230,4 +237,8 @@ cdef inline int step(world *w, task *t) except -1 nogil:
         return shutdown_cache(w, t, f)
     elif function == F_HOTPLUG:
         return hotplug(w, t, f)
+    elif function == F_CONFIGURE:
+        return configure(w, t, f)
+    elif function == F_REAP_WORK:
+        return reap_work(w, t, f)
     return release_cache(w, t, f)

@@ -27,7 +27,7 @@ from slabcore.errors import (
 FOREVER = 1 << 62
 
 # Event kinds, in the order in which they run at one instant.
-TICK, GP, SEGMENT, TIMER, CULL, LOAD, SAMPLE = range(7)
+TICK, GP, SEGMENT, TIMER, CULL, REAP, LOAD, SAMPLE = range(8)
 
 # Steps of a program: (op, a, b, c, d).
 MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, CALLBACKS, EXIT, WAIT, AT, DROP = (
@@ -39,6 +39,7 @@ MARK = 50
 
 BLIMIT, QHIMARK, QLOWMARK = 10, 10_000, 100  # kernel/rcu/tree.c, 4.4 to 6.12
 MAX_ACTIVE = 256  # WQ_DFL_ACTIVE, include/linux/workqueue.h
+REAP_S, REAP_FREE_S = 2, 4  # REAPTIMEOUT_AC and REAPTIMEOUT_NODE, mm/slab.c
 IDLE_WORKER_NS = 300_000_000_000  # IDLE_WORKER_TIMEOUT, kernel/workqueue.c
 FIXED_1, EXP_1, EXP_5, EXP_15 = 2048, 1884, 2014, 2037  # include/linux/sched/loadavg.h
 MAX_KMEMCG_ID = 65_535  # MEMCG_CACHES_MAX_SIZE, mm/memcontrol.c
@@ -55,6 +56,7 @@ FUNCTIONS = MappingProxyType(
         "cgroup-free": "css_free_work_fn",
         "deactivate": "kmemcg_deactivate_workfn",
         "barrier": "slab_caches_to_rcu_destroy_workfn",
+        "reap": "cache_reap",
     }
 )
 
@@ -357,6 +359,14 @@ class World:
         if design.accounting == "opt-in":
             self.kmem = machine.kmem == "on"
         self.children_made = self.kmem and design.child_caches
+        # SLAB has no directories in sysfs. It shrinks at offline, at once, and lets a
+        # CPU's slab go by an IPI.
+        self.slab = machine.allocator == "slab"
+        self.kernfs_per_cache = 0 if self.slab else machine.kernfs_per_cache
+        self.deactivation = design.deactivation
+        if self.slab and design.deactivation != "none":
+            self.deactivation = "ipi"
+        self.create_waits = self.slab and design.create_waits
 
         self.now = 0
         self.events: list[tuple[int, int, int, int]] = []
@@ -434,6 +444,9 @@ class World:
         for pool in [*self.pools, self.unbound]:
             self._worker(pool)
 
+        self.reaps = 0  # queued or running: they keep nobody from resting
+        self.reaper_passes = self.reaper_skipped = self.free_slabs_at = 0
+
         self.load = [0, 0, 0]
         self.load_peak = 0
         self.load_ns = (5 * machine.hz + 1) * self.tick_ns  # LOAD_FREQ
@@ -453,6 +466,7 @@ class World:
         self.free_ids: list[int] = []
         self.next_id = self.nr_ids = 0
         self.hops = {"create": 0, "grow": 0, "offline": 0, "free": 0, "hotplug": 0}
+        self.hops["reap"] = 0
         self.caches_created = self.caches = self.caches_dying = 0
         self.caches_peak = self.caches_dying_peak = 0
         self.cgroups_created = self.cgroups = self.cgroups_dying = 0
@@ -474,6 +488,9 @@ class World:
         self._at(self.tick_ns, TICK)
         self._at(self.load_ns, LOAD)
         self._at(0, SAMPLE)
+        if self.slab:
+            for cpu in self.cpus:
+                self._arm_reaper(cpu)
         self._settle()
 
     # --- events ---
@@ -498,6 +515,9 @@ class World:
             self._wake(self.timers.pop(number))
         elif kind == CULL:
             self._cull((*self.pools, self.unbound)[number])
+        elif kind == REAP:
+            self.reaps += 1
+            self._queue_work(self.cpus[number], "events", Work("reap"))
         elif kind == LOAD:
             self._sample_load()
             self._at(when + self.load_ns, LOAD)
@@ -1130,6 +1150,8 @@ class World:
             return self._cgroup_free_work(worker, work.arg)
         if work.name == "deactivate":
             return self._deactivate_work(worker, work.arg)
+        if work.name == "reap":
+            return self._reap_work(worker)
         return self._barrier_work(worker)
 
     # --- load average, timeline, findings ---
@@ -1185,8 +1207,7 @@ class World:
         """Log an event of the task that runs on *cpu*."""
         if not self.logs:
             return
-        task = cpu.current
-        assert task is not None
+        task = cpu.current or cpu.softirq  # a timer's, on an idle CPU
         kind = "program" if task.pool is None else "kworker"
         item = -1
         if work is not None:
@@ -1274,9 +1295,11 @@ class World:
         """Free to *cache*; return the slabs discarded."""
         cache.inuse -= count
         empty = cache.slabs - -(-cache.inuse // cache.per_slab)
-        return self._discard(
-            cpu, cache, empty - (0 if cache.deactivated else cache.keep)
-        )
+        return self._discard(cpu, cache, empty - self._kept(cache))
+
+    def _kept(self, cache: Cache) -> int:
+        """Return how many empty slabs a free leaves; SLAB does not know of offline."""
+        return 0 if cache.deactivated and not self.slab else cache.keep
 
     def _shrink(self, cpu: Cpu, cache: Cache) -> int:
         return self._discard(
@@ -1320,7 +1343,7 @@ class World:
         cache.reclaimable = reclaimable
         self.slab_caches.add(cache)
         self.slab_root_caches.add(cache)
-        self._nodes(cache, self.machine.kernfs_per_cache)
+        self._nodes(cache, self.kernfs_per_cache)
         self.roots.append(cache)
         if accounted:
             self.accounted.append(cache)
@@ -1336,10 +1359,11 @@ class World:
         entries = self.slab_root_caches if self.design.root_list else self.slab_caches
         hops = len(list(self._walk(entries, "create")))
         yield Run(self._hop_ns(hops, hops))
-        nodes = self.machine.kernfs_per_cache
+        nodes = self.kernfs_per_cache
         yield Run(
             self._spend("create", self.costs.cache_create) + self._kernfs_add(nodes)
         )
+        yield from self._configure(task)
         cache = self._link_root(*kind)
         self._unlock_caches(task)
         return self.roots.index(cache)
@@ -1363,10 +1387,12 @@ class World:
         yield from self._lock_caches()
         yield Run(self._spend("create", self.costs.create_check))
         if memcg.kmem_online and memcg.kmemcg_id not in root.slots:
-            nodes = self.machine.kernfs_per_cache if self.design.child_sysfs else 0
-            self._note("sysfs_slab_add", worker.cpu, memcg)
+            nodes = self.kernfs_per_cache if self.design.child_sysfs else 0
+            if not self.slab:
+                self._note("sysfs_slab_add", worker.cpu, memcg)
             ns = self._spend("create", self.costs.cache_create)
             yield Run(ns + self._kernfs_add(nodes))
+            yield from self._configure(worker)
             if not memcg.online or root in memcg.by_root:
                 raise CorruptionError(
                     f"cgroup {memcg.serial} gets a cache of cache {root.serial} "
@@ -1388,6 +1414,12 @@ class World:
         self.creations_pending -= 1
         self._css_put(worker.cpu, memcg, 1)
 
+    def _configure(self, task: Task) -> Step:
+        """Wait as SLAB of 4.7 does for each memory node of a new cache."""
+        if self.create_waits:
+            for _ in range(self.memory_nodes):
+                yield from self._synchronize(task)
+
     # --- caches: deactivation ---
 
     def _filled(self, memcg: Memcg) -> Iterable[tuple[Cache, Cache]]:
@@ -1399,7 +1431,7 @@ class World:
 
     def _deactivate(self, worker: Task, memcg: Memcg) -> Step:
         """Be memcg_deactivate_kmem_caches()."""
-        how = self.design.deactivation
+        how = self.deactivation
         self._note("memcg_deactivate_kmem_caches", worker.cpu, memcg)
         yield from self._lock_caches()
         length = len(
@@ -1558,6 +1590,37 @@ class World:
         self.caches -= 1
         self.caches_dying -= cache.deactivated
 
+    # --- caches: SLAB's reaper ---
+
+    def _arm_reaper(self, cpu: Cpu) -> None:
+        """Let the next pass of this CPU's begin; neighbours follow 3 jiffies apart."""
+        jiffies = self.machine.hz + 3 * cpu.number
+        while jiffies * self.tick_ns <= self.now:
+            jiffies += REAP_S * self.machine.hz
+        self._at(jiffies * self.tick_ns, REAP, cpu.number)
+
+    def _reap_work(self, worker: Task) -> Step:
+        """Be cache_reap(), mm/slab.c: walk all caches if slab_mutex is free."""
+        if self.slab_mutex.owner is None:
+            self._own(self.slab_mutex, worker)
+            self.reaper_passes += 1
+            caches = list(self._walk(self.slab_caches, "reap"))
+            yield Run(self._hop_ns(len(caches), len(caches)))
+            if self.now >= self.free_slabs_at:
+                self.free_slabs_at = self.now + REAP_FREE_S * 1_000_000_000
+                discarded = 0
+                for cache in caches:
+                    # A fifth of what it may keep, as drain_freelist() is asked for.
+                    empty = cache.slabs - -(-cache.inuse // cache.per_slab)
+                    fifth = -(-cache.keep // 5)
+                    discarded += self._discard(worker.cpu, cache, min(empty, fifth))
+                yield Run(self._spend("shrink", self.costs.page_free * discarded))
+            self._unlock(self.slab_mutex)
+        else:
+            self.reaper_skipped += 1
+        self.reaps -= 1
+        self._arm_reaper(worker.cpu)
+
     # --- caches: CPU and memory hotplug ---
 
     def _hotplug(self, task: Task, event: str) -> Step:
@@ -1588,8 +1651,7 @@ class World:
     def _flush(self, cpu: Cpu, cache: Cache) -> int:
         """Take a CPU's slab from it; an empty one goes if enough others are kept."""
         empty = cache.slabs - -(-cache.inuse // cache.per_slab)
-        kept = 0 if cache.deactivated else cache.keep - 1
-        return self._discard(cpu, cache, empty - kept)
+        return self._discard(cpu, cache, empty - max(self._kept(cache) - 1, 0))
 
     # --- cgroups ---
 
@@ -1943,7 +2005,7 @@ class World:
     @property
     def busy(self) -> bool:
         """Tell whether a program, a work item or a callback is left."""
-        return bool(self.user_tasks or self.works or self.callbacks)
+        return bool(self.user_tasks or self.works > self.reaps or self.callbacks)
 
     def boot_cache(
         self, size: int, accounted: bool, typesafe: bool, reclaimable: bool
@@ -2118,6 +2180,7 @@ class World:
                 name: {"queued": s[0], "run": s[1], "longest_pending_ns": s[2]}
                 for name, s in self.work_stats.items()
             },
+            "reaper": {"passes": self.reaper_passes, "skipped": self.reaper_skipped},
             "creation_delays_ns": list(self.delays),
             "creations_never": self.pairs_missed - len(self.delays),
             "misses": self.misses,

@@ -91,6 +91,7 @@ cdef struct cpu:
     uint8_t softirq_active
     uint8_t qs              # passed a quiescent state since it noticed the grace period
     uint8_t was_idle        # since the last scan
+    int64_t reap_at         # when SLAB's reaper begins its next pass; FOREVER: none
 
 
 cdef struct mutex:

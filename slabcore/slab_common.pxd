@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from slabcore.arena cimport NIL, arena_give
 from slabcore.list cimport list_add_tail, list_init
 from slabcore.memcontrol cimport mem_cgroup, memcg_at
-from slabcore.mutex cimport hotplug_lock
+from slabcore.mutex cimport hotplug_lock, mutex_own
 from slabcore.rcu cimport call_rcu
 from slabcore.sched cimport SLAB_MUTEX, frame, task, work
 from slabcore.slab cimport (
@@ -23,7 +23,6 @@ from slabcore.slab cimport (
     root_cache,
     root_of,
     root_slot,
-    slabs_for,
 )
 from slabcore.workqueue cimport queue_work, work_at
 from slabcore.world cimport (
@@ -49,6 +48,7 @@ from slabcore.world cimport (
     EV_SYSFS_ADD,
     EV_SYSFS_REMOVE,
     F_BARRIER,
+    F_CONFIGURE,
     F_RELEASE_CACHE,
     F_SHUTDOWN,
     F_SYNCHRONIZE,
@@ -56,6 +56,7 @@ from slabcore.world cimport (
     HOPS_FREE,
     HOPS_HOTPLUG,
     HOPS_OFFLINE,
+    HOPS_REAP,
     KOBJECT_UNDER_SLAB,
     MEMORY_OFFLINE,
     MEMORY_ONLINE,
@@ -69,8 +70,10 @@ from slabcore.world cimport (
     call,
     css_put,
     discard,
+    empty_slabs,
     find,
     hop_ns,
+    kept,
     kernfs_add,
     kernfs_remove,
     link_child,
@@ -93,6 +96,10 @@ from slabcore.world cimport (
     world,
 )
 
+cdef enum:
+    REAP_S = 2              # REAPTIMEOUT_AC, mm/slab.c
+    REAP_FREE_S = 4         # REAPTIMEOUT_NODE
+
 
 cdef inline int create_root(world *w, task *t, frame *f) except -1 nogil:
     """Create a root cache: a = size, b = flags; the alias search walks."""
@@ -108,6 +115,10 @@ cdef inline int create_root(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 3
             ns = spend(w, T_CREATE, w.cost.cache_create)
             return run(t, ns + kernfs_add(w, w.k.kernfs_per_cache))
+        elif f.pc == 3:
+            f.pc = 4
+            if w.k.create_waits:
+                return call(t, F_CONFIGURE, NIL, NIL)
         else:
             link_root(
                 w, f.a, f.b & 1 != 0, f.b & 2 != 0, f.b & 4 != 0, &t.result
@@ -151,20 +162,33 @@ cdef inline int create_work(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 2
             return run(t, spend(w, T_CREATE, w.cost.create_check))
         elif f.pc == 2:
-            f.pc = 4
+            f.pc = 5
             if m.kmem_online and root_slot(&w.c, f.a, m.kmemcg_id) == NIL:
-                note(w, EV_SYSFS_ADD, t.cpu, f.b, NIL)
+                if not w.k.slab:
+                    note(w, EV_SYSFS_ADD, t.cpu, f.b, NIL)
                 f.pc = 3
                 ns = spend(w, T_CREATE, w.cost.cache_create)
                 return run(t, ns + kernfs_add(w, nodes))
         elif f.pc == 3:
-            link_child(w, f.a, f.b, nodes)
             f.pc = 4
+            if w.k.create_waits:
+                return call(t, F_CONFIGURE, NIL, NIL)
+        elif f.pc == 4:
+            link_child(w, f.a, f.b, nodes)
+            f.pc = 5
         else:
             unlock_caches(w, t)
             w.n.creations_pending -= 1
             css_put(w, t.cpu, f.b, 1)
             return DONE
+
+
+cdef inline int configure(world *w, task *t, frame *f) noexcept nogil:
+    """Wait as SLAB of 4.7 does for each memory node of a new cache."""
+    if f.i == w.c.memory_nodes:
+        return DONE
+    f.i += 1
+    return call(t, F_SYNCHRONIZE, NIL, NIL)
 
 
 # --- deactivation -------------------------------------------------------------------
@@ -447,6 +471,57 @@ cdef inline int release_cache(world *w, task *t, frame *f) except -1 nogil:
     return DONE
 
 
+# --- SLAB's reaper ------------------------------------------------------------------
+
+
+cdef inline void arm_reaper(world *w, int32_t cpu) noexcept nogil:
+    """Let the next pass of this CPU's begin; neighbours follow 3 jiffies apart."""
+    cdef int64_t first = w.hz + 3 * <int64_t>cpu, period = REAP_S * w.hz
+    cdef int64_t jiffies = w.s.now // w.tick_ns + 1
+    if jiffies <= first:
+        jiffies = first
+    else:
+        jiffies = first + (jiffies - first + period - 1) // period * period
+    w.s.cpus[cpu].reap_at = jiffies * w.tick_ns
+
+
+cdef inline int reap_work(world *w, task *t, frame *f) except -1 nogil:
+    """Be cache_reap(), mm/slab.c: walk all caches if slab_mutex is free."""
+    cdef int64_t hops, empty, discarded, all_discarded
+    cdef uint32_t i, fifth
+    while True:
+        if f.pc == 0:
+            f.pc = 3
+            if w.s.mutexes[SLAB_MUTEX].owner == NULL:
+                mutex_own(&w.s, &w.s.mutexes[SLAB_MUTEX], t)
+                w.n.reaper_passes += 1
+                hops = walked(w, HOPS_REAP, False)
+                f.pc = 1
+                return run(t, hop_ns(w, hops, hops))
+            w.n.reaper_skipped += 1
+        elif f.pc == 1:
+            f.pc = 2
+            if w.s.now >= w.free_slabs_at:
+                w.free_slabs_at = w.s.now + REAP_FREE_S * <int64_t>1000000000
+                all_discarded = 0
+                i = w.c.all.first
+                while i != NIL:
+                    # A fifth of what it may keep, as drain_freelist() is asked for.
+                    fifth = (root_of(&w.c, i).keep + 4) // 5
+                    empty = empty_slabs(w, i)
+                    discard(w, t.cpu, i, min(empty, <int64_t>fifth), &discarded)
+                    all_discarded += discarded
+                    i = links_at(&w.c, i).caches.next
+                return run(t, spend(w, T_SHRINK, w.cost.page_free * all_discarded))
+        elif f.pc == 2:
+            unlock(w, SLAB_MUTEX)
+            f.pc = 3
+        else:
+            w.reaps -= 1
+            arm_reaper(w, t.cpu)
+            return DONE
+
+
 # --- CPU and memory hotplug ---------------------------------------------------------
 
 
@@ -454,11 +529,7 @@ cdef inline int flush(
     world *w, int32_t cpu, uint32_t cache, int64_t *discarded
 ) except -1 nogil:
     """Take a CPU's slab from it; an empty one goes if enough others are kept."""
-    cdef kmem_cache *c = cache_at(&w.c, cache)
-    cdef root_cache *r = root_of(&w.c, cache)
-    cdef int64_t empty = c.slabs - slabs_for(r, c.inuse)
-    if not c.deactivated:
-        empty -= r.keep - 1
+    cdef int64_t empty = empty_slabs(w, cache) - max(kept(w, cache) - 1, 0)
     return discard(w, cpu, cache, empty, discarded)
 
 

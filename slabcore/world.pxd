@@ -85,6 +85,8 @@ cdef enum:  # function
     F_SHUTDOWN
     F_RELEASE_CACHE
     F_HOTPLUG
+    F_CONFIGURE
+    F_REAP_WORK
 
 cdef enum:  # work_kind
     W_CREATE
@@ -95,6 +97,7 @@ cdef enum:  # work_kind
     W_CGROUP_FREE
     W_DEACTIVATE
     W_BARRIER
+    W_REAP
 
 cdef enum:  # callback_kind
     CB_PLAIN
@@ -126,6 +129,7 @@ cdef enum:  # hop_kind
     HOPS_OFFLINE
     HOPS_FREE
     HOPS_HOTPLUG
+    HOPS_REAP
     HOP_KINDS
 
 cdef enum:  # finding_kind
@@ -169,6 +173,7 @@ cdef enum:  # event; _core.pyx has the names
     EV_RCU_DESTROY_WORK
     EV_SYSFS_REMOVE
     EV_CACHE_RELEASE
+    EV_CACHE_REAP
     EVENT_KINDS
 
 cdef enum:  # cause: what time goes into
@@ -232,6 +237,8 @@ cdef struct knobs:
     uint8_t children        # and cgroups get caches of their own
     uint8_t literal         # walks touch every entry
     uint8_t roots_only      # children are not on slab_caches
+    uint8_t slab            # the allocator is SLAB
+    uint8_t create_waits
     uint32_t kernfs_per_cache
     uint32_t kernfs_per_cgroup
     uint8_t charge_caches
@@ -310,6 +317,8 @@ cdef struct tally:
     int64_t misses
     int64_t pairs_missed
     int64_t creations_pending
+    int64_t reaper_passes
+    int64_t reaper_skipped
     int64_t time_ns[CAUSES]     # summed over tasks
     finding findings[FINDINGS]
 
@@ -335,6 +344,10 @@ cdef struct world:
     arena programs
     arena delays            # int64_t: first miss to slot filled
     arena marks
+    int64_t hz
+    int64_t tick_ns
+    int64_t reaps           # queued or running: they keep nobody from resting
+    int64_t free_slabs_at   # when the reaper may free empty slabs again
     int64_t barrier_sequence
     int64_t barrier_count
     task *barrier_waiter
@@ -498,7 +511,7 @@ cdef inline int note_work(
             r.memcg = memcg_at(&w.m, links_at(&w.c, item.a).memcg_index).serial
         elif item.kind == W_CREATE:
             r.memcg = memcg_at(&w.m, item.b).serial
-        elif item.kind != W_BARRIER:
+        elif item.kind != W_BARRIER and item.kind != W_REAP:
             r.memcg = memcg_at(&w.m, item.a).serial
     return 0
 
@@ -515,6 +528,8 @@ cdef inline int function_of(int kind) noexcept nogil:
         return EV_CSS_FREE_WORK
     if kind == W_DEACTIVATE:
         return EV_DEACTIVATE_WORK
+    if kind == W_REAP:
+        return EV_CACHE_REAP
     return EV_RCU_DESTROY_WORK
 
 
@@ -699,26 +714,32 @@ cdef inline int64_t take_objects(
     return added
 
 
+cdef inline int64_t empty_slabs(world *w, uint32_t cache) noexcept nogil:
+    cdef kmem_cache *c = cache_at(&w.c, cache)
+    return c.slabs - slabs_for(root_of(&w.c, cache), c.inuse)
+
+
+cdef inline int64_t kept(world *w, uint32_t cache) noexcept nogil:
+    """Return how many empty slabs a free leaves; SLAB does not know of offline."""
+    if cache_at(&w.c, cache).deactivated and not w.k.slab:
+        return 0
+    return root_of(&w.c, cache).keep
+
+
 cdef inline int put_objects(
     world *w, int32_t cpu, uint32_t cache, int64_t count, int64_t *discarded
 ) except -1 nogil:
     """Free to a cache; what it need not keep is discarded."""
-    cdef kmem_cache *c = cache_at(&w.c, cache)
-    cdef root_cache *r = root_of(&w.c, cache)
-    cdef int64_t empty
-    c.inuse -= <uint32_t>count
-    empty = c.slabs - slabs_for(r, c.inuse)
-    if not c.deactivated:
-        empty -= r.keep
-    return discard(w, cpu, cache, empty, discarded)
+    cache_at(&w.c, cache).inuse -= <uint32_t>count
+    return discard(
+        w, cpu, cache, empty_slabs(w, cache) - kept(w, cache), discarded
+    )
 
 
 cdef inline int shrink(
     world *w, int32_t cpu, uint32_t cache, int64_t *discarded
 ) except -1 nogil:
-    cdef kmem_cache *c = cache_at(&w.c, cache)
-    cdef int64_t empty = c.slabs - slabs_for(root_of(&w.c, cache), c.inuse)
-    return discard(w, cpu, cache, empty, discarded)
+    return discard(w, cpu, cache, empty_slabs(w, cache), discarded)
 
 
 cdef inline int new_cache(world *w, uint32_t *index) except -1 nogil:

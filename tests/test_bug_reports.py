@@ -107,6 +107,31 @@ def test_the_kworkers_leave_after_300_seconds(smythies, design, cpus):
     assert timeline["kworkers"][late].max() <= 8 * cpus
 
 
+# Bug 172981 was filed against SLAB: 2074 kworkers after boot, 2059 after eight simple
+# jobs, on 8 CPUs with 4.7 and 4.8-rc7. Its creations wait for grace periods themselves.
+
+
+@pytest.fixture(scope="module")
+def smythies_slab():
+    designs = ("4.6", "4.7", "4.9", "4.10", "4.11")
+    return compare("smythies", designs, overrides=["machine.allocator=slab"])
+
+
+def test_with_slab_over_2000_kworkers_wait_behind_creations_of_4_7(smythies_slab):
+    counters = smythies_slab["4.7"].counters
+    assert 2048 <= counters["kworkers_peak"] <= 2100
+    created = counters["caches"]["created"]
+    assert counters["grace_periods"]["under_slab_mutex"] == created
+    assert counters["reaper"]["skipped"] > 0
+
+
+@pytest.mark.parametrize("design", ["4.6", "4.9", "4.10", "4.11"])
+def test_with_slab_no_other_kernel_piles_kworkers_up(smythies_slab, design):
+    counters = smythies_slab[design].counters
+    assert counters["kworkers_peak"] <= 4 * 8 + 1
+    assert counters["grace_periods"]["under_slab_mutex"] == 0
+
+
 def test_two_steps_answer_the_reviewer(smythies):
     """4.8 to 4.10 ends the pile-up, 4.10 to 4.11 the waiting and the walks."""
     by_design = {d: smythies[8][d].counters for d in ("4.8", "4.10", "4.11")}

@@ -30,7 +30,7 @@ RESULT = {
     },
     "rcu_barriers": None,
     "ipis": None,
-    "list_hops": {"total", "create", "grow", "offline", "free", "hotplug"},
+    "list_hops": {"total", "create", "grow", "offline", "free", "hotplug", "reap"},
     "caches": {"created", "peak", "peak_dying", "left"},
     "cgroups": {"peak", "peak_dying", "left"},
     "kernfs_nodes_peak": None,

@@ -34,7 +34,7 @@ def run_options(command: F) -> F:
     options = (
         _machine_option("cpus", "CPUs of the machine.", type=int),
         _machine_option("hz", "Timer interrupts a second.", type=int),
-        _machine_option("allocator", "The slab allocator: slub."),
+        _machine_option("allocator", "The slab allocator: slub or slab."),
         _machine_option("kmem", "Kernel memory accounting: default, on, off."),
         click.option(
             "--set",

@@ -1,0 +1,123 @@
+"""The SLAB allocator: what it does otherwise than SLUB. mm/slab.c"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slabcore.designs import Design, designs
+from slabcore.kernel import Kernel, ms, seconds
+from slabcore.machine import Machine
+
+HAVE_CHILDREN = [name for name in designs if designs[name].child_caches]
+
+
+def boot(engine: Any, design: str | Design, **fields: Any) -> Kernel:
+    """Boot a machine with SLAB, three caches and two cgroups that use them."""
+    machine = Machine(**{"allocator": "slab", "kmem": "on", "cpus": 3, **fields})
+    kernel = Kernel(design, machine=machine, engine=engine)
+    for number in range(3):
+        kernel.create_cache(f"c{number}", object_size=192, accounted=True)
+    for path in ("/a", "/b"):
+        kernel.mkdir(path)
+        for number in range(3):
+            kernel.alloc(f"c{number}", path)
+        kernel.drain()
+    return kernel
+
+
+@pytest.mark.parametrize("name", designs)
+def test_caches_have_no_directories_in_sysfs(engine, name):
+    kernel = boot(engine, name, kernfs_per_cgroup=0)
+    assert kernel.counters["kernfs_nodes_peak"] == 0
+
+
+@pytest.mark.parametrize("name", HAVE_CHILDREN)
+def test_offline_shrinks_at_once_with_an_ipi_a_cache_and_waits_for_nothing(
+    engine, name
+):
+    kernel = boot(engine, name)
+    before = kernel.counters["grace_periods"], kernel.counters["ipis"]
+    for path in ("/a", "/b"):
+        kernel.rmdir(path)
+    kernel.drain()
+    waited = kernel.counters["grace_periods"]
+    assert waited["synchronous"] == before[0]["synchronous"]
+    # The kill, the release of the css, that of the cgroup: none for a cache.
+    assert waited["asynchronous"] == before[0]["asynchronous"] + 2 * 3
+    assert kernel.counters["ipis"] == before[1] + 2 * 3 * (3 - 1)
+    assert kernel.counters["caches"]["live"] == 3
+
+
+@pytest.mark.parametrize("name", HAVE_CHILDREN)
+def test_in_4_7_a_creation_waits_for_a_grace_period_a_node(engine, name):
+    kernel = boot(engine, name)
+    waits = 6 if name == "4.7" else 0
+    assert kernel.counters["grace_periods"]["under_slab_mutex"] == waits
+    kernel.hotplug("memory-online")
+    kernel.create_cache("late", object_size=64)
+    waits += 2 if name == "4.7" else 0
+    assert kernel.counters["grace_periods"]["under_slab_mutex"] == waits
+    found = {finding["id"] for finding in kernel.counters["findings"]}
+    assert found == ({"gp-under-slab_mutex"} if waits else set())
+
+
+def test_the_wait_of_a_creation_is_slab_s_alone(engine):
+    kernel = boot(engine, "4.7", allocator="slub")
+    assert kernel.counters["grace_periods"]["synchronous"] == 0
+    cured = boot(engine, designs["4.7"].replace(create_waits=False))
+    assert cured.counters["grace_periods"]["synchronous"] == 0
+
+
+def test_the_reaper_comes_by_every_two_seconds_on_each_cpu(engine):
+    kernel = boot(engine, "4.11")
+    assert kernel.counters["reaper"] == {"passes": 0, "skipped": 0}
+    kernel.advance_to(seconds(20) + ms(500))
+    # At 1 s, 3 s, ... 19 s; it walks the three roots and the six of the cgroups.
+    assert kernel.counters["reaper"] == {"passes": 3 * 10, "skipped": 0}
+    assert kernel.counters["list_hops"]["reap"] == 3 * 10 * 9
+
+
+def test_the_reaper_keeps_nothing_from_coming_to_rest(engine):
+    kernel = boot(engine, "4.11")
+    rested = kernel.counters["drained_ns"]
+    kernel.drain()
+    kernel.advance(seconds(30))
+    assert kernel.counters["reaper"]["passes"] == 3 * 15
+    assert kernel.counters["drained_ns"] == rested
+
+
+def test_the_reaper_passes_by_while_slab_mutex_is_held(engine):
+    kernel = boot(engine, "4.7", cpus=2, hz=100)
+    for number in range(30):
+        kernel.create_cache(f"more-{number}", object_size=64, accounted=True)
+    # Thirty creations one behind the other, of 40 ms each, from 0.9 s on.
+    kernel.advance_to(max(kernel.now_ns, seconds(2) + ms(900)))
+    before = kernel.counters["reaper"]
+    for number in range(30):
+        kernel.alloc(f"more-{number}", "/a")
+    kernel.advance_to(seconds(3) + ms(900))
+    reaper = kernel.counters["reaper"]
+    assert reaper["passes"] == before["passes"]
+    assert reaper["skipped"] == before["skipped"] + 2
+
+
+@pytest.mark.parametrize(("allocator", "passes"), [("slub", 0), ("slab", 1)])
+def test_a_dying_cgroup_goes_with_its_last_object_or_when_the_reaper_comes(
+    engine, allocator, passes
+):
+    machine = Machine(allocator=allocator, cpus=2)
+    kernel = Kernel("4.11", machine=machine, engine=engine)
+    kernel.create_cache("c", object_size=192, accounted=True)
+    memcg = kernel.mkdir("/a")
+    kernel.alloc("c", memcg)
+    kernel.drain()
+    kernel.alloc("c", memcg)
+    kernel.rmdir(memcg)
+    kernel.drain()
+    kernel.free("c", memcg)
+    kernel.drain()
+    assert kernel.counters["cgroups"]["dying"] == passes
+    kernel.advance_to(seconds(1) + ms(900))
+    assert kernel.counters["cgroups"]["dying"] == 0
