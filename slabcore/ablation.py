@@ -114,45 +114,52 @@ class _Figure:
     """Name a figure that patches are judged by."""
 
     title: str
-    path: tuple[str, ...]
+    value: Callable[[dict[str, Any]], Any]
     text: Callable[[Any], str]
 
     def of(self, result: Result) -> Any:
-        value: Any = result.to_dict()
-        for name in self.path:
-            value = value[name]
-        return value
+        return self.value(result.to_dict())
+
+
+def _drain(table: dict[str, Any]) -> float | None:
+    """Return the seconds from the programs' end until nothing is left."""
+    drained = table["drained_s"]
+    return None if drained is None else max(0.0, drained - table["virtual_s"])
 
 
 _FIGURES = (
-    _Figure("programs end after", ("virtual_s",), seconds),
-    _Figure("all is drained after", ("drained_s",), seconds),
-    _Figure("dying caches, most", ("caches", "peak_dying"), whole),
+    _Figure("programs end after", lambda t: t["virtual_s"], seconds),
+    _Figure("drained after their end", _drain, seconds),
+    _Figure("dying caches, most", lambda t: t["caches"]["peak_dying"], whole),
     _Figure(
         "grace periods under cgroup_mutex",
-        ("grace_periods", "under_cgroup_mutex"),
+        lambda t: t["grace_periods"]["under_cgroup_mutex"],
         whole,
     ),
     _Figure(
-        "grace periods under slab_mutex", ("grace_periods", "under_slab_mutex"), whole
+        "grace periods under slab_mutex",
+        lambda t: t["grace_periods"]["under_slab_mutex"],
+        whole,
     ),
-    _Figure("RCU barriers", ("rcu_barriers",), whole),
-    _Figure("list hops", ("list_hops", "total"), whole),
-    _Figure("kernfs nodes, most", ("kernfs_nodes_peak",), whole),
-    _Figure("kworkers, most", ("kworkers_peak",), whole),
+    _Figure("RCU barriers", lambda t: t["rcu_barriers"], whole),
+    _Figure("list hops", lambda t: t["list_hops"]["total"], whole),
+    _Figure("kernfs nodes, most", lambda t: t["kernfs_nodes_peak"], whole),
+    _Figure("kworkers, most", lambda t: t["kworkers_peak"], whole),
+    _Figure(
+        "cgroup_mutex held", lambda t: t["locks"]["cgroup_mutex"]["held_s"], seconds
+    ),
     _Figure(
         "longest wait for cgroup_mutex",
-        ("locks", "cgroup_mutex", "longest_wait_s"),
+        lambda t: t["locks"]["cgroup_mutex"]["longest_wait_s"],
         seconds,
     ),
+    _Figure("slab_mutex held", lambda t: t["locks"]["slab_mutex"]["held_s"], seconds),
     _Figure(
         "longest wait for slab_mutex",
-        ("locks", "slab_mutex", "longest_wait_s"),
+        lambda t: t["locks"]["slab_mutex"]["longest_wait_s"],
         seconds,
     ),
 )
-
-LONGEST_WORD = len("cgroup_mutex")
 
 # A figure that moves by less is not worth a word; the first two are told whenever they
 # are, and so many of the others.
@@ -436,10 +443,17 @@ class AblationTable(Table):
             for trial, row in zip(ablation, rows, strict=True)
         ]
         self.add_column("", no_wrap=True)
-        for title in self.titles:
+        self.widths = [
+            max(map(len, column)) for column in zip(*self.texts, strict=True)
+        ]
+        for number, title in enumerate(self.titles, 1):
+            words = max(map(len, title.split()))
+            self.widths[number] = max(self.widths[number], words)
             left = title == "findings"
             self.add_column(
-                title, justify="left" if left else "right", width=LONGEST_WORD
+                title,
+                justify="left" if left else "right",
+                width=self.widths[number],
             )
         for trial, row in zip(ablation, self.texts, strict=True):
             self.add_row(*row, style=None if trial.patch else "bold")
@@ -466,8 +480,12 @@ class AblationTable(Table):
 
 def tables(ablation: Ablation, width: int) -> Iterator[AblationTable]:
     """Yield the table in parts that are no wider than *width* characters."""
-    everything = ablation.table()
-    first = max(len(row[0]) for row in everything.texts)
-    at_once = max(1, (width - first) // (LONGEST_WORD + 2))
-    for start in range(0, len(everything.titles), at_once):
-        yield AblationTable(ablation, columns=slice(start, start + at_once))
+    first, *others = ablation.table().widths
+    start = 0
+    while start < len(others):
+        stop, left = start + 1, width - first - 2 - others[start]
+        while stop < len(others) and left >= others[stop] + 2:
+            left -= others[stop] + 2
+            stop += 1
+        yield AblationTable(ablation, columns=slice(start, stop))
+        start = stop
