@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from slabcore import Costs, Design, Kernel, Machine, designs, ms
+from slabcore import Costs, Design, Kernel, Machine, ablate, designs, ms, series
 from slabcore.comparison import (
     CAUSES,
     Comparison,
@@ -43,7 +43,9 @@ from slabcore.comparison import (
     seconds,
     whole,
 )
+from slabcore.designs import Step
 from slabcore.machine import cost_presets
+from slabcore.mechanisms import KNOBS
 from slabcore.report import verdict
 from slabcore.workloads import Workload, load, workloads
 
@@ -574,12 +576,113 @@ def _figure(entry: dict) -> str:
 def knobs() -> str:
     """Show every knob of every preset."""
     presets = list(designs.values())
-    rows = [
-        ("kernels", *(" to ".join(dict.fromkeys(d.kernels)) or "none" for d in presets))
-    ]
+    rows = [("kernels", *map(_span, presets))]
     for knob in presets[0].knobs:
         rows.append((f"`{knob}`", *(_word(design.knobs[knob]) for design in presets)))
     return table(("", *(design.name for design in presets)), rows)
+
+
+def mechanisms() -> str:
+    """Explain every value of every knob, and name the designs that have it."""
+    rows = []
+    for knob, values in KNOBS.items():
+        for value, what in values.items():
+            having = [d.name for d in designs.values() if d.knobs[knob] == value]
+            name = f"`{knob}`" if not rows or value == next(iter(values)) else ""
+            cells = (_word(value), what.text, _escaped(what.source), _runs(having))
+            rows.append((name, *cells))
+    return _prose(("knob", "value", "what it stands for", "source", "designs"), rows)
+
+
+def generations() -> str:
+    """Tell of every design, and what changed from the one before."""
+    parts = []
+    before = None
+    for design in designs.values():
+        if not design.kernels:
+            before = designs["4.10"]
+        parts.append(f"### {design.name}: {_span(design)}")
+        parts.append(_escaped(f"{_sentence(design.title)} {design.text}"))
+        if before is not None:
+            parts.append("\n".join(_turned(Step(before, design))))
+        lines = [f"* {_escaped(source)}" for source in design.sources]
+        known = ", ".join(f"`{name}`" for name in design.findings) or "none"
+        parts.append("\n".join(("Sources:", "", *lines, "", f"Known faults: {known}.")))
+        before = design
+    return "\n\n".join(parts)
+
+
+def _turned(step: Step) -> Iterator[str]:
+    yield f"Changed since {step.before.name}:"
+    yield ""
+    for knob, (old, new) in step.changes.items():
+        by = ", ".join(f"`{name}`" for name in step.by(knob))
+        why = f", by {by}" if by else ""
+        what = KNOBS[knob][new].text
+        yield f"* `{knob}` {_word(old)} → {_word(new)}: {what}{why}"
+    if not step.changes:
+        yield "* no knob"
+
+
+def the_series() -> str:
+    """Show every patch of the series: where it was posted and what it turns."""
+    rows = []
+    for patch in series.PATCHES:
+        turns = [
+            f"`{knob}` {_word(old)} → {_word(new)}"
+            for knob, (old, new) in patch.changes.items()
+        ]
+        numbers = (str(patch.positions.get(v, "")) for v in series.VERSIONS)
+        needs = [f"`{other}`: {reason}" for other, reason in patch.depends_on.items()]
+        cells = (patch.title, ", ".join(turns) or "nothing", "; ".join(needs))
+        rows.append((f"`{patch.name}`", *numbers, *map(_escaped, cells)))
+    head = ("patch", *series.VERSIONS, "what it does", "turns", "builds on")
+    return _prose(head, rows)
+
+
+def patches() -> str:
+    """Tell of every patch, with its sources."""
+    lines = []
+    for patch in series.PATCHES:
+        text, sources = _escaped(patch.text), _escaped("; ".join(patch.sources))
+        lines.append(f"* `{patch.name}`: {text} ({sources})")
+    return "\n".join(lines)
+
+
+def ablation(workload: str) -> str:
+    """Show which patch buys what for a workload."""
+    return ablate(workload).markdown().rstrip()
+
+
+def _prose(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table of words: all columns left."""
+    head = list(head)
+    lines = (head, ["---"] * len(head), *rows)
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _span(design: Design) -> str:
+    return " to ".join(dict.fromkeys(design.kernels)) or "never released"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _runs(names: list[str]) -> str:
+    """Name the first and the last of designs that follow one another."""
+    order = list(designs)
+    runs: list[list[str]] = []
+    for name in names:
+        if runs and order.index(runs[-1][-1]) + 1 == order.index(name):
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    return ", ".join(" to ".join(dict.fromkeys((r[0], r[-1]))) for r in runs) or "none"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("_", "\\_").replace("<", "\\<").replace("|", "\\|")
 
 
 def _word(value: object) -> str:
@@ -716,16 +819,23 @@ def million() -> str:
 
 BLOCKS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
     {
+        "ablation-frolov": functools.partial(ablation, "frolov"),
+        "ablation-reclaim-storm": functools.partial(ablation, "reclaim-storm"),
+        "ablation-smythies": functools.partial(ablation, "smythies"),
         "answer": answer,
         "costs": costs,
+        "generations": generations,
         "grace-periods": grace_periods,
         "growth": growth,
         "half-a-day": half_a_day,
         "inputs": inputs,
         "knobs": knobs,
         "measured": measured,
+        "mechanisms": mechanisms,
         "needed": needed,
+        "patches": patches,
         "reclaim-storm": reclaim_storm,
+        "series": the_series,
     }
 )
 TIMINGS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(

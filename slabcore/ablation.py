@@ -315,7 +315,9 @@ class Ablation:
         """Return table and notes fit for a patch description."""
         shown = self.table()
         lines = [_cells(["", *shown.titles]), _cells(["---", *shown.rules])]
-        lines += [_cells(row) for row in shown.texts]
+        for trial, (_, *row) in zip(self, shown.texts, strict=True):
+            title = f"`{trial.title}`" if trial.patch else f"**{trial.title}**"
+            lines.append(_cells([title, *row]))
         lines += ["", *shown.legend(), "", *(f"* {line}" for line in self.notes())]
         return "\n".join(lines) + "\n"
 

@@ -243,7 +243,7 @@ def test_the_command_writes_json_and_reports(run, tmp_path):
     assert table["series"] == "v3"
     assert (tmp_path / "out.json").read_text() == result.stdout
     assert run(*arguments, "--report", "out.md").exit_code == 0
-    assert "|   +slab-root-caches* |" in (tmp_path / "out.md").read_text()
+    assert "| `+slab-root-caches*` |" in (tmp_path / "out.md").read_text()
 
 
 def test_the_command_can_be_a_gate(run):
