@@ -89,6 +89,7 @@ from slabcore.world cimport (
     HOPS_HOTPLUG,
     HOPS_OFFLINE,
     HOPS_REAP,
+    HOPS_REPARENT,
     KMEM_CACHE,
     KMEM_CACHE_CREATE,
     KOBJECT_UNDER_SLAB,
@@ -186,6 +187,8 @@ EVENT_NAMES = (
     "__kmem_cache_shrink",
     "kmemcg_deactivate_workfn",
     "kmemcg_cache_deact_after_rcu",
+    "kmemcg_workfn",
+    "kmemcg_cache_shutdown_fn",
     "memcg_destroy_kmem_caches",
     "shutdown_cache",
     "__kmem_cache_shutdown",
@@ -239,6 +242,7 @@ cdef dict figures(const tally *n, const mutex *mutexes, int64_t completed):
             "free": n.hops[HOPS_FREE],
             "hotplug": n.hops[HOPS_HOTPLUG],
             "reap": n.hops[HOPS_REAP],
+            "reparent": n.hops[HOPS_REPARENT],
         },
         "caches": {
             "created": n.caches_created,
@@ -410,6 +414,8 @@ cdef class World:
         w.k.memcg_list = design.memcg_list
         w.k.barrier_batch = design.typesafe_free == "barrier-batch"
         w.k.deactivation = _DEACTIVATIONS[design.deactivation]
+        w.k.reparenting = design.reparenting
+        w.k.inherits = design.reparenting or design.accounting == "objects"
         w.k.child_sysfs = design.child_sysfs
         w.k.sysfs_early = design.sysfs_removal == "deactivation"
         w.k.entrained = design.barrier_marker == "entrained"
@@ -554,7 +560,7 @@ cdef class World:
 
     # --- handles: generation * 2**32 + index ---
 
-    def _memcg(self, handle):
+    def _memcg(self, handle, heir=""):
         cdef uint64_t number = handle
         cdef uint32_t index = number & 0xFFFFFFFF
         cdef mem_cgroup *m
@@ -562,7 +568,7 @@ cdef class World:
             m = memcg_at(&self.e.w.m, index)
             if m.generation == number >> 32:
                 return index
-        raise StaleHandleError("the cgroup of this handle is gone")
+        raise StaleHandleError(f"the cgroup of this handle is gone{heir}")
 
     def _live(self, handle, str what):
         index = self._memcg(handle)
@@ -642,7 +648,8 @@ cdef class World:
     def free(self, number: int, handle: int, count: int) -> None:
         """Free objects, those of the cgroup's own cache first."""
         cdef uint32_t root = self._root(number)
-        cdef uint32_t memcg = self._memcg(handle)
+        heir = "; its objects are its parent's" if self.e.w.k.inherits else ""
+        cdef uint32_t memcg = self._memcg(handle, heir)
         if not self.call(
             F_FREE_OBJECTS, root, memcg, NIL,
             memcg_at(&self.e.w.m, memcg).generation, count,
@@ -890,6 +897,10 @@ cdef class World:
             c.inuse, c.slabs, c.pinned, bool(c.deactivated), c.nodes, c.memory_nodes
         )
 
+    def _references(self, uint32_t cache):
+        cdef kmem_cache *c = cache_at(&self.e.w.c, cache)
+        return c.in_flight, c.refs
+
     def state(self) -> dict:
         """Return every structure's contents by serial numbers."""
         cdef world *w = &self.e.w
@@ -906,6 +917,7 @@ cdef class World:
             roots.append(cache_at(&w.c, root_at(&w.c, i).cache).serial)
             i = root_at(&w.c, i).roots.next
         children, slots, caches, kmem_caches, memcgs = {}, {}, {}, {}, {}
+        references = {}
         for i in range(w.c.roots.used):
             r = root_at(&w.c, i)
             serial = cache_at(&w.c, r.cache).serial
@@ -916,10 +928,16 @@ cdef class World:
                     if r.slots[j] != NIL:
                         slots[serial][j] = cache_at(&w.c, r.slots[j]).serial
             caches[serial] = self._contents(r.cache)
+            references[serial] = self._references(r.cache)
             j = r.children.first
             while j != NIL:
                 caches[cache_at(&w.c, j).serial] = self._contents(j)
+                references[cache_at(&w.c, j).serial] = self._references(j)
                 j = links_at(&w.c, j).children.next
+        if w.k.reparenting:
+            kmem_caches[0] = self._cache_list(
+                memcg_at(&w.m, 0).kmem_caches.first, in_memcg
+            )
         for index in self._memcgs():
             m = memcg_at(&w.m, index)
             kmem_caches[m.serial] = self._cache_list(m.kmem_caches.first, in_memcg)
@@ -935,6 +953,7 @@ cdef class World:
             "rcu_destroy": self._cache_list(w.c.rcu_destroy.first, in_all),
             "slots": slots,
             "caches": caches,
+            "references": references,
             "memcgs": memcgs,
             "locks": {
                 name: (

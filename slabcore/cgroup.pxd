@@ -221,7 +221,11 @@ cdef inline int free_work(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 1:
             note(w, EV_CSS_FREE, t.cpu, f.a, NIL)
             f.pc = 2
-            if w.k.children:
+            if w.k.reparenting:
+                if memcg_at(&w.m, f.a).kmem_caches.length:
+                    with gil:
+                        raise RuntimeError("a cgroup is freed with caches left")
+            elif w.k.children:
                 return call(t, F_DESTROY, f.a, NIL)
         else:
             parent = memcg_at(&w.m, f.a).parent

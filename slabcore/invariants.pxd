@@ -21,7 +21,7 @@ from slabcore.slab cimport (
     root_cache,
 )
 from slabcore.workqueue cimport work_at
-from slabcore.world cimport world
+from slabcore.world cimport CB_SLAB, world
 
 
 cdef struct breach:
@@ -99,14 +99,15 @@ cdef inline bint lists_broken(world *w, breach *b) noexcept nogil:
             return True
         children += r.children.length
         i = r.roots.next
-    i = w.m.all.first
+    # The root cgroup has what its children leave to it, then all others follow.
+    i = 0
     while i != NIL:
         m = memcg_at(&w.m, i)
         if list_broken(&m.kmem_caches, &base.memcg, stride):
             return broken(
                 b, "kmem_caches of cgroup {where}: a link is torn", m.serial, -1
             )
-        if order_broken(
+        if not w.k.reparenting and order_broken(
             w, b, m.kmem_caches.first, in_memcg,
             "kmem_caches of cgroup {where}: cache {which} stands behind an older one",
             m.serial,
@@ -121,7 +122,7 @@ cdef inline bint lists_broken(world *w, breach *b) noexcept nogil:
                 )
             j = links_at(&w.c, j).memcg.next
         of_memcgs += m.kmem_caches.length
-        i = m.siblings.next
+        i = m.siblings.next if i else w.m.all.first
     if children != of_memcgs:
         return broken(
             b, "the roots have {where} children, the cgroups {which} caches", children,
@@ -164,6 +165,10 @@ cdef inline bint cache_broken(world *w, breach *b, uint32_t i) noexcept nogil:
     ):
         return broken(
             b, "cache {which} has {where} node structures", c.memory_nodes, c.serial
+        )
+    if c.in_flight > c.inuse - c.pinned:
+        return broken(
+            b, "cache {which} has more objects in flight than objects", -1, c.serial
         )
     if links.memcg_index == NIL:
         if r.cache != i or not list_has(
@@ -289,7 +294,7 @@ cdef inline bint memcgs_broken(world *w, breach *b) noexcept nogil:
     cdef uint64_t bit
     cdef mem_cgroup *m
     cdef uint32_t i, j, count = 0, dying = 0
-    cdef int64_t pages, given = 0
+    cdef int64_t held, given = 0, references = 0
     memset(ids, 0, sizeof(ids))
     i = w.m.all.first
     while i != NIL:
@@ -318,22 +323,33 @@ cdef inline bint memcgs_broken(world *w, breach *b) noexcept nogil:
             )
         if (m.tasks or m.child_cgroups) and m.dead:
             return broken(b, "cgroup {which} is removed but in use", -1, m.serial)
-        pages = 0
+        held = m.online + (m.online and m.dead)
         j = m.kmem_caches.first
         while j != NIL:
-            pages += <int64_t>cache_at(&w.c, j).slabs << root_at(
-                &w.c, links_at(&w.c, j).root
-            ).order
+            if w.k.reparenting:
+                held += 1
+            else:
+                held += <int64_t>cache_at(&w.c, j).slabs << root_at(
+                    &w.c, links_at(&w.c, j).root
+                ).order
             j = links_at(&w.c, j).memcg.next
-        if m.refs < pages + m.online + (m.online and m.dead):
+        if m.refs < held:
             return broken(
-                b, "cgroup {which} has fewer references than its {where} pages hold",
-                pages, m.serial,
+                b, "cgroup {which} has fewer references than the {where} that are held",
+                held, m.serial,
             )
+        # A cgroup holds its parent until it is freed.
+        references += m.refs - held - (m.parent != 0)
         i = m.siblings.next
     if count != w.n.cgroups or dying != w.n.cgroups_dying:
         return broken(
             b, "{where} cgroups are counted, {which} are there", w.n.cgroups, count
+        )
+    for i in range(<uint32_t>w.s.ncpus):
+        references -= w.stock[i] != NIL
+    if references and not (w.n.user_tasks or w.q.outstanding or w.r.callbacks):
+        return broken(
+            b, "{where} references of cgroups at rest are nobody's", references, -1
         )
     for i in range(<uint32_t>ID_WORDS):
         bit = w.m.ids[i]
@@ -343,6 +359,41 @@ cdef inline bint memcgs_broken(world *w, breach *b) noexcept nogil:
     # A mkdir in progress holds one that no cgroup has yet.
     if given < (-1 if w.s.mutexes[CGROUP_MUTEX].owner != NULL else 0):
         return broken(b, "{where} ids are taken and no cgroup has them", -given, -1)
+    return False
+
+
+cdef inline bint references_broken(world *w, breach *b) noexcept nogil:
+    """Tell whether children that count for themselves count wrong."""
+    cdef kmem_cache *c
+    cdef rcu_data *d
+    cdef uint32_t i, arg
+    cdef int32_t cpu, order
+    cdef int64_t at, rest, waiting = 0
+    for i in range(w.c.caches.used):
+        c = cache_at(&w.c, i)
+        if not c.live or links_at(&w.c, i).memcg_index == NIL:
+            continue
+        order = root_at(&w.c, links_at(&w.c, i).root).order
+        rest = <int64_t>c.refs - (not c.killed) - c.in_flight
+        rest -= <int64_t>c.slabs << order
+        if rest < 0 or rest & ((<int64_t>1 << order) - 1):
+            return broken(
+                b, "cache {which} has {where} references, which is not what is held",
+                c.refs, c.serial,
+            )
+        waiting += rest >> order
+    for cpu in range(w.s.ncpus):
+        d = &w.r.data[cpu]
+        for at in range(d.head, d.tail):
+            arg = d.ring[at & (d.capacity - 1)].arg
+            if d.ring[at & (d.capacity - 1)].kind == CB_SLAB and (
+                links_at(&w.c, arg).memcg_index != NIL
+            ):
+                waiting -= 1
+    if waiting:
+        return broken(
+            b, "{where} slabs are referred to that wait for nothing", waiting, -1
+        )
     return False
 
 
@@ -412,6 +463,7 @@ cdef inline bint world_broken(world *w, breach *b) noexcept nogil:
         or lists_broken(w, b)
         or slots_broken(w, b)
         or memcgs_broken(w, b)
+        or (w.k.reparenting and references_broken(w, b))
         or creations_broken(w, b)
         or time_broken(w, b)
     )

@@ -79,6 +79,22 @@ cdef inline void list_del(
     head.length -= 1
 
 
+cdef inline void list_splice(
+    list_head *head, list_head *onto, void *links, size_t stride
+) noexcept nogil:
+    """Put all entries of a list before those of another; the first is empty then."""
+    if head.first == NIL:
+        return
+    list_at(links, stride, head.last).next = onto.first
+    if onto.first == NIL:
+        onto.last = head.last
+    else:
+        list_at(links, stride, onto.first).prev = head.last
+    onto.first = head.first
+    onto.length += head.length
+    list_init(head)
+
+
 cdef inline uint32_t list_walk(
     list_head *head, void *links, size_t stride
 ) noexcept nogil:

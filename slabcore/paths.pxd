@@ -41,9 +41,11 @@ from slabcore.world cimport (
     F_RELEASE_WORK,
     F_RMDIR,
     F_SHUTDOWN,
+    F_SHUTDOWN_WORK,
     F_SOFTIRQ,
     F_SYNCHRONIZE,
     F_UNPIN,
+    F_UNPIN_ALL,
     F_WORKER,
     SLEEP,
     T_WORKERS,
@@ -55,6 +57,7 @@ from slabcore.world cimport (
     W_OFFLINE,
     W_REAP,
     W_RELEASE,
+    W_SHUTDOWN,
     call,
     new_worker,
     note_work,
@@ -76,6 +79,7 @@ from slabcore.slab_common cimport (
     reap_work,
     release_cache,
     shutdown_cache,
+    shutdown_work,
 )
 from slabcore.cgroup cimport (
     attach,
@@ -94,6 +98,7 @@ from slabcore.programs cimport (
     free_objects,
     run_program,
     unpin,
+    unpin_all,
 )
 
 
@@ -176,6 +181,8 @@ cdef inline int call_work(world *w, task *t, work *item) noexcept nogil:
         return call(t, F_DEACTIVATE_WORK, item.a, NIL)
     if item.kind == W_REAP:
         return call(t, F_REAP_WORK, NIL, NIL)
+    if item.kind == W_SHUTDOWN:
+        return call(t, F_SHUTDOWN_WORK, item.a, NIL)
     return call(t, F_BARRIER_WORK, NIL, NIL)
 
 
@@ -211,6 +218,8 @@ cdef inline int step(world *w, task *t) except -1 nogil:
         return drop_caches(w, t, f)
     elif function == F_UNPIN:
         return unpin(w, t, f)
+    elif function == F_UNPIN_ALL:
+        return unpin_all(w, t, f)
     elif function == F_CREATE_ROOT:
         return create_root(w, t, f)
     elif function == F_SYNCHRONIZE:
@@ -241,4 +250,6 @@ cdef inline int step(world *w, task *t) except -1 nogil:
         return configure(w, t, f)
     elif function == F_REAP_WORK:
         return reap_work(w, t, f)
+    elif function == F_SHUTDOWN_WORK:
+        return shutdown_work(w, t, f)
     return release_cache(w, t, f)

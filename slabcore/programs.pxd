@@ -30,6 +30,7 @@ from slabcore.world cimport (
     F_PROGRAM,
     F_RMDIR,
     F_UNPIN,
+    F_UNPIN_ALL,
     OP_ALLOC,
     OP_AT,
     OP_CALLBACKS,
@@ -49,8 +50,11 @@ from slabcore.world cimport (
     T_OBJECTS,
     T_PROGRAMS,
     begin_phase,
+    cache_get,
+    cache_put,
     call,
     css_put,
+    heir_of,
     program,
     put_objects,
     refill_stock,
@@ -85,10 +89,14 @@ cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:
             slabs = take_objects(w, f.d, 1)
             if slabs and links_at(&w.c, f.d).memcg_index != NIL:
                 refill_stock(w, t.cpu, links_at(&w.c, f.d).memcg_index)
+            cache_at(&w.c, f.d).in_flight += 1
+            cache_get(w, f.d, 1)
             f.pc = 3
             return run(t, spend(w, T_OBJECTS, w.cost.page_alloc * slabs))
         elif f.pc == 3:
             f.pc = 4
+            cache_at(&w.c, f.d).in_flight -= 1
+            cache_put(w, t.cpu, f.d, 1)
             if f.c == 0:
                 put_objects(w, t.cpu, f.d, 1, &slabs)
                 return run(t, spend(w, T_OBJECTS, w.cost.page_free * slabs))
@@ -99,45 +107,80 @@ cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 0
 
 
-cdef inline uint32_t child_of(world *w, uint32_t memcg, uint32_t root) noexcept nogil:
-    """Return the cache that a cgroup, dying or not, has of a root, or NIL."""
+cdef inline int64_t free_for(const kmem_cache *c) noexcept nogil:
+    """Return how many objects a cache has that somebody holds and may free."""
+    return <int64_t>c.inuse - c.pinned - c.in_flight
+
+
+cdef inline int64_t free_in_caches(
+    world *w, uint32_t memcg, uint32_t root
+) noexcept nogil:
+    """Return the same of all caches that a cgroup has of a root."""
     cdef uint32_t i = memcg_at(&w.m, memcg).kmem_caches.first
-    while i != NIL and links_at(&w.c, i).root != root:
+    cdef int64_t count = 0
+    while i != NIL:
+        if links_at(&w.c, i).root == root:
+            count += free_for(cache_at(&w.c, i))
         i = links_at(&w.c, i).memcg.next
-    return i
+    return count
+
+
+cdef inline int free_to(
+    world *w, int32_t cpu, uint32_t cache, int64_t *count, int64_t *discarded
+) except -1 nogil:
+    """Free up to *count* objects to a cache; count them and the slabs discarded."""
+    cdef int64_t most = min(count[0], free_for(cache_at(&w.c, cache)))
+    cdef int64_t slabs
+    if most:
+        put_objects(w, cpu, cache, most, &slabs)
+        discarded[0] += slabs
+        count[0] -= most
+    return 0
 
 
 cdef inline int free_objects(world *w, task *t, frame *f) except -1 nogil:
-    """Free n objects of root a for cgroup b of generation d."""
-    cdef kmem_cache *own
-    cdef kmem_cache *of_root
-    cdef int64_t count, discarded, more = 0
-    cdef uint32_t root, cache
+    """Free n objects of root a for cgroup b of generation d.
+
+    Its own cache first, then those it was given, the latest first, then the root.
+    """
+    cdef uint32_t root = root_at(&w.c, f.a).cache
+    cdef uint32_t memcg, i
+    cdef int64_t count, most, discarded = 0
+    cdef int given
     if f.pc == 0:
         f.pc = 1
+        if w.k.inherits:
+            f.b = heir_of(w, f.b)
+            memcg_at(&w.m, f.b).refs += 1
         return run(t, spend(w, T_OBJECTS, w.cost.alloc * f.n))
     if f.pc == 2:
         t.result = 1
         return DONE
-    root = root_at(&w.c, f.a).cache
-    cache = NIL
-    if memcg_at(&w.m, f.b).generation == f.d:
-        cache = child_of(w, f.b, f.a)
-    if cache == NIL:
-        cache = root
-    own = cache_at(&w.c, cache)
-    of_root = cache_at(&w.c, root)
-    count = min(f.n, <int64_t>own.inuse - own.pinned)
+    memcg = heir_of(w, f.b)
+    if not w.k.inherits and memcg_at(&w.m, f.b).generation != f.d:
+        memcg = NIL
+    count = f.n
+    most = free_for(cache_at(&w.c, root))
+    if memcg != NIL:
+        most += free_in_caches(w, memcg, f.a)
     t.result = 0
-    if count < f.n and (
-        cache == root or f.n - count > <int64_t>of_root.inuse - of_root.pinned
-    ):
+    f.pc = 2 if count <= most else 3
+    if count <= most and memcg != NIL:
+        for given in range(2):
+            i = memcg_at(&w.m, memcg).kmem_caches.first
+            while i != NIL:
+                if links_at(&w.c, i).root == f.a and (
+                    cache_at(&w.c, i).deactivated == given
+                ):
+                    free_to(w, t.cpu, i, &count, &discarded)
+                i = links_at(&w.c, i).memcg.next
+    if count <= most:
+        free_to(w, t.cpu, root, &count, &discarded)
+    if w.k.inherits:
+        css_put(w, t.cpu, f.b, 1)
+    if f.pc == 3:
         return DONE
-    put_objects(w, t.cpu, cache, count, &discarded)
-    if count < f.n:
-        put_objects(w, t.cpu, root, f.n - count, &more)
-    f.pc = 2
-    return run(t, spend(w, T_OBJECTS, w.cost.page_free * (discarded + more)))
+    return run(t, spend(w, T_OBJECTS, w.cost.page_free * discarded))
 
 
 cdef inline int unpin(world *w, task *t, frame *f) except -1 nogil:
@@ -158,9 +201,31 @@ cdef inline int unpin(world *w, task *t, frame *f) except -1 nogil:
     return DONE
 
 
+cdef inline int unpin_all(world *w, task *t, frame *f) except -1 nogil:
+    """Free what is pinned in the caches of cgroup a, at one go: they may move on."""
+    cdef uint32_t i = memcg_at(&w.m, f.a).kmem_caches.last
+    cdef int64_t count = 0, discarded = 0, slabs
+    cdef kmem_cache *c
+    if f.pc == 2:
+        return DONE
+    while i != NIL:
+        c = cache_at(&w.c, i)
+        if c.pinned and root_of(&w.c, i).reclaimable:
+            count += c.pinned
+            if f.pc == 1:
+                f.n = c.pinned
+                c.pinned = 0
+                put_objects(w, t.cpu, i, f.n, &slabs)
+                discarded += slabs
+        i = links_at(&w.c, i).memcg.prev
+    f.pc += 1
+    if f.pc == 1:
+        return run(t, spend(w, T_OBJECTS, w.cost.alloc * count))
+    return run(t, spend(w, T_OBJECTS, w.cost.page_free * discarded))
+
+
 cdef inline int drop_caches(world *w, task *t, frame *f) except -1 nogil:
     """Free pinned objects: of the roots, then cgroup by cgroup, oldest first."""
-    cdef mem_cgroup *m
     while True:
         if f.pc == 0:
             f.n = w.c.roots.used
@@ -170,26 +235,23 @@ cdef inline int drop_caches(world *w, task *t, frame *f) except -1 nogil:
             if f.i < f.n:
                 f.i += 1
                 return call(t, F_UNPIN, root_at(&w.c, <uint32_t>f.i - 1).cache, NIL)
-            f.a = w.m.all.first
             f.pc = 2
+            return call(t, F_UNPIN_ALL, 0, NIL)
         elif f.pc == 2:
+            f.a = w.m.all.first
+            f.pc = 3
+        elif f.pc == 3:
             while f.a != NIL and not memcg_at(&w.m, f.a).refs:
                 f.a = memcg_at(&w.m, f.a).siblings.next
             if f.a == NIL:
                 return DONE
-            m = memcg_at(&w.m, f.a)
-            m.refs += 1
-            f.b = m.kmem_caches.last
-            f.v = w.c.serial    # later ones are not of this scan
-            f.pc = 3
+            memcg_at(&w.m, f.a).refs += 1
+            f.pc = 4
+            return call(t, F_UNPIN_ALL, f.a, NIL)
         else:
-            if f.b != NIL and cache_at(&w.c, f.b).serial < f.v:
-                f.c = f.b
-                f.b = links_at(&w.c, f.b).memcg.prev
-                return call(t, F_UNPIN, f.c, NIL)
             css_put(w, t.cpu, f.a, 1)
             f.a = memcg_at(&w.m, f.a).siblings.next
-            f.pc = 2
+            f.pc = 3
 
 
 cdef inline int burst(world *w, task *t, frame *f) except -1 nogil:

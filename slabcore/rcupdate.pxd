@@ -14,10 +14,12 @@ from slabcore.sched cimport (
     sched_wake,
     task,
 )
+from slabcore.slab cimport cache_at
 from slabcore.world cimport (
     BARRIER_UNDER_CGROUP,
     BARRIER_UNDER_SLAB,
     CB_BARRIER,
+    CB_CACHE_KILLED,
     CB_CGROUP_FREE,
     CB_CSS_FREE,
     CB_CSS_KILLED,
@@ -46,6 +48,7 @@ from slabcore.world cimport (
     W_FREE,
     W_OFFLINE,
     YIELD,
+    cache_put,
     find,
     lock,
     note,
@@ -110,6 +113,9 @@ cdef inline int invoke(
         queue_new_work(w, cpu, w.k.deactivate_queue, W_DEACTIVATE, arg, NIL)
     elif kind == CB_SLAB:
         uncharge(w, cpu, arg, 1)
+    elif kind == CB_CACHE_KILLED:
+        cache_at(&w.c, arg).killed = 1
+        cache_put(w, cpu, arg, 1)
     return 0
 
 

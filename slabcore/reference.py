@@ -12,7 +12,7 @@ their kind and then of the number of the CPU, task or pool they belong to.
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -55,6 +55,7 @@ FUNCTIONS = MappingProxyType(
         "cgroup-release": "css_release_work_fn",
         "cgroup-free": "css_free_work_fn",
         "deactivate": "kmemcg_deactivate_workfn",
+        "shutdown": "kmemcg_workfn",
         "barrier": "slab_caches_to_rcu_destroy_workfn",
         "reap": "cache_reap",
     }
@@ -311,6 +312,9 @@ class Cache:
         # min_partial of kmem_cache_open(), mm/slub.c, and one slab on the CPU.
         self.keep = min(max((size.bit_length() - 1) // 2, 5), 10) + 1
         self.inuse = self.slabs = self.pinned = 0
+        self.in_flight = 0  # objects in use of allocations that have not returned
+        self.refs = 0  # of a child that may move to another cgroup
+        self.killed = False  # the first of them is gone
         self.deactivated = False
         self.live = True  # until it is shut down
         self.nodes = 0  # kernfs nodes of its directory
@@ -330,7 +334,6 @@ class Memcg:
         self.online_children = 0  # of the css, itself included (online_cnt)
         self.child_cgroups = 0
         self.tasks = 0
-        self.by_root: dict[Cache, Cache] = {}  # its child caches, oldest first
         self.kmem_caches = List()
 
 
@@ -367,6 +370,8 @@ class World:
         if self.slab and design.deactivation != "none":
             self.deactivation = "ipi"
         self.create_waits = self.slab and design.create_waits
+        # What a cgroup allocated is its parent's once it is offline.
+        self.inherits = design.reparenting or design.accounting == "objects"
 
         self.now = 0
         self.events: list[tuple[int, int, int, int]] = []
@@ -465,8 +470,8 @@ class World:
         self.memcgs: dict[int, Memcg] = {}
         self.free_ids: list[int] = []
         self.next_id = self.nr_ids = 0
-        self.hops = {"create": 0, "grow": 0, "offline": 0, "free": 0, "hotplug": 0}
-        self.hops["reap"] = 0
+        steps = ("create", "grow", "offline", "free", "reparent", "hotplug", "reap")
+        self.hops = dict.fromkeys(steps, 0)
         self.caches_created = self.caches = self.caches_dying = 0
         self.caches_peak = self.caches_dying_peak = 0
         self.cgroups_created = self.cgroups = self.cgroups_dying = 0
@@ -946,6 +951,9 @@ class World:
             self._queue_work(cpu, "cgroup_destroy", Work("cgroup-free", arg))
         elif kind == "deactivate":
             self._queue_work(cpu, self.deactivate_queue, Work("deactivate", arg))
+        elif kind == "cache-killed":
+            arg.killed = True
+            self._cache_put(cpu, arg, 1)
         elif kind == "slab":
             self._uncharge(cpu, arg, 1)
 
@@ -1152,6 +1160,8 @@ class World:
             return self._deactivate_work(worker, work.arg)
         if work.name == "reap":
             return self._reap_work(worker)
+        if work.name == "shutdown":
+            return self._shutdown_work(worker, work.arg)
         return self._barrier_work(worker)
 
     # --- load average, timeline, findings ---
@@ -1227,7 +1237,7 @@ class World:
                 task.number,
                 task.pool.number if task.pool is not None else -1,
                 event,
-                FUNCTIONS[work.name] if work is not None else "",
+                self._function(work.name) if work is not None else "",
                 work.queue if work is not None else "",
                 mutex,
                 item,
@@ -1235,6 +1245,12 @@ class World:
                 cache.serial if cache is not None else -1,
             )
         )
+
+    def _function(self, name: str) -> str:
+        """Return what the kernel calls the function of a work."""
+        if name == "deactivate" and self.design.reparenting:
+            name = "shutdown"  # one function does both
+        return FUNCTIONS[name]
 
     def _spend(self, cause: str, ns: int) -> int:
         """Note what a step's time goes into; return it."""
@@ -1277,7 +1293,9 @@ class World:
         cache.inuse += count
         cache.slabs += added
         if added:
-            if cache.memcg is not None:
+            if self.design.reparenting:
+                self._cache_get(cache, added << cache.order)
+            elif cache.memcg is not None:
                 cache.memcg.refs += added << cache.order
             self.slab_bytes += added * (self.machine.page_size << cache.order)
             self.slab_bytes_peak = max(self.slab_bytes_peak, self.slab_bytes)
@@ -1319,8 +1337,25 @@ class World:
 
     def _uncharge(self, cpu: Cpu, cache: Cache, count: int) -> None:
         self.slab_bytes -= count * (self.machine.page_size << cache.order)
-        if cache.memcg is not None:
+        if self.design.reparenting:
+            self._cache_put(cpu, cache, count << cache.order)
+        elif cache.memcg is not None:
             self._css_put(cpu, cache.memcg, count << cache.order)
+
+    def _cache_get(self, cache: Cache, count: int) -> None:
+        """Take references of a child that counts its own."""
+        if self.design.reparenting and cache.memcg is not None:
+            cache.refs += count
+
+    def _cache_put(self, cpu: Cpu, cache: Cache, count: int) -> None:
+        """Drop such references; with the last one the cache is shut down."""
+        if not self.design.reparenting or cache.memcg is None:
+            return
+        cache.refs -= count
+        if cache.refs < 0:
+            raise CorruptionError("a cache has fewer than no references")
+        if not cache.refs:
+            self._queue_work(cpu, self.deactivate_queue, Work("shutdown", cache))
 
     # --- caches: creation ---
 
@@ -1393,7 +1428,8 @@ class World:
             ns = self._spend("create", self.costs.cache_create)
             yield Run(ns + self._kernfs_add(nodes))
             yield from self._configure(worker)
-            if not memcg.online or root in memcg.by_root:
+            own = {cache.root for cache in memcg.kmem_caches if not cache.deactivated}
+            if not memcg.online or root in own:
                 raise CorruptionError(
                     f"cgroup {memcg.serial} gets a cache of cache {root.serial} "
                     "offline, or a second one"
@@ -1406,7 +1442,9 @@ class World:
                 self.slab_caches.add(cache)
             root.children.add(cache)
             memcg.kmem_caches.add(cache)
-            memcg.by_root[root] = cache
+            if self.design.reparenting:
+                cache.refs = 1  # until it is killed
+                memcg.refs += 1
             root.slots[memcg.kmemcg_id] = cache
             self._nodes(cache, nodes)
             self.delays.append(self.now - root.missed_at[memcg.kmemcg_id])
@@ -1441,7 +1479,8 @@ class World:
         for root, child in list(self._filled(memcg)):
             self._mark_deactivated(child)
             if how == "rcu-per-cache":
-                memcg.refs += 1
+                if not self.design.reparenting:
+                    memcg.refs += 1
                 self.async_waits += 1
                 self._call_rcu(worker.cpu, "deactivate", child)
                 del root.slots[memcg.kmemcg_id]
@@ -1454,6 +1493,7 @@ class World:
                 else:
                     yield from self._synchronize(worker)
                 yield from self._shrink_step(worker, child)
+                self._kill(worker.cpu, child)
                 del root.slots[memcg.kmemcg_id]
         if how == "gp-per-memcg":
             self._unlock(self.slab_mutex)
@@ -1466,8 +1506,30 @@ class World:
             for root, child in list(self._filled(memcg)):
                 self._note("__kmem_cache_shrink", worker.cpu, memcg, child)
                 yield from self._shrink_step(worker, child)
+                self._kill(worker.cpu, child)
                 del root.slots[memcg.kmemcg_id]
+        if self.design.reparenting:
+            yield from self._reparent(worker, memcg)
         self._unlock_caches(worker)
+
+    def _reparent(self, worker: Task, memcg: Memcg) -> Step:
+        """Give all caches of a cgroup to its parent, its own and those it was given."""
+        caches = list(self._walk(memcg.kmem_caches, "reparent"))
+        yield Run(self._hop_ns(len(caches), len(caches)))
+        parent = memcg.parent
+        assert parent is not None
+        for cache in reversed(caches):
+            del memcg.kmem_caches[cache]
+            parent.kmem_caches.add(cache)
+            cache.memcg = parent
+        parent.refs += len(caches)
+        self._css_put(worker.cpu, memcg, len(caches))
+
+    def _kill(self, cpu: Cpu, cache: Cache) -> None:
+        """Be percpu_ref_kill(): a grace period later the first reference goes."""
+        if self.design.reparenting:
+            self.async_waits += 1
+            self._call_rcu(cpu, "cache-killed", cache)
 
     def _mark_deactivated(self, cache: Cache) -> None:
         if cache.deactivated:
@@ -1482,7 +1544,7 @@ class World:
         yield Run(self._spend("shrink", self.costs.page_free * discarded))
 
     def _deactivate_work(self, worker: Task, cache: Cache) -> Step:
-        self._note("kmemcg_deactivate_workfn", worker.cpu, None, cache)
+        self._note(self._function("deactivate"), worker.cpu, None, cache)
         yield from self._lock_caches()
         self._note("kmemcg_cache_deact_after_rcu", worker.cpu, None, cache)
         self._note("__kmem_cache_shrink", worker.cpu, None, cache)
@@ -1494,9 +1556,11 @@ class World:
             self._find("kobject-under-slab_mutex")
             yield Run(self._kernfs_remove(cache.nodes))
             self._nodes(cache, 0)
+        self._kill(worker.cpu, cache)
         self._unlock_caches(worker)
-        assert cache.memcg is not None
-        self._css_put(worker.cpu, cache.memcg, 1)
+        if not self.design.reparenting:
+            assert cache.memcg is not None
+            self._css_put(worker.cpu, cache.memcg, 1)
 
     # --- caches: destruction ---
 
@@ -1510,6 +1574,16 @@ class World:
         for cache in self._walk(entries, "free"):
             if cache.memcg is memcg:
                 yield from self._shutdown(worker, cache, released)
+        self._unlock_caches(worker)
+        yield from self._release_batch(worker, released)
+
+    def _shutdown_work(self, worker: Task, cache: Cache) -> Step:
+        """Destroy a cache whose last reference is gone."""
+        self._note(self._function("shutdown"), worker.cpu, None, cache)
+        released: list[Cache] = []
+        yield from self._lock_caches()
+        self._note("kmemcg_cache_shutdown_fn", worker.cpu, None, cache)
+        yield from self._shutdown(worker, cache, released)
         self._unlock_caches(worker)
         yield from self._release_batch(worker, released)
 
@@ -1543,7 +1617,11 @@ class World:
         if cache.slabs or cache.inuse:
             raise CorruptionError("a cache is shut down with slabs left")
         assert cache.root is not None and cache.memcg is not None
-        if cache.memcg.refs:
+        if self.design.reparenting and cache.refs:
+            raise CorruptionError(
+                f"cache {cache.serial} is shut down while it has references"
+            )
+        if cache.memcg.refs and not self.design.reparenting:
             raise CorruptionError(
                 f"cache {cache.serial} is shut down while its cgroup has references"
             )
@@ -1551,7 +1629,6 @@ class World:
         self.slab_caches.pop(cache, None)
         del cache.root.children[cache]
         del cache.memcg.kmem_caches[cache]
-        del cache.memcg.by_root[cache.root]
 
     def _schedule_barrier_work(self, cpu: Cpu) -> None:
         work = self.destroy_work
@@ -1589,6 +1666,8 @@ class World:
         del self.existing[cache]
         self.caches -= 1
         self.caches_dying -= cache.deactivated
+        if self.design.reparenting and cache.memcg is not None:
+            self._css_put(worker.cpu, cache.memcg, 1)
 
     # --- caches: SLAB's reaper ---
 
@@ -1776,7 +1855,12 @@ class World:
         self._note("css_free_work_fn", worker.cpu, memcg)
         yield Run(self._spend("cgroups", self.costs.css_free))
         self._note("mem_cgroup_css_free", worker.cpu, memcg)
-        if self.children_made:
+        if self.design.reparenting:
+            if memcg.kmem_caches:
+                raise CorruptionError(
+                    f"cgroup {memcg.serial} is freed with caches left"
+                )
+        elif self.children_made:
             yield from self._destroy_caches(worker, memcg)
         parent = memcg.parent
         assert parent is not None
@@ -1821,24 +1905,45 @@ class World:
             added = self._take_objects(task.cpu, cache, 1)
             if added and cache.memcg is not None:
                 self._refill_stock(task.cpu, cache.memcg)
+            cache.in_flight += 1
+            self._cache_get(cache, 1)
             yield Run(self._spend("objects", self.costs.page_alloc * added))
+            cache.in_flight -= 1
+            self._cache_put(task.cpu, cache, 1)
             if keep == 0:
                 discarded = self._put_objects(task.cpu, cache, 1)
                 yield Run(self._spend("objects", self.costs.page_free * discarded))
             elif keep == 2:
                 cache.pinned += 1
 
+    def _heir(self, memcg: Memcg) -> Memcg:
+        """Return who has a cgroup's objects: itself; once offline, an ancestor."""
+        while self.inherits and not memcg.online and memcg.parent is not None:
+            memcg = memcg.parent
+        return memcg
+
     def _free(self, task: Task, root: Cache, memcg: Memcg, count: int) -> Step:
+        holder = self._heir(memcg)
+        holder.refs += self.inherits
         yield Run(self._spend("objects", self.costs.alloc * count))
-        cache = memcg.by_root.get(root, root)
-        own = min(count, cache.inuse - cache.pinned)
-        if own < count and (cache is root or count - own > root.inuse - root.pinned):
-            return False
-        discarded = self._put_objects(task.cpu, cache, own)
-        if own < count:
-            discarded += self._put_objects(task.cpu, root, count - own)
-        yield Run(self._spend("objects", self.costs.page_free * discarded))
-        return True
+        discarded = 0
+        heir = self._heir(holder)
+        caches = [cache for cache in heir.kmem_caches.walk() if cache.root is root]
+        # The cgroup's own cache first, then those it was given, the latest first.
+        caches.sort(key=lambda cache: cache.deactivated)
+        caches.append(root)
+        free = [cache.inuse - cache.pinned - cache.in_flight for cache in caches]
+        enough = count <= sum(free)
+        if enough:
+            for cache, most in zip(caches, free, strict=True):
+                if min(count, most):
+                    discarded += self._put_objects(task.cpu, cache, min(count, most))
+                    count -= min(count, most)
+        if self.inherits:
+            self._css_put(task.cpu, holder, 1)
+        if enough:
+            yield Run(self._spend("objects", self.costs.page_free * discarded))
+        return enough
 
     def _unpin(self, task: Task, cache: Cache) -> Step:
         if cache.pinned and cache.reclaimable:
@@ -1851,6 +1956,7 @@ class World:
         """Free pinned objects: of the roots, then cgroup by cgroup, oldest first."""
         for root in list(self.roots):
             yield from self._unpin(task, root)
+        yield from self._unpin_all(task, self.root_memcg)
         serial = 0
         while True:
             serial = min((s for s in self.memcgs if s > serial), default=0)
@@ -1860,9 +1966,19 @@ class World:
             if not memcg.refs:
                 continue
             memcg.refs += 1
-            for cache in list(memcg.by_root.values()):
-                yield from self._unpin(task, cache)
+            yield from self._unpin_all(task, memcg)
             self._css_put(task.cpu, memcg, 1)
+
+    def _unpin_all(self, task: Task, memcg: Memcg) -> Step:
+        """Free what is pinned in a cgroup's caches, at one go: they may move on."""
+        pinned = sum(c.pinned for c in memcg.kmem_caches if c.reclaimable)
+        yield Run(self._spend("objects", self.costs.alloc * pinned))
+        discarded = 0
+        for cache in list(memcg.kmem_caches):
+            if cache.pinned and cache.reclaimable:
+                count, cache.pinned = cache.pinned, 0
+                discarded += self._put_objects(task.cpu, cache, count)
+        yield Run(self._spend("objects", self.costs.page_free * discarded))
 
     def _program(
         self, task: Task, number: int, repeat: int, at: int, until: int
@@ -1975,10 +2091,10 @@ class World:
         self._note_drained()
         return answer[0]
 
-    def _memcg(self, handle: int) -> Memcg:
+    def _memcg(self, handle: int, heir: str = "") -> Memcg:
         memcg = self.handles.get(handle)
         if memcg is None:
-            raise StaleHandleError("the cgroup of this handle is gone")
+            raise StaleHandleError(f"the cgroup of this handle is gone{heir}")
         return memcg
 
     def _root(self, number: int) -> Cache:
@@ -2059,7 +2175,8 @@ class World:
 
     def free(self, number: int, handle: int, count: int) -> None:
         """Free objects, those of the cgroup's own cache first."""
-        root, memcg = self._root(number), self._memcg(handle)
+        heir = "; its objects are its parent's" if self.inherits else ""
+        root, memcg = self._root(number), self._memcg(handle, heir)
         if not self._call(lambda task: self._free(task, root, memcg, count)):
             raise LifecycleError("fewer objects are allocated than free was asked for")
 
@@ -2210,7 +2327,7 @@ class World:
             },
             "kmem_caches": {
                 m.serial: [c.serial for c in m.kmem_caches.walk()]
-                for m in self.memcgs.values()
+                for m in self._with_lists()
             },
             "rcu_destroy": [c.serial for c in self.rcu_destroy],
             "slots": {
@@ -2226,6 +2343,11 @@ class World:
                     c.nodes,
                     c.memory_nodes,
                 )
+                for r in self.roots
+                for c in (r, *r.children)
+            },
+            "references": {
+                c.serial: (c.in_flight, c.refs)
                 for r in self.roots
                 for c in (r, *r.children)
             },
@@ -2247,6 +2369,11 @@ class World:
             ],
         }
 
+    def _with_lists(self) -> list[Memcg]:
+        """Return the cgroups that can have caches; the root inherits some."""
+        root = [self.root_memcg] if self.design.reparenting else []
+        return root + list(self.memcgs.values())
+
     def validate(self) -> None:
         """Check the invariants of lists, slots, ids, references and counts.
 
@@ -2264,11 +2391,13 @@ class World:
         for root in self.slab_root_caches:
             yield from self._complaints_of_slots(root)
         yield from self._complaints_of_memcgs()
+        if self.design.reparenting:
+            yield from self._complaints_of_references()
         yield from self._complaints_of_counts()
         yield from self._complaints_of_time()
 
     def _complaints_of_lists(self) -> Iterator[str]:
-        roots, memcgs = self.slab_root_caches, self.memcgs.values()
+        roots, memcgs = self.slab_root_caches, self._with_lists()
         children = sum(len(root.children) for root in roots)
         of_memcgs = sum(len(memcg.kmem_caches) for memcg in memcgs)
         yield from self._newest_first("slab_caches", self.slab_caches)
@@ -2278,7 +2407,8 @@ class World:
             yield from self._newest_first(name, root.children)
         for memcg in memcgs:
             name = f"kmem_caches of cgroup {memcg.serial}"
-            yield from self._newest_first(name, memcg.kmem_caches)
+            if not self.design.reparenting:
+                yield from self._newest_first(name, memcg.kmem_caches)
             for cache in memcg.kmem_caches:
                 if cache.memcg is not memcg:
                     yield f"{name}: cache {cache.serial} is another's"
@@ -2318,6 +2448,8 @@ class World:
         reached = cache in self.slab_caches and self.hotplug_lock.writer is None
         if reached and cache.memory_nodes != self.memory_nodes:
             yield f"cache {number} has {cache.memory_nodes} node structures"
+        if cache.in_flight > cache.inuse - cache.pinned:
+            yield f"cache {number} has more objects in flight than objects"
         root, memcg = cache.root, cache.memcg
         if (root is None) != (memcg is None):
             yield f"cache {number} is of a cgroup or of a root, and not of both"
@@ -2334,6 +2466,20 @@ class World:
             yield (
                 f"slots of cache {root.serial}: active cache {number} is not in its own"
             )
+
+    def _complaints_of_references(self) -> Iterator[str]:
+        waiting = Counter(c.arg for c in self._callbacks() if c.kind == "slab")
+        for memcg in self._with_lists():
+            if memcg.kmem_caches and not memcg.online:
+                yield f"cgroup {memcg.serial} is offline and has caches"
+            for cache in memcg.kmem_caches:
+                held = (cache.slabs + waiting[cache] << cache.order) + cache.in_flight
+                held += not cache.killed
+                if cache.refs != held:
+                    yield (
+                        f"cache {cache.serial} has {cache.refs} references, "
+                        f"{held} are held"
+                    )
 
     def _complaints_of_slots(self, root: Cache) -> Iterator[str]:
         for number, child in root.slots.items():
@@ -2352,6 +2498,7 @@ class World:
 
     def _complaints_of_memcgs(self) -> Iterator[str]:
         ids: set[int] = set()
+        children = Counter(m.parent for m in self.memcgs.values() if m.refs)
         for memcg in self.memcgs.values():
             name, number = f"cgroup {memcg.serial}", memcg.kmemcg_id
             if number in ids:
@@ -2364,10 +2511,14 @@ class World:
                 yield f"{name} is accounted without an id, or offline"
             if memcg.dead and (memcg.tasks or memcg.child_cgroups):
                 yield f"{name} is removed but in use"
-            pages = sum(cache.slabs << cache.order for cache in memcg.kmem_caches)
-            held = memcg.online + (memcg.online and memcg.dead) + pages
+            held = memcg.online + (memcg.online and memcg.dead)
+            held += children[memcg] + sum(cpu.stock is memcg for cpu in self.cpus)
+            for cache in memcg.kmem_caches:
+                held += 1 if self.design.reparenting else cache.slabs << cache.order
             if memcg.refs < held:
                 yield f"{name} has {memcg.refs} references, its pages alone hold {held}"
+            elif memcg.refs > held and not self.busy:
+                yield f"{name} has {memcg.refs} references, only {held} are held"
         # A mkdir in progress holds one that no cgroup has yet.
         left = self.next_id - len(self.free_ids) - len(ids)
         if left > (self.cgroup_mutex.owner is not None):

@@ -29,6 +29,9 @@ cdef struct kmem_cache:
     uint32_t nodes          # kernfs nodes of its directory
     uint32_t memory_nodes   # those it has a node structure for
     uint32_t reached        # the latest hotplug that found it
+    uint32_t in_flight      # objects of allocations that have not returned
+    uint32_t refs           # of a child that reparenting may move
+    uint8_t killed          # the first of them is gone
     uint8_t deactivated
     uint8_t live            # not shut down yet
 

@@ -8,7 +8,7 @@ knobs of a design choose among the steps.
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from slabcore.arena cimport NIL, arena_give
-from slabcore.list cimport list_add_tail, list_init
+from slabcore.list cimport list_add_tail, list_init, list_splice
 from slabcore.memcontrol cimport mem_cgroup, memcg_at
 from slabcore.mutex cimport hotplug_lock, mutex_own
 from slabcore.rcu cimport call_rcu
@@ -26,6 +26,7 @@ from slabcore.slab cimport (
 )
 from slabcore.workqueue cimport queue_work, work_at
 from slabcore.world cimport (
+    CB_CACHE_KILLED,
     CB_DEACTIVATE,
     CHILDREN_MISSED,
     DEACT_GP_PER_CACHE,
@@ -35,10 +36,10 @@ from slabcore.world cimport (
     DONE,
     EVENTS,
     EV_CACHE_RELEASE,
+    EV_CACHE_SHUTDOWN_FN,
     EV_CREATE_CACHE,
     EV_CREATE_FUNC,
     EV_DEACTIVATE_CACHES,
-    EV_DEACTIVATE_WORK,
     EV_DEACT_AFTER_RCU,
     EV_DESTROY_CACHES,
     EV_QUEUE_WORK,
@@ -57,6 +58,7 @@ from slabcore.world cimport (
     HOPS_HOTPLUG,
     HOPS_OFFLINE,
     HOPS_REAP,
+    HOPS_REPARENT,
     KOBJECT_UNDER_SLAB,
     MEMORY_OFFLINE,
     MEMORY_ONLINE,
@@ -67,11 +69,14 @@ from slabcore.world cimport (
     T_RELEASE,
     T_SHRINK,
     W_CREATE,
+    W_DEACTIVATE,
+    W_SHUTDOWN,
     call,
     css_put,
     discard,
     empty_slabs,
     find,
+    function_of,
     hop_ns,
     kept,
     kernfs_add,
@@ -210,6 +215,34 @@ cdef inline void clear_slot(world *w, uint32_t root, uint32_t memcg) noexcept no
     root_at(&w.c, root).slots[memcg_at(&w.m, memcg).kmemcg_id] = NIL
 
 
+cdef inline int kill(world *w, int32_t cpu, uint32_t cache) except -1 nogil:
+    """Be percpu_ref_kill(): a grace period later the first reference goes."""
+    if w.k.reparenting:
+        w.n.async_waits += 1
+        call_rcu(&w.r, cpu, CB_CACHE_KILLED, cache)
+    return 0
+
+
+cdef inline int reparent(world *w, int32_t cpu, uint32_t memcg) except -1 nogil:
+    """Give all caches of a cgroup to its parent, its own and those it was given."""
+    cdef mem_cgroup *m = memcg_at(&w.m, memcg)
+    cdef mem_cgroup *parent = memcg_at(&w.m, m.parent)
+    cdef uint32_t count = m.kmem_caches.length
+    cdef uint32_t i = m.kmem_caches.first
+    while i != NIL:
+        links_at(&w.c, i).memcg_index = m.parent
+        i = links_at(&w.c, i).memcg.next
+    list_splice(
+        &m.kmem_caches,
+        &parent.kmem_caches,
+        &links_at(&w.c, 0).memcg,
+        sizeof(cache_links),
+    )
+    parent.refs += count
+    css_put(w, cpu, memcg, count)
+    return 0
+
+
 cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
     """Be memcg_deactivate_kmem_caches() for cgroup a."""
     cdef int64_t length, discarded
@@ -232,7 +265,8 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
                 continue
             mark_deactivated(w, f.c)
             if w.k.deactivation == DEACT_RCU_PER_CACHE:
-                memcg_at(&w.m, f.a).refs += 1
+                if not w.k.reparenting:
+                    memcg_at(&w.m, f.a).refs += 1
                 w.n.async_waits += 1
                 call_rcu(&w.r, t.cpu, CB_DEACTIVATE, f.c)
                 clear_slot(w, f.b, f.a)
@@ -253,12 +287,13 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 6
             return run(t, spend(w, T_SHRINK, w.cost.page_free * discarded))
         elif f.pc == 6:
+            kill(w, t.cpu, f.c)
             clear_slot(w, f.b, f.a)
             f.pc = 3
         elif f.pc == 7:
             if w.k.deactivation != DEACT_GP_PER_MEMCG:
-                unlock_caches(w, t)
-                return DONE
+                f.pc = 14
+                continue
             unlock(w, SLAB_MUTEX)
             f.pc = 8
             return call(t, F_SYNCHRONIZE, NIL, NIL)
@@ -275,8 +310,8 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 11
         elif f.pc == 11:
             if not next_filled(w, f):
-                unlock_caches(w, t)
-                return DONE
+                f.pc = 14
+                continue
             note(w, EV_SHRINK, t.cpu, f.a, f.c)
             f.pc = 12
             return run(t, spend(w, T_SHRINK, w.cost.shrink))
@@ -284,9 +319,21 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
             shrink(w, t.cpu, f.c, &discarded)
             f.pc = 13
             return run(t, spend(w, T_SHRINK, w.cost.page_free * discarded))
-        else:
+        elif f.pc == 13:
+            kill(w, t.cpu, f.c)
             clear_slot(w, f.b, f.a)
             f.pc = 11
+        elif f.pc == 14:
+            f.pc = 15
+            if w.k.reparenting:
+                length = memcg_at(&w.m, f.a).kmem_caches.length
+                w.n.hops[HOPS_REPARENT] += length
+                return run(t, hop_ns(w, length, length))
+        else:
+            if w.k.reparenting:
+                reparent(w, t.cpu, f.a)
+            unlock_caches(w, t)
+            return DONE
 
 
 cdef inline int deactivate_work(
@@ -298,7 +345,7 @@ cdef inline int deactivate_work(
     while True:
         if f.pc == 0:
             if not t.in_hotplug:
-                note(w, EV_DEACTIVATE_WORK, t.cpu, NIL, f.a)
+                note(w, function_of(w, W_DEACTIVATE), t.cpu, NIL, f.a)
             return lock_caches(w, t, f)
         elif f.pc == 1:
             note(w, EV_DEACT_AFTER_RCU, t.cpu, NIL, f.a)
@@ -320,8 +367,10 @@ cdef inline int deactivate_work(
             set_nodes(w, f.a, 0)
             f.pc = 5
         else:
+            kill(w, t.cpu, f.a)
             unlock_caches(w, t)
-            css_put(w, t.cpu, links_at(&w.c, f.a).memcg_index, 1)
+            if not w.k.reparenting:
+                css_put(w, t.cpu, links_at(&w.c, f.a).memcg_index, 1)
             return DONE
 
 
@@ -363,6 +412,30 @@ cdef inline int destroy(world *w, task *t, frame *f) except -1 nogil:
             if w.k.barrier_batch:
                 add_released(w, f, f.d)
             f.pc = 3
+        else:
+            return release_next(w, t, f)
+
+
+cdef inline int shutdown_work(world *w, task *t, frame *f) except -1 nogil:
+    """Destroy cache a, whose last reference is gone; b, the caches to release."""
+    while True:
+        if f.pc == 0:
+            if not t.in_hotplug:
+                note(w, function_of(w, W_SHUTDOWN), t.cpu, NIL, f.a)
+            f.b = NIL
+            f.n = 0
+            return lock_caches(w, t, f)
+        elif f.pc == 1:
+            note(w, EV_CACHE_SHUTDOWN_FN, t.cpu, NIL, f.a)
+            f.pc = 2
+            return call(t, F_SHUTDOWN, f.a, NIL)
+        elif f.pc == 2:
+            if w.k.barrier_batch:
+                add_released(w, f, f.a)
+            unlock_caches(w, t)
+            f.pc = 3
+            if f.n:
+                return call(t, F_BARRIER, NIL, NIL)
         else:
             return release_next(w, t, f)
 
@@ -453,6 +526,7 @@ cdef inline int barrier_work(world *w, task *t, frame *f) except -1 nogil:
 cdef inline int release_cache(world *w, task *t, frame *f) except -1 nogil:
     """Free cache a: the only place where a child's memory goes back."""
     cdef kmem_cache *c = cache_at(&w.c, f.a)
+    cdef uint32_t memcg = links_at(&w.c, f.a).memcg_index
     cdef int64_t ns
     if f.pc == 0:
         if c.nodes:
@@ -468,6 +542,8 @@ cdef inline int release_cache(world *w, task *t, frame *f) except -1 nogil:
     w.n.caches_dying -= c.deactivated
     c.deactivated = 0
     arena_give(&w.c.caches, f.a)
+    if w.k.reparenting and memcg != NIL:
+        css_put(w, t.cpu, memcg, 1)
     return DONE
 
 

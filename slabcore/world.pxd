@@ -70,6 +70,7 @@ cdef enum:  # function
     F_FREE_OBJECTS
     F_DROP_CACHES
     F_UNPIN
+    F_UNPIN_ALL
     F_CREATE_ROOT
     F_SYNCHRONIZE
     F_BARRIER
@@ -83,6 +84,7 @@ cdef enum:  # function
     F_DEACTIVATE
     F_DESTROY
     F_SHUTDOWN
+    F_SHUTDOWN_WORK
     F_RELEASE_CACHE
     F_HOTPLUG
     F_CONFIGURE
@@ -96,6 +98,7 @@ cdef enum:  # work_kind
     W_CGROUP_RELEASE
     W_CGROUP_FREE
     W_DEACTIVATE
+    W_SHUTDOWN
     W_BARRIER
     W_REAP
 
@@ -109,6 +112,7 @@ cdef enum:  # callback_kind
     CB_CGROUP_FREE
     CB_DEACTIVATE
     CB_SLAB
+    CB_CACHE_KILLED
 
 cdef enum:  # queue_number
     EVENTS
@@ -130,6 +134,7 @@ cdef enum:  # hop_kind
     HOPS_FREE
     HOPS_HOTPLUG
     HOPS_REAP
+    HOPS_REPARENT
     HOP_KINDS
 
 cdef enum:  # finding_kind
@@ -167,6 +172,8 @@ cdef enum:  # event; _core.pyx has the names
     EV_SHRINK
     EV_DEACTIVATE_WORK
     EV_DEACT_AFTER_RCU
+    EV_KMEMCG_WORK
+    EV_CACHE_SHUTDOWN_FN
     EV_DESTROY_CACHES
     EV_SHUTDOWN_CACHE
     EV_SHUTDOWN
@@ -227,6 +234,8 @@ cdef struct knobs:
     uint8_t memcg_list
     uint8_t barrier_batch
     uint8_t deactivation
+    uint8_t reparenting
+    uint8_t inherits        # what an offline cgroup allocated is its parent's
     uint8_t child_sysfs
     uint8_t sysfs_early     # directories go once deactivated and empty
     uint8_t entrained
@@ -501,12 +510,12 @@ cdef inline int note_work(
         item = work_at(&w.q, i)
         r = log_append(&w.log, &w.s, event, cpu)
         r.item = item.number
-        r.function = <int16_t>function_of(item.kind)
+        r.function = <int16_t>function_of(w, item.kind)
         r.queue = <int8_t>item.queue
         # Once it has run, what it was about may be gone.
         if event == EV_EXECUTE_END:
             return 0
-        if item.kind == W_DEACTIVATE:
+        if item.kind == W_DEACTIVATE or item.kind == W_SHUTDOWN:
             r.cache = cache_at(&w.c, item.a).serial
             r.memcg = memcg_at(&w.m, links_at(&w.c, item.a).memcg_index).serial
         elif item.kind == W_CREATE:
@@ -516,7 +525,7 @@ cdef inline int note_work(
     return 0
 
 
-cdef inline int function_of(int kind) noexcept nogil:
+cdef inline int function_of(world *w, int kind) noexcept nogil:
     """Return the event that is named as a work item's function."""
     if kind == W_CREATE:
         return EV_CREATE_FUNC
@@ -526,6 +535,8 @@ cdef inline int function_of(int kind) noexcept nogil:
         return EV_CSS_RELEASE_WORK
     if kind == W_FREE or kind == W_CGROUP_FREE:
         return EV_CSS_FREE_WORK
+    if kind == W_SHUTDOWN or (kind == W_DEACTIVATE and w.k.reparenting):
+        return EV_KMEMCG_WORK
     if kind == W_DEACTIVATE:
         return EV_DEACTIVATE_WORK
     if kind == W_REAP:
@@ -666,6 +677,28 @@ cdef inline int refill_stock(
     return 0
 
 
+cdef inline void cache_get(world *w, uint32_t cache, int64_t count) noexcept nogil:
+    """Take references of a child that counts its own."""
+    if w.k.reparenting and links_at(&w.c, cache).memcg_index != NIL:
+        cache_at(&w.c, cache).refs += <uint32_t>count
+
+
+cdef inline int cache_put(
+    world *w, int32_t cpu, uint32_t cache, int64_t count
+) except -1 nogil:
+    """Drop such references; with the last one the cache is shut down."""
+    cdef kmem_cache *c = cache_at(&w.c, cache)
+    if not w.k.reparenting or links_at(&w.c, cache).memcg_index == NIL:
+        return 0
+    if c.refs < count:
+        with gil:
+            raise RuntimeError("a cache has fewer than no references")
+    c.refs -= <uint32_t>count
+    if not c.refs:
+        queue_new_work(w, cpu, w.k.deactivate_queue, W_SHUTDOWN, cache, NIL)
+    return 0
+
+
 cdef inline int uncharge(
     world *w, int32_t cpu, uint32_t cache, int64_t count
 ) except -1 nogil:
@@ -673,7 +706,9 @@ cdef inline int uncharge(
     cdef root_cache *r = root_of(&w.c, cache)
     cdef uint32_t memcg = links_at(&w.c, cache).memcg_index
     w.n.slab_bytes -= count * (w.c.page_size << r.order)
-    if memcg != NIL:
+    if w.k.reparenting:
+        cache_put(w, cpu, cache, count << r.order)
+    elif memcg != NIL:
         css_put(w, cpu, memcg, count << r.order)
     return 0
 
@@ -707,7 +742,9 @@ cdef inline int64_t take_objects(
     c.inuse += <uint32_t>count
     c.slabs += <uint32_t>added
     if added:
-        if memcg != NIL:
+        if w.k.reparenting:
+            cache_get(w, cache, added << r.order)
+        elif memcg != NIL:
             memcg_at(&w.m, memcg).refs += added << r.order
         w.n.slab_bytes += added * (w.c.page_size << r.order)
         w.n.slab_bytes_peak = max(w.n.slab_bytes_peak, w.n.slab_bytes)
@@ -752,10 +789,10 @@ cdef inline int new_cache(world *w, uint32_t *index) except -1 nogil:
     c = cache_at(&w.c, i)
     c.serial = w.c.serial
     w.c.serial += 1
-    c.inuse = c.slabs = c.pinned = c.nodes = 0
+    c.inuse = c.slabs = c.pinned = c.nodes = c.in_flight = c.refs = 0
     c.memory_nodes = w.c.memory_nodes
     c.reached = w.c.hotplugs
-    c.deactivated = 0
+    c.killed = c.deactivated = 0
     c.live = 1
     w.n.caches += 1
     w.n.caches_peak = max(w.n.caches_peak, w.n.caches)
@@ -828,6 +865,9 @@ cdef inline int link_child(
         list_add(&w.c.all, &links_at(&w.c, 0).caches, sizeof(cache_links), cache)
     list_add(&r.children, &links_at(&w.c, 0).children, sizeof(cache_links), cache)
     list_add(&m.kmem_caches, &links_at(&w.c, 0).memcg, sizeof(cache_links), cache)
+    if w.k.reparenting:
+        cache_at(&w.c, cache).refs = 1      # until it is killed
+        m.refs += 1
     r.slots[m.kmemcg_id] = cache
     set_nodes(w, cache, nodes)
     arena_take(&w.delays, &slot)
@@ -838,7 +878,8 @@ cdef inline int link_child(
 cdef inline int unlink_child(world *w, uint32_t cache) except -1 nogil:
     """Take a child that has no slab off its lists; it is freed later."""
     cdef cache_links *links = links_at(&w.c, cache)
-    if cache_at(&w.c, cache).slabs or cache_at(&w.c, cache).inuse:
+    cdef kmem_cache *c = cache_at(&w.c, cache)
+    if c.slabs or c.inuse or c.refs:
         with gil:
             raise RuntimeError("a cache is shut down with slabs left")
     cache_at(&w.c, cache).live = 0
@@ -859,10 +900,21 @@ cdef inline int unlink_child(world *w, uint32_t cache) except -1 nogil:
     return 0
 
 
-cdef inline void mark_deactivated(world *w, uint32_t cache) noexcept nogil:
+cdef inline int mark_deactivated(world *w, uint32_t cache) except -1 nogil:
+    if cache_at(&w.c, cache).deactivated:
+        with gil:
+            raise RuntimeError("a cache is deactivated a second time")
     cache_at(&w.c, cache).deactivated = 1
     w.n.caches_dying += 1
     w.n.caches_dying_peak = max(w.n.caches_dying_peak, w.n.caches_dying)
+    return 0
+
+
+cdef inline uint32_t heir_of(world *w, uint32_t memcg) noexcept nogil:
+    """Return who has what a cgroup allocated: itself, or once offline an ancestor."""
+    while w.k.inherits and memcg and not memcg_at(&w.m, memcg).online:
+        memcg = memcg_at(&w.m, memcg).parent
+    return memcg
 
 
 cdef inline bint memcg_alive(

@@ -282,6 +282,7 @@ ablated = st.builds(
         ["ipi", "gp-per-cache", "gp-per-memcg", "rcu-per-cache"]
     ),
     accounting=st.sampled_from(["always", "opt-in"]),
+    reparenting=st.booleans(),
     root_list=st.booleans(),
     memcg_list=st.booleans(),
     slab_caches=st.sampled_from(["all", "all", "roots"]),
@@ -299,6 +300,9 @@ ablated = st.builds(
         and (design.memcg_list or design.slab_caches == "all")
     )
 )
+
+# What 5.3 to 5.8 do: all of the series, and caches that move to the parent.
+reparented = designs["4.11"].replace(reparenting=True, barrier_marker="entrained")
 
 # The profile's examples are dealt out to the designs, and one more each.
 SHARE = 1 + settings.default.max_examples // len(designs)
@@ -436,7 +440,11 @@ class Agreement(RuleBasedStateMachine):
         self.handles = [(0, 0), (1 << 40, 1 << 40)]
 
     @initialize(
-        design=st.one_of(st.sampled_from([designs[name] for name in designs]), ablated),
+        design=st.one_of(
+            st.sampled_from([designs[name] for name in designs]),
+            st.just(reparented),
+            ablated,
+        ),
         machine=machines,
         caches=st.lists(kinds, min_size=1, max_size=4),
     )

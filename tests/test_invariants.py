@@ -485,7 +485,7 @@ def test_no_slab_does_not_mean_no_page_on_its_way_back(name):
     new.alloc(0, memcg, 1)
     new.drain()
     new.alloc(0, memcg, 30)
-    (child,) = new.memcgs[memcg].by_root.values()
+    (child,) = new.memcgs[memcg].kmem_caches
     new.rmdir(memcg)
     new.drain()
     new.free(0, memcg, 30)
