@@ -7,11 +7,14 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slabcore import series
 from slabcore.designs import Design, designs, find
 from slabcore.errors import InputError
-from slabcore.kernel import FINDINGS
+from slabcore.kernel import FINDINGS, Kernel, ms
+from slabcore.machine import Machine
 
 NAMES = [patch.name for patch in series.PATCHES]
 V3 = [patch.name for patch in series.version("v3")]
@@ -300,3 +303,65 @@ def test_the_wrong_versions_are_known_by_their_faults():
 @pytest.mark.parametrize("name", designs)
 def test_a_design_names_findings_that_there_are(name):
     assert set(designs[name].findings) <= set(FINDINGS)
+
+
+# --- any subset runs ---
+
+
+@st.composite
+def subsets(draw: st.DrawFn) -> Design:
+    """Draw 4.10 with some patches, of those that do the same only one."""
+    chosen = draw(st.sets(st.sampled_from(NAMES)))
+    for name in sorted(chosen):
+        for other in series.patch(name).instead_of:
+            if name in chosen:
+                chosen.discard(other)
+    return designs["4.10"].with_(*chosen)
+
+
+def life(engine: Any, design: Design) -> Kernel:
+    """Let six cgroups with typesafe and ordinary caches live and go; some stay busy."""
+    kernel = Kernel(design, machine=Machine(cpus=2), engine=engine)
+    for number in range(4):
+        kernel.create_cache(
+            f"c{number}",
+            object_size=192,
+            accounted=True,
+            typesafe=number % 2 == 0,
+            reclaimable=True,
+        )
+    for number in range(6):
+        kernel.mkdir(f"/{number}")
+        for cache in range(4):
+            kernel.alloc(f"c{cache}", f"/{number}", 3)
+            kernel.advance(ms(20))
+            kernel.pin(f"c{cache}", f"/{number}", 2)
+            kernel.free(f"c{cache}", f"/{number}", 3)
+    for number in range(6):
+        kernel.rmdir(f"/{number}")
+    kernel.advance(ms(50))
+    kernel.drop_caches()
+    kernel.drain()
+    kernel.validate()
+    return kernel
+
+
+def counted(kernel: Kernel) -> dict[str, Any]:
+    counters = kernel.counters
+    return counters | {"creation_delays_ns": list(counters["creation_delays_ns"])}
+
+
+@given(subsets())
+def test_any_subset_runs_the_same_on_both_engines(design):
+    core, plain = (life(engine, design) for engine in ("core", "reference"))
+    assert counted(core) == counted(plain)
+    found = {finding["id"] for finding in core.counters["findings"]}
+    assert found <= set(design.findings)
+    assert core.counters["caches"]["live"] == 4
+
+
+@given(subsets(), st.sets(st.sampled_from(NAMES)))
+def test_putting_in_and_leaving_out_gives_what_the_patches_give(design, names):
+    left = design.without(*names)
+    assert not names & set(left.patches)
+    assert left.knobs == designs["4.10"].with_(*left.patches).knobs
