@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from slabcore import Costs, Design, Kernel, Machine, ablate, designs, ms, series
+from slabcore import Costs, Design, Kernel, Machine, ablate, designs, life, ms, series
 from slabcore.comparison import (
     CAUSES,
     Comparison,
@@ -359,6 +359,27 @@ def inputs() -> str:
         title = f"**{name}**: {workload.title[:1].lower() + workload.title[1:]}."
         parts.append("\n".join((title, "", *lines)))
     return "\n\n".join(parts)
+
+
+def lives() -> str:
+    """Show the second life recorded on 4.8.15 beside the modelled one."""
+    recorded = life.recorded("4.8.15")
+    modelled = life.model(designs["4.7"], caches=recorded.caches, names=recorded.names)
+    rows = (
+        (f"**{name}**" if name.isupper() or name[0].isupper() else _code(name), *sides)
+        for name, *sides in life.rows(recorded.lives[1], modelled.lives[1])
+    )
+    lines = (f"* {line}" for line in life.summary(recorded, modelled, 1))
+    return table(("", "recorded", "modelled"), rows) + "\n\n" + "\n".join(lines)
+
+
+def _code(name: str) -> str:
+    """Set a step in type, and indent what is said of it."""
+    inner = name.removeprefix("  ")
+    if inner == name:
+        return f"`{name}`"
+    words = ("by ", "called ", "waits ", "  ")
+    return f"– {inner.strip()}" if inner.startswith(words) else f"– `{inner}`"
 
 
 def grace_periods() -> str:
@@ -829,6 +850,7 @@ BLOCKS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
         "growth": growth,
         "half-a-day": half_a_day,
         "inputs": inputs,
+        "life": lives,
         "knobs": knobs,
         "measured": measured,
         "mechanisms": mechanisms,

@@ -366,6 +366,7 @@ def boot(
     seed: int = 0,
     engine: Engine = "core",
     walk: Walk = "counted",
+    log: bool = False,
 ) -> Kernel:
     """Return a kernel with the root caches made and the programs about to start."""
     kernel = Kernel(
@@ -374,6 +375,7 @@ def boot(
         seed=seed,
         walk=walk,
         engine=engine,
+        log=log,
         sample_ns=round(workload.sample_s * 1e9),
     )
     for root in workload.roots():

@@ -34,6 +34,7 @@ FLOORS = (
             "report",
             "ablation",
             "plot",
+            "life",
         ),
         "__init__",
     ),

@@ -11,6 +11,7 @@ from slabcore.cli.ablate import ablate
 from slabcore.cli.compare import compare
 from slabcore.cli.demo import demo
 from slabcore.cli.designs import designs
+from slabcore.cli.life import life
 from slabcore.errors import InputError
 
 __all__ = ["main"]
@@ -58,5 +59,5 @@ def main() -> None:
     """
 
 
-for command in (demo, compare, ablate, designs):
+for command in (demo, compare, ablate, life, designs):
     main.add_command(command)
