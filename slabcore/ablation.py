@@ -141,8 +141,10 @@ _FIGURES = (
         lambda t: t["grace_periods"]["under_slab_mutex"],
         whole,
     ),
+    _Figure("waits for grace periods", lambda t: t["time_s"]["grace_periods"], seconds),
     _Figure("RCU barriers", lambda t: t["rcu_barriers"], whole),
     _Figure("list hops", lambda t: t["list_hops"]["total"], whole),
+    _Figure("list walks", lambda t: t["time_s"]["list_walks"], seconds),
     _Figure("kernfs nodes, most", lambda t: t["kernfs_nodes_peak"], whole),
     _Figure("kworkers, most", lambda t: t["kworkers_peak"], whole),
     _Figure(
@@ -153,7 +155,6 @@ _FIGURES = (
         lambda t: t["locks"]["cgroup_mutex"]["longest_wait_s"],
         seconds,
     ),
-    _Figure("slab_mutex held", lambda t: t["locks"]["slab_mutex"]["held_s"], seconds),
     _Figure(
         "longest wait for slab_mutex",
         lambda t: t["locks"]["slab_mutex"]["longest_wait_s"],
