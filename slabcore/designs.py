@@ -590,7 +590,7 @@ class Designs(Mapping[str, Design]):
             except InputError:
                 raise KeyError(name) from None
         version = _version(name)
-        if version is not None and not _mistyped(name):
+        if version and _was_released(version) and not _mistyped(name):
             for design in self._presets.values():
                 if _spans(design, version):
                     return design
@@ -633,15 +633,18 @@ def _mistyped(name: str) -> str:
 
 
 def _version(name: str) -> tuple[int, int, int] | None:
-    """Return the three numbers of a released kernel's version: 5.4.0-29-generic."""
+    """Return the three numbers of a kernel's version: 5.4.0-29-generic."""
     match = re.fullmatch(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:\.\d+)*(?:-.*|\+)?", name)
     if match is None:
         return None
     major, minor, patch = (int(part or 0) for part in match.groups())
-    last_of_3_4_and_5 = ((3, 19), (4, 20), (5, 19))
-    if any(major == ended and minor > last for ended, last in last_of_3_4_and_5):
-        return None
     return major, minor, patch
+
+
+def _was_released(version: tuple[int, int, int]) -> bool:
+    last_of_3_4_and_5 = ((3, 19), (4, 20), (5, 19))
+    major, minor, _ = version
+    return not any(major == ended and minor > last for ended, last in last_of_3_4_and_5)
 
 
 def _spans(design: Design, version: tuple[int, int, int]) -> bool:
@@ -693,11 +696,13 @@ def find(name: str) -> Design:
     known = list(designs)
     note = "nearest"
     if version is None:
+        meant = name.translate(str.maketrans("OolI", "0011"))
         near = difflib.get_close_matches(name, known, n=2, cutoff=0.4) or known
+        near = [meant] if meant in designs else near
     else:
         ages = {d: _version(first) for d in known for first in designs[d].kernels[:1]}
-        older = [d for d, age in ages.items() if age is not None and age < version]
-        newer = [d for d, age in ages.items() if age is not None and age > version]
+        older = [d for d, age in ages.items() if age and age < version]
+        newer = [d for d, age in ages.items() if age and age > version]
         near = older[-1:] + newer[:1]
         if is_a_vendors(name):
             note += "; a vendor's kernel carries backports"

@@ -60,6 +60,8 @@ def test_any_version_in_a_range_finds_its_design(version, name):
         ("5.8", "4.11 or 5.9"),
         ("6.12", "5.9"),
         ("7.1", "5.9"),
+        ("4.21", "4.11 or 5.9"),
+        ("5.20", "5.9"),
         ("v5.4-rc1", "4.11 or 5.9"),
     ],
 )
@@ -133,7 +135,8 @@ def test_ranges_follow_one_another_without_overlap():
     def number(version: str) -> tuple[int, ...]:
         return tuple(map(int, version.split(".")))
 
-    ends = [tuple(map(number, design.kernels)) for design in designs.values()]
+    released = [design for design in designs.values() if design.kernels]
+    ends = [tuple(map(number, design.kernels)) for design in released]
     for (first, last), (following, _) in itertools.pairwise(ends):
         assert first <= last < following
 
