@@ -749,6 +749,7 @@ cdef class World:
             "drained_ns": e.drained_at,
             "iterations": w.n.iterations,
             "mkdir_failures": w.n.mkdir_failures,
+            "mkdir_failed_at_ns": w.n.mkdir_failed_at,
             **figures(&w.n, w.s.mutexes, w.r.completed),
             "kernfs_nodes_peak": w.n.nodes_peak,
             "slab_bytes": w.n.slab_bytes,

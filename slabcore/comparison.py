@@ -81,7 +81,7 @@ class Result:
         """Return the result as in ``slabcore.comparison/1``; times in seconds.
 
         Times count from when the workload began. Of caches, those of cgroups only.
-        drained_s is None if cgroups were left.
+        drained_s is None if cgroups were left, mkdir_failed_s if no mkdir failed.
         """
 
         def since(ns: int) -> float:
@@ -90,6 +90,7 @@ class Result:
         c = self.counters
         caches, cgroups = c["caches"], c["cgroups"]
         held = ("holds", "held_ns", "waited_ns", "longest_wait_ns", "longest_queue")
+        failed = since(c["mkdir_failed_at_ns"]) if c["mkdir_failures"] else None
         return {
             "design": self.name,
             "virtual_s": since(c["virtual_ns"]),
@@ -115,6 +116,8 @@ class Result:
                 "peak_dying": cgroups["peak_dying"],
                 "left": cgroups["live"],
             },
+            "mkdir_failures": c["mkdir_failures"],
+            "mkdir_failed_s": failed,
             "kernfs_nodes_peak": c["kernfs_nodes_peak"],
             "slab_bytes_peak": c["slab_bytes_peak"],
             "kworkers_peak": c["kworkers_peak"],
@@ -531,6 +534,9 @@ def rows(comparison: Comparison, *, times: bool = False) -> list[Row]:
     count("caches created", "caches", "created")
     count("caches, most at a time", "caches", "peak", telling=True)
     count("dying cgroups, most", "cgroups", "peak_dying", telling=True)
+    if any(table["mkdir_failures"] for table in tables):
+        count("mkdir that failed", "mkdir_failures", telling=True)
+        time("  the first after", "mkdir_failed_s", telling=True)
     count("kernfs nodes, most", "kernfs_nodes_peak", telling=True)
     quote("kernfs_nodes_peak")
     count("kworkers, most", "kworkers_peak", telling=True)

@@ -301,6 +301,8 @@ cdef inline int program_step(
     f.pc = 2
     if number == OP_MKDIR:
         f.pc = 3
+        if step[1] and t.made != NIL:
+            return call(t, F_MKDIR, t.made, t.made_generation)
         return call(t, F_MKDIR, 0, memcg_at(&w.m, 0).generation)
     elif number == OP_RMDIR:
         if t.made != NIL:
@@ -382,6 +384,8 @@ cdef inline int run_program(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 3:
             t.made = t.result
             if t.made == NIL:
+                if not w.n.mkdir_failed_at:
+                    w.n.mkdir_failed_at = w.s.now
                 w.n.mkdir_failures += 1
             else:
                 t.made_generation = memcg_at(&w.m, t.made).generation

@@ -384,7 +384,7 @@ class World:
         self.timers: dict[int, Task] = {}
         self.uninterruptible = self.uninterruptible_peak = 0
         self.user_tasks = 0
-        self.iterations = self.mkdir_failures = 0
+        self.iterations = self.mkdir_failures = self.mkdir_failed_at = 0
         self.ended_at = self.drained_at = 0
         self.was_busy = False
         self.programs: list[list[tuple[int, int, int, int, int]]] = []
@@ -2012,8 +2012,10 @@ class World:
     def _program_step(self, task: Task, step: tuple[int, int, int, int, int]) -> Step:
         op, a, b, c, d = step
         if op == MKDIR:
-            task.made = yield from self._mkdir(task, self.root_memcg)
+            within = task.made if a and task.made is not None else self.root_memcg
+            task.made = yield from self._mkdir(task, within)
             if task.made is None:
+                self.mkdir_failed_at = self.mkdir_failed_at or self.now
                 self.mkdir_failures += 1
             else:
                 self.handles[task.made.serial] = task.made
@@ -2277,6 +2279,7 @@ class World:
             "drained_ns": self.drained_at,
             "iterations": self.iterations,
             "mkdir_failures": self.mkdir_failures,
+            "mkdir_failed_at_ns": self.mkdir_failed_at,
             **self._figures(),
             "kernfs_nodes_peak": self.nodes_peak,
             "slab_bytes": self.slab_bytes,

@@ -299,6 +299,7 @@ cdef struct finding:
 cdef struct tally:
     int64_t iterations
     int64_t mkdir_failures
+    int64_t mkdir_failed_at     # the first time
     int64_t user_tasks
     int64_t ended_at
     int64_t barriers

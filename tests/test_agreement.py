@@ -164,6 +164,8 @@ class Author:
             return (ALLOC, draw(small), draw(small), draw(small), gap), 0
         if op == PIN:
             return (PIN, draw(small), draw(small), draw(st.integers(0, 40)), 0), 0
+        if op == MKDIR:
+            return (MKDIR, draw(st.integers(0, 1)), 0, 0, 0), 0
         if op == MARK:
             return (MARK, draw(small), 0, 0, 0), 0
         if op in (SLEEP, AT):

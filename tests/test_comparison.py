@@ -42,6 +42,8 @@ RESULT = {
     },
     "caches": {"created", "peak", "peak_dying", "left"},
     "cgroups": {"peak", "peak_dying", "left"},
+    "mkdir_failures": None,
+    "mkdir_failed_s": None,
     "kernfs_nodes_peak": None,
     "slab_bytes_peak": None,
     "kworkers_peak": None,

@@ -50,6 +50,7 @@ cache = [{ name = "a", object_size = 64 }, { name = "b", object_size = 64 }]
 name = "all"
 steps = [
   { do = "mkdir" },
+  { do = "mkdir", inside = true },
   { do = "rmdir" },
   { do = "fork", child = [{ do = "wait" }], callbacks = 1 },
   { do = "join" },
@@ -95,6 +96,7 @@ def test_steps_compile_to_what_the_engine_reads(path):
         [],
         [
             (1, 0, 0, 0, 0),
+            (1, 1, 0, 0, 0),
             (2, 0, 0, 0, 0),
             (3, 0, 1, 0, 0),
             (4, 0, 0, 0, 0),
@@ -430,7 +432,7 @@ def test_an_unknown_name_is_answered_with_the_nearest():
 
 
 def test_a_name_that_is_like_nothing_is_answered_with_all():
-    with pytest.raises(InputError, match=r"expected one of doug, frolov, "):
+    with pytest.raises(InputError, match=r"expected one of cronjob-node, doug, "):
         load("zzz")
 
 

@@ -57,6 +57,9 @@ class _Step(_Table, frozen=True, kw_only=True, tag_field="do"):
 class Mkdir(_Step, frozen=True, kw_only=True, tag="mkdir"):
     """Make a cgroup and hold it; a forked child holds it too."""
 
+    inside: bool = False
+    """Below the cgroup held so far, which may be the one of the task that forked."""
+
 
 class Rmdir(_Step, frozen=True, kw_only=True, tag="rmdir"):
     """Remove the cgroup that the task holds."""
@@ -374,7 +377,7 @@ def _compile_step(
 ) -> Step5:
     match step:
         case Mkdir():
-            return (1, 0, 0, 0, 0)
+            return (1, int(step.inside), 0, 0, 0)
         case Rmdir():
             return (2, 0, 0, 0, 0)
         case Fork():
