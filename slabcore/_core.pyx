@@ -37,7 +37,7 @@ from slabcore.invariants cimport breach, world_broken
 from slabcore.list cimport list_init
 from slabcore.log cimport KWORKER_TASK, PROGRAM_TASK, SOFTIRQ_TASK, record
 from slabcore.loadavg cimport FIXED_1
-from slabcore.memcontrol cimport mem_cgroup, memcg_at
+from slabcore.memcontrol cimport id_take, mem_cgroup, memcg_at
 from slabcore.rcu cimport BLIMIT, rcu_data, rcu_qlen
 from slabcore.sched cimport (
     HOTPLUG_LOCK,
@@ -104,6 +104,7 @@ from slabcore.world cimport (
     W_BARRIER,
     hop_point,
     link_root,
+    memcg_handle,
     mark,
     new_worker,
     program,
@@ -314,6 +315,8 @@ cdef class World:
         list_init(&w.c.rcu_destroy)
         list_init(&w.m.all)
         self._make_root_memcg()
+        w.max_memcgs = machine.max_memcgs
+        w.m.ids_left = w.max_memcgs - 1
 
         e.tick_ns = 1_000_000_000 // <int64_t>machine.hz
         e.load_ns = (5 * <int64_t>machine.hz + 1) * e.tick_ns   # LOAD_FREQ
@@ -421,6 +424,8 @@ cdef class World:
         w.k.entrained = design.barrier_marker == "entrained"
         w.k.join_waits = design.join_waits
         w.k.roots_only = design.slab_caches == "roots"
+        w.k.css_ids = design.memcg_ids == "css-id"
+        w.k.named_by_id = design.memcg_name == "id"
         w.k.slab = machine.allocator == "slab"
         w.k.create_waits = w.k.slab and design.create_waits
         if w.k.slab and w.k.deactivation != DEACT_NONE:
@@ -439,6 +444,9 @@ cdef class World:
         m.kmemcg_id = -1
         m.online = 1
         list_init(&m.kmem_caches)
+        # Of memory cgroup ids, 0 is none's and 1 the root's.
+        id_take(&self.e.w.m.ids)
+        m.id = id_take(&self.e.w.m.ids)
 
     def _make_cpus(self, int32_t count):
         cdef world *w = &self.e.w
@@ -582,7 +590,7 @@ cdef class World:
         return number
 
     def _handle(self, uint32_t index):
-        return <uint64_t>memcg_at(&self.e.w.m, index).generation << 32 | index
+        return memcg_handle(&self.e.w, index)
 
     # --- the face ---
 
@@ -620,7 +628,14 @@ cdef class World:
             F_MKDIR, index, memcg_at(&self.e.w.m, index).generation, NIL, NIL, 0
         )
         if index == NIL:
-            raise LifecycleError("no kmemcg_id is left (ENOSPC); mkdir needs one")
+            # mem_cgroup_css_online() up to 4.6, then mem_cgroup_alloc()
+            error = "Cannot allocate memory (ENOMEM)"
+            if self.e.w.k.css_ids:
+                error = "No space left on device (ENOSPC)"
+            raise LifecycleError(
+                f"mkdir: {error}: all {self.e.w.max_memcgs} memory cgroup ids are "
+                f"in use; {self.e.w.n.cgroups_dying} cgroups are dying"
+            )
         return self._handle(index)
 
     def rmdir(self, handle: int) -> None:
@@ -902,6 +917,37 @@ cdef class World:
         cdef kmem_cache *c = cache_at(&self.e.w.c, cache)
         return c.in_flight, c.refs
 
+    def caches_listed(self) -> list:
+        """Return each live cache by age: what Kernel.caches() makes its names of.
+
+        The root's number; handle and number of the cgroup that a child is named after,
+        -1 for none; handle of its cgroup; dying, objects, slabs.
+        """
+        cdef world *w = &self.e.w
+        cdef uint32_t i
+        cdef kmem_cache *c
+        cdef cache_links *links
+        rows = []
+        for i in range(w.c.caches.used):
+            c = cache_at(&w.c, i)
+            if not c.live:
+                continue
+            links = links_at(&w.c, i)
+            root = links.memcg_index == NIL
+            rows.append(
+                (
+                    c.serial,
+                    links.root,
+                    -1 if root else c.named_after,
+                    -1 if root else c.number,
+                    0 if root else self._handle(links.memcg_index),
+                    bool(c.deactivated),
+                    c.inuse,
+                    c.slabs,
+                )
+            )
+        return [row[1:] for row in sorted(rows)]
+
     def state(self) -> dict:
         """Return every structure's contents by serial numbers."""
         cdef world *w = &self.e.w
@@ -918,7 +964,7 @@ cdef class World:
             roots.append(cache_at(&w.c, root_at(&w.c, i).cache).serial)
             i = root_at(&w.c, i).roots.next
         children, slots, caches, kmem_caches, memcgs = {}, {}, {}, {}, {}
-        references = {}
+        references, memcg_ids = {}, {}
         for i in range(w.c.roots.used):
             r = root_at(&w.c, i)
             serial = cache_at(&w.c, r.cache).serial
@@ -942,6 +988,7 @@ cdef class World:
         for index in self._memcgs():
             m = memcg_at(&w.m, index)
             kmem_caches[m.serial] = self._cache_list(m.kmem_caches.first, in_memcg)
+            memcg_ids[m.serial] = (m.id, bool(m.id_held))
             memcgs[m.serial] = (
                 m.kmemcg_id, m.refs, bool(m.online), bool(m.dead), m.tasks
             )
@@ -962,6 +1009,7 @@ cdef class World:
                 )
                 for k, name in enumerate(_MUTEX_NAMES)
             },
+            "memcg_ids": memcg_ids,
             "hotplug": (
                 w.s.mutexes[HOTPLUG_LOCK].owner != NULL,
                 w.s.hotplug_readers,

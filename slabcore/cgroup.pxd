@@ -7,10 +7,10 @@ from slabcore.list cimport list_del
 from slabcore.memcontrol cimport (
     MAX_KMEMCG_ID,
     id_give,
-    id_lowest_free,
     id_take,
     mem_cgroup,
     memcg_at,
+    memcg_id_put,
 )
 from slabcore.rcu cimport call_rcu
 from slabcore.sched cimport CGROUP_MUTEX, SLAB_MUTEX, frame, task
@@ -75,20 +75,19 @@ cdef inline int mkdir(world *w, task *t, frame *f) except -1 nogil:
             t.result = NIL
             f.i = -1
             f.pc = 3
-            if not memcg_alive(w, f.a, f.b):
+            if not memcg_alive(w, f.a, f.b) or not w.m.ids_left:
                 unlock(w, CGROUP_MUTEX)
                 return DONE
+            f.n = id_take(&w.m.ids)
+            w.m.ids_left -= 1
             if w.k.kmem:
-                id = id_lowest_free(&w.m)
-                if id == MAX_KMEMCG_ID:
-                    unlock(w, CGROUP_MUTEX)
-                    return DONE
-                id_take(&w.m, id)
+                # There are as many of these, and none is held for longer.
+                id = id_take(&w.m.kmemcg_ids)
                 f.i = id
                 if <uint32_t>id >= w.c.nr_ids:
                     return call(t, F_GROW, <uint32_t>id, NIL)
         else:
-            new_memcg(w, f.a, <int32_t>f.i, &t.result)
+            new_memcg(w, f.a, <int32_t>f.i, <int32_t>f.n, &t.result)
             note_mkdir(w, t.cpu, t.result)
             unlock(w, CGROUP_MUTEX)
             return DONE
@@ -177,9 +176,11 @@ cdef inline int offline_work(world *w, task *t, frame *f) except -1 nogil:
                 if w.k.children:
                     for i in range(w.c.accounted.used):
                         root_at(&w.c, accounted_at(&w.c, i)).missed_at[m.kmemcg_id] = -1
-                id_give(&w.m, m.kmemcg_id)
+                id_give(&w.m.kmemcg_ids, m.kmemcg_id)
                 m.kmemcg_id = -1
             m.online = 0
+            if not w.k.css_ids:
+                memcg_id_put(&w.m, f.a)
             parent = m.parent
             css_put(w, t.cpu, f.a, 2)
             m = memcg_at(&w.m, parent)
@@ -228,6 +229,8 @@ cdef inline int free_work(world *w, task *t, frame *f) except -1 nogil:
             elif w.k.children:
                 return call(t, F_DESTROY, f.a, NIL)
         else:
+            if w.k.css_ids:
+                memcg_id_put(&w.m, f.a)
             parent = memcg_at(&w.m, f.a).parent
             if parent:
                 css_put(w, t.cpu, parent, 1)

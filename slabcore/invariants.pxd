@@ -9,7 +9,7 @@ from libc.string cimport memset
 
 from slabcore.arena cimport NIL
 from slabcore.list cimport list_broken, list_has
-from slabcore.memcontrol cimport ID_WORDS, mem_cgroup, memcg_at
+from slabcore.memcontrol cimport ID_WORDS, id_set, mem_cgroup, memcg_at
 from slabcore.rcu cimport rcu_data, rcu_qlen
 from slabcore.sched cimport CGROUP_MUTEX, HOTPLUG_LOCK, MUTEXES
 from slabcore.slab cimport (
@@ -288,6 +288,47 @@ cdef inline bint slots_broken(world *w, breach *b) noexcept nogil:
     return False
 
 
+cdef inline int64_t ids_taken(const id_set *s) noexcept nogil:
+    cdef int64_t taken = 0
+    cdef uint64_t bits
+    cdef uint32_t i
+    for i in range(<uint32_t>ID_WORDS):
+        bits = s.words[i]
+        while bits:
+            bits &= bits - 1
+            taken += 1
+    return taken
+
+
+cdef inline bint memcg_ids_broken(world *w, breach *b) noexcept nogil:
+    """Tell whether the ids of memory cgroups are not those that are held."""
+    cdef uint64_t ids[ID_WORDS]
+    cdef uint64_t bit
+    cdef mem_cgroup *m
+    cdef int64_t held = 2, taken = ids_taken(&w.m.ids)
+    cdef uint32_t i = w.m.all.first
+    memset(ids, 0, sizeof(ids))
+    while i != NIL:
+        m = memcg_at(&w.m, i)
+        bit = <uint64_t>1 << (m.id % 64)
+        if m.id_held:
+            if ids[m.id // 64] & bit or not w.m.ids.words[m.id // 64] & bit:
+                return broken(
+                    b, "memory cgroup id {where} of cgroup {which} is held twice, or "
+                    "is free", m.id, m.serial,
+                )
+            ids[m.id // 64] |= bit
+            held += 1
+        i = m.siblings.next
+    # A mkdir in progress holds one that no cgroup has yet.
+    if taken - held > (w.s.mutexes[CGROUP_MUTEX].owner != NULL):
+        return broken(
+            b, "{where} memory cgroup ids are taken and no cgroup has them",
+            taken - held, -1,
+        )
+    return False
+
+
 cdef inline bint memcgs_broken(world *w, breach *b) noexcept nogil:
     """Tell whether ids, references or the cgroups' counts are wrong."""
     cdef uint64_t ids[ID_WORDS]
@@ -308,7 +349,7 @@ cdef inline bint memcgs_broken(world *w, breach *b) noexcept nogil:
                     b, "cgroup {which} has id {where}, as another has", m.kmemcg_id,
                     m.serial,
                 )
-            if not w.m.ids[m.kmemcg_id // 64] & bit:
+            if not w.m.kmemcg_ids.words[m.kmemcg_id // 64] & bit:
                 return broken(
                     b, "cgroup {which} has id {where}, which is free", m.kmemcg_id,
                     m.serial,
@@ -351,11 +392,7 @@ cdef inline bint memcgs_broken(world *w, breach *b) noexcept nogil:
         return broken(
             b, "{where} references of cgroups at rest are nobody's", references, -1
         )
-    for i in range(<uint32_t>ID_WORDS):
-        bit = w.m.ids[i]
-        while bit:
-            bit &= bit - 1
-            given -= 1
+    given -= ids_taken(&w.m.kmemcg_ids)
     # A mkdir in progress holds one that no cgroup has yet.
     if given < (-1 if w.s.mutexes[CGROUP_MUTEX].owner != NULL else 0):
         return broken(b, "{where} ids are taken and no cgroup has them", -given, -1)
@@ -463,6 +500,7 @@ cdef inline bint world_broken(world *w, breach *b) noexcept nogil:
         or lists_broken(w, b)
         or slots_broken(w, b)
         or memcgs_broken(w, b)
+        or memcg_ids_broken(w, b)
         or (w.k.reparenting and references_broken(w, b))
         or creations_broken(w, b)
         or time_broken(w, b)

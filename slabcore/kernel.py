@@ -22,6 +22,7 @@ __all__ = [
     "LOG",
     "Cache",
     "Kernel",
+    "LiveCache",
     "Memcg",
     "ms",
     "seconds",
@@ -110,13 +111,28 @@ class Memcg:
     handle: int
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class LiveCache:
+    """Describe a cache that is alive, of the machine or of a cgroup."""
+
+    name: str
+    """As the kernel names it: a child's is its root's, then (number:cgroup)."""
+    root: str
+    cgroup: str
+    """Path of its cgroup, also once that is removed; of the machine's, "/"."""
+    dying: bool
+    objects: int
+    slabs: int
+
+
 class Kernel:
     """Run one kernel on one machine.
 
     A call is made by a user task of this world and returns when the kernel's would:
     virtual time moves on. Building: create_cache, mkdir, rmdir. Using: alloc, free,
     pin, drop_caches, hotplug. Time: advance, advance_to, drain, next_event_ns.
-    Programs: program, spawn, run. Looking: counters, timeline, snapshot, validate.
+    Programs: program, spawn, run. Looking: counters, caches, timeline, snapshot,
+    validate.
     One thread at a time may use a kernel; several kernels may run in as many threads.
     """
 
@@ -175,6 +191,7 @@ class Kernel:
         )
         self._caches: dict[str, Cache] = {}
         self._memcgs: dict[str, Memcg] = {"/": Memcg("/", 0)}
+        self._paths = {0: "/"}  # of each cgroup ever made here, by handle
 
     @property
     def now_ns(self) -> int:
@@ -216,7 +233,8 @@ class Kernel:
         """Make a memory cgroup, as ``mkdir`` in its file system does.
 
         Raises: InputError if the parent is missing or the path exists;
-        LifecycleError if the 65535 ids are used up.
+        LifecycleError, with what a user of this kernel sees, if the ids of memory
+        cgroups are used up.
         """
         parts = path.split("/")
         if path == "/" or parts[0] or not all(parts[1:]):
@@ -228,6 +246,7 @@ class Kernel:
             raise InputError("mkdir", f"there is no cgroup {parent!r}", "its parent")
         handle = self._world.mkdir(self._memcgs[parent].handle)
         self._memcgs[path] = Memcg(path, handle)
+        self._paths[handle] = path
         return self._memcgs[path]
 
     def rmdir(self, memcg: Memcg | str) -> None:
@@ -407,6 +426,23 @@ class Kernel:
                 f"{comm:>16}-{task:<7} [{cpu:03}] {flags} "
                 f"{us // 1_000_000:>5}.{us % 1_000_000:06}: {name}: {body}"
             )
+
+    def caches(self) -> list[LiveCache]:
+        """Return every live cache by age, named as the kernel names it.
+
+        The cgroups of programs have no path; they are called cgroup- and their number.
+        """
+        roots = {cache.number: name for name, cache in self._caches.items()}
+        caches = []
+        for root, of, number, memcg, *rest in self._world.caches_listed():
+            name, cgroup = roots[root], "/"
+            if of >= 0:
+                unnamed = f"/cgroup-{number}"
+                path = self._paths.get(of, unnamed)
+                name += f"({number}:{path.rpartition('/')[2]})"
+                cgroup = path if memcg == of else self._paths.get(memcg, unnamed)
+            caches.append(LiveCache(name, roots[root], cgroup, *rest))
+        return caches
 
     def snapshot(self) -> Mapping[str, Any]:
         """Return the contents of every list and structure, by serial numbers."""

@@ -18,45 +18,55 @@ cdef struct mem_cgroup:
     uint32_t parent
     uint32_t generation
     int32_t kmemcg_id
+    int32_t id              # of the css or its own
     uint32_t online_children    # of the css, itself included (online_cnt)
     uint32_t child_cgroups
     uint32_t tasks
     uint8_t online
     uint8_t kmem_online
     uint8_t dead
+    uint8_t id_held
+
+
+cdef struct id_set:
+    uint64_t words[ID_WORDS]    # a bit for each id in use
+    uint32_t first_word         # no free id is below this word
 
 
 cdef struct memcgs:
     arena groups            # entry 0 is the root cgroup
     list_head all           # but the root, the oldest first
     int64_t serial
-    uint64_t ids[ID_WORDS]  # a bit for each kmemcg_id in use
-    uint32_t first_word     # no free id is below this word
+    id_set kmemcg_ids
+    id_set ids              # of memory cgroups; 0 is none's and 1 the root's
+    uint32_t ids_left
 
 
 cdef inline mem_cgroup *memcg_at(memcgs *m, uint32_t i) noexcept nogil:
     return &(<mem_cgroup *>m.groups.entries)[i]
 
 
-cdef inline int32_t id_lowest_free(memcgs *m) noexcept nogil:
-    """Return the smallest kmemcg_id that is free; MAX_KMEMCG_ID if none is."""
-    cdef uint32_t word = m.first_word
+cdef inline int32_t id_take(id_set *s) noexcept nogil:
+    """Take the smallest free id; there is one."""
+    cdef uint32_t word = s.first_word
     cdef int32_t bit = 0
-    while word < ID_WORDS and m.ids[word] == <uint64_t>-1:
+    while s.words[word] == <uint64_t>-1:
         word += 1
-    m.first_word = word
-    if word == ID_WORDS:
-        return MAX_KMEMCG_ID
-    while m.ids[word] >> bit & 1:
+    s.first_word = word
+    while s.words[word] >> bit & 1:
         bit += 1
+    s.words[word] |= <uint64_t>1 << bit
     return <int32_t>word * 64 + bit
 
 
-cdef inline void id_take(memcgs *m, int32_t id) noexcept nogil:
-    m.ids[id // 64] |= <uint64_t>1 << (id % 64)
+cdef inline void id_give(id_set *s, int32_t id) noexcept nogil:
+    s.words[id // 64] &= ~(<uint64_t>1 << (id % 64))
+    if <uint32_t>(id // 64) < s.first_word:
+        s.first_word = <uint32_t>(id // 64)
 
 
-cdef inline void id_give(memcgs *m, int32_t id) noexcept nogil:
-    m.ids[id // 64] &= ~(<uint64_t>1 << (id % 64))
-    if <uint32_t>(id // 64) < m.first_word:
-        m.first_word = <uint32_t>(id // 64)
+cdef inline void memcg_id_put(memcgs *m, uint32_t memcg) noexcept nogil:
+    """Give a cgroup's id back; the cgroup remembers its number."""
+    id_give(&m.ids, memcg_at(m, memcg).id)
+    memcg_at(m, memcg).id_held = 0
+    m.ids_left += 1

@@ -318,6 +318,8 @@ class Cache:
         self.deactivated = False
         self.live = True  # until it is shut down
         self.nodes = 0  # kernfs nodes of its directory
+        self.named_after = 0  # serial of the cgroup in a child's name
+        self.number = 0  # and the number that stands before it
         self.memory_nodes = 1  # those it has a node structure for
 
 
@@ -328,6 +330,8 @@ class Memcg:
         self.serial = serial
         self.parent = parent
         self.kmemcg_id = -1
+        self.id = 0  # of the css or its own; its number stays when it is given back
+        self.id_held = False
         self.online = self.kmem_online = False
         self.dead = self.gone = False
         self.refs = 1  # of the css
@@ -468,6 +472,7 @@ class World:
         self.root_memcg = Memcg(0, None)
         self.root_memcg.online = True
         self.memcgs: dict[int, Memcg] = {}
+        self.taken_ids = {1}  # of memory cgroups; the root's
         self.free_ids: list[int] = []
         self.next_id = self.nr_ids = 0
         steps = ("create", "grow", "offline", "free", "reparent", "hotplug", "reap")
@@ -1438,6 +1443,8 @@ class World:
             self.caches_created += 1
             cache.typesafe, cache.reclaimable = root.typesafe, root.reclaimable
             cache.root, cache.memcg = root, memcg
+            cache.named_after = memcg.serial
+            cache.number = memcg.id if self.design.memcg_name == "id" else memcg.serial
             if not self._roots_only:
                 self.slab_caches.add(cache)
             root.children.add(cache)
@@ -1741,18 +1748,24 @@ class World:
         if parent.dead:
             self._unlock(self.cgroup_mutex)
             return None
+        if len(self.taken_ids) == self.machine.max_memcgs:
+            self._unlock(self.cgroup_mutex)
+            return None
+        memcg_id = 2
+        while memcg_id in self.taken_ids:
+            memcg_id += 1
+        self.taken_ids.add(memcg_id)
         number = -1
         if self.kmem:
+            # There are as many of these, and none is held for longer.
             number = heapq.heappop(self.free_ids) if self.free_ids else self.next_id
-            if number == MAX_KMEMCG_ID:
-                self._unlock(self.cgroup_mutex)
-                return None
             self.next_id = max(self.next_id, number + 1)
             if number >= self.nr_ids:
                 yield from self._grow_arrays(number)
         self.memcg_serial += 1
         memcg = Memcg(self.memcg_serial, parent)
         memcg.kmemcg_id = number
+        memcg.id, memcg.id_held = memcg_id, True
         memcg.online = True
         memcg.kmem_online = self.kmem
         memcg.online_children = 1
@@ -1825,6 +1838,8 @@ class World:
                 heapq.heappush(self.free_ids, memcg.kmemcg_id)
                 memcg.kmemcg_id = -1
             memcg.online = False
+            if self.design.memcg_ids == "own":
+                self._give_id(memcg)
             parent = memcg.parent
             assert parent is not None
             self._css_put(worker.cpu, memcg, 2)
@@ -1833,6 +1848,10 @@ class World:
                 break
             memcg = parent
         self._unlock(self.cgroup_mutex)
+
+    def _give_id(self, memcg: Memcg) -> None:
+        self.taken_ids.remove(memcg.id)
+        memcg.id_held = False
 
     def _css_put(self, cpu: Cpu, memcg: Memcg, count: int) -> None:
         memcg.refs -= count
@@ -1862,6 +1881,8 @@ class World:
                 )
         elif self.children_made:
             yield from self._destroy_caches(worker, memcg)
+        if self.design.memcg_ids == "css-id":
+            self._give_id(memcg)
         parent = memcg.parent
         assert parent is not None
         if parent is not self.root_memcg:
@@ -2151,7 +2172,14 @@ class World:
         above = self._live(parent, "mkdir")
         memcg = self._call(lambda task: self._mkdir(task, above))
         if memcg is None:
-            raise LifecycleError("no kmemcg_id is left (ENOSPC); mkdir needs one")
+            # mem_cgroup_css_online() up to 4.6, then mem_cgroup_alloc()
+            error = "Cannot allocate memory (ENOMEM)"
+            if self.design.memcg_ids == "css-id":
+                error = "No space left on device (ENOSPC)"
+            raise LifecycleError(
+                f"mkdir: {error}: all {self.machine.max_memcgs} memory cgroup ids are "
+                f"in use; {self.cgroups_dying} cgroups are dying"
+            )
         self.handles[memcg.serial] = memcg
         return int(memcg.serial)
 
@@ -2319,6 +2347,26 @@ class World:
         """Return the events noted; slabcore.kernel.LOG names the columns."""
         return list(self.events_noted)
 
+    def caches_listed(self) -> list[tuple[int, int, int, int, bool, int, int]]:
+        """Return each live cache by age: what Kernel.caches() makes its names of.
+
+        The root's number; handle and number of the cgroup that a child is named after,
+        -1 for none; handle of its cgroup; dying, objects, slabs.
+        """
+        return [
+            (
+                self.roots.index(cache.root or cache),
+                cache.named_after if cache.root is not None else -1,
+                cache.number if cache.root is not None else -1,
+                cache.memcg.serial if cache.memcg is not None else 0,
+                cache.deactivated,
+                cache.inuse,
+                cache.slabs,
+            )
+            for cache in self.existing
+            if cache.live
+        ]
+
     def state(self) -> dict[str, Any]:
         """Return every structure's contents by serial numbers."""
         return {
@@ -2358,6 +2406,7 @@ class World:
                 m.serial: (m.kmemcg_id, m.refs, m.online, m.dead, m.tasks)
                 for m in self.memcgs.values()
             },
+            "memcg_ids": {m.serial: (m.id, m.id_held) for m in self.memcgs.values()},
             "locks": {m.name: (m.owner is not None, len(m.line)) for m in self.mutexes},
             "hotplug": (
                 self.hotplug_lock.writer is not None,
@@ -2502,6 +2551,7 @@ class World:
     def _complaints_of_memcgs(self) -> Iterator[str]:
         ids: set[int] = set()
         children = Counter(m.parent for m in self.memcgs.values() if m.refs)
+        held_ids = {1}
         for memcg in self.memcgs.values():
             name, number = f"cgroup {memcg.serial}", memcg.kmemcg_id
             if number in ids:
@@ -2522,7 +2572,15 @@ class World:
                 yield f"{name} has {memcg.refs} references, its pages alone hold {held}"
             elif memcg.refs > held and not self.busy:
                 yield f"{name} has {memcg.refs} references, only {held} are held"
+            if memcg.id_held:
+                held_ids.add(memcg.id)
         # A mkdir in progress holds one that no cgroup has yet.
+        held_by_all = sum(memcg.id_held for memcg in self.memcgs.values())
+        if len(held_ids) != held_by_all + 1 or not held_ids <= self.taken_ids:
+            yield "a memory cgroup id is held twice, or is free"
+        left = len(self.taken_ids) - len(held_ids)
+        if left > (self.cgroup_mutex.owner is not None):
+            yield f"{left} memory cgroup ids are taken and no cgroup has them"
         left = self.next_id - len(self.free_ids) - len(ids)
         if left > (self.cgroup_mutex.owner is not None):
             yield f"{left} ids are taken and no cgroup has them"

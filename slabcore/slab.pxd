@@ -23,6 +23,8 @@ cdef struct cache_links:
 
 cdef struct kmem_cache:
     int64_t serial
+    int64_t named_after     # handle of the cgroup in a child's name
+    int64_t number          # and the number that stands before it
     uint32_t inuse          # objects
     uint32_t slabs
     uint32_t pinned

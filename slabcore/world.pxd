@@ -248,6 +248,8 @@ cdef struct knobs:
     uint8_t roots_only      # children are not on slab_caches
     uint8_t slab            # the allocator is SLAB
     uint8_t create_waits
+    uint8_t css_ids         # a cgroup's id is its css's, held until that is freed
+    uint8_t named_by_id
     uint32_t kernfs_per_cache
     uint32_t kernfs_per_cgroup
     uint8_t charge_caches
@@ -354,6 +356,7 @@ cdef struct world:
     arena programs
     arena delays            # int64_t: first miss to slot filled
     arena marks
+    uint32_t max_memcgs
     int64_t hz
     int64_t tick_ns
     int64_t reaps           # queued or running: they keep nobody from resting
@@ -847,6 +850,11 @@ cdef inline int link_root(
     return 0
 
 
+cdef inline int64_t memcg_handle(world *w, uint32_t memcg) noexcept nogil:
+    """Return what names this cgroup and no later one of its index."""
+    return <int64_t>memcg_at(&w.m, memcg).generation << 32 | memcg
+
+
 cdef inline int link_child(
     world *w, uint32_t root, uint32_t memcg, uint32_t nodes
 ) except -1 nogil:
@@ -869,6 +877,8 @@ cdef inline int link_child(
     if w.k.reparenting:
         cache_at(&w.c, cache).refs = 1      # until it is killed
         m.refs += 1
+    cache_at(&w.c, cache).named_after = memcg_handle(w, memcg)
+    cache_at(&w.c, cache).number = m.id if w.k.named_by_id else m.serial
     r.slots[m.kmemcg_id] = cache
     set_nodes(w, cache, nodes)
     arena_take(&w.delays, &slot)
@@ -930,7 +940,7 @@ cdef inline bint memcg_alive(
 
 
 cdef inline int new_memcg(
-    world *w, uint32_t parent, int32_t id, uint32_t *index
+    world *w, uint32_t parent, int32_t kmemcg_id, int32_t id, uint32_t *index
 ) except -1 nogil:
     cdef mem_cgroup *m
     cdef uint32_t i
@@ -940,7 +950,9 @@ cdef inline int new_memcg(
     m.serial = w.m.serial
     m.refs = 1
     m.parent = parent
-    m.kmemcg_id = id
+    m.kmemcg_id = kmemcg_id
+    m.id = id
+    m.id_held = 1
     m.online_children = 1
     m.child_cgroups = m.tasks = 0
     m.online = 1

@@ -47,6 +47,10 @@ def history(world: Any) -> dict[str, Any]:
         "now_ns": world.now_ns,
         "counters": counters,
         "state": world.state(),
+        # Handles are each engine's own.
+        "caches": [
+            (root, number, *rest) for root, _, number, _, *rest in world.caches_listed()
+        ],
         "timeline": np.array(world.timeline(), dtype=TIMELINE).tolist(),
         "log": world.log(),
     }
@@ -118,6 +122,7 @@ machines = st.builds(
     kernfs_per_cache=st.sampled_from([0, 1, 32]),
     kernfs_per_cgroup=st.sampled_from([0, 27]),
     page_size=st.sampled_from([4096, 65_536]),
+    max_memcgs=st.sampled_from([65_535, 65_535, 3, 6]),
     charge_caches=st.booleans(),
     costs=costs,
 )
@@ -292,6 +297,8 @@ ablated = st.builds(
     create_queue=st.sampled_from(["system", "ordered", "per-cpu-1"]),
     deactivate_queue=st.sampled_from(["system", "per-cpu-1"]),
     create_waits=st.booleans(),
+    memcg_ids=st.sampled_from(["css-id", "own"]),
+    memcg_name=st.sampled_from(["id", "serial"]),
     child_sysfs=st.booleans(),
     barrier_marker=st.sampled_from(["queued", "entrained"]),
     join_waits=st.booleans(),

@@ -21,7 +21,7 @@ from slabcore.errors import (
 from slabcore.kernel import TIMELINE, Cache, Kernel, Memcg, ms, seconds, us
 from slabcore.machine import Machine
 
-MKDIR, SLEEP, RUN = 1, 7, 8
+MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, WAIT = 1, 2, 3, 4, 5, 6, 7, 8, 11
 
 
 @pytest.fixture
@@ -207,16 +207,159 @@ def test_a_refused_removal_leaves_the_path(kernel):
     kernel.rmdir("/web")
 
 
-def test_65_535_ids_are_all_there_are():
-    kernel = Kernel("4.10", machine=Machine(cpus=1))
-    for number in range(65_535):
+# --- ids of memory cgroups ---
+
+ENOSPC = "No space left on device (ENOSPC)"
+ENOMEM = "Cannot allocate memory (ENOMEM)"
+USERS_SEE = [("4.4", ENOSPC), ("4.6", ENOSPC), ("4.7", ENOMEM), ("4.10", ENOMEM)]
+
+
+@pytest.mark.parametrize(("name", "error"), USERS_SEE)
+def test_there_are_65_535_ids_one_of_them_the_root_s(name, error):
+    """Kubernetes issue 61937 has the first error; since 73f576c04b94 it is another."""
+    kernel = Kernel(name, machine=Machine(cpus=1))
+    for number in range(65_534):
         kernel.mkdir(f"/{number}")
     with pytest.raises(LifecycleError) as refusal:
         kernel.mkdir("/more")
-    assert str(refusal.value) == ("no kmemcg_id is left (ENOSPC); mkdir needs one")
+    assert str(refusal.value) == (
+        f"mkdir: {error}: all 65535 memory cgroup ids are in use; 0 cgroups are dying"
+    )
     kernel.rmdir("/700")
     kernel.drain()
     kernel.mkdir("/more")
+    kernel.validate()
+
+
+@pytest.mark.parametrize("kmem", ["default", "off"])
+@pytest.mark.parametrize("name", designs)
+def test_up_to_4_6_dying_cgroups_keep_their_ids(engine, name, kmem):
+    machine = Machine(cpus=1, max_memcgs=40, kmem=kmem, charge_caches=False)
+    kernel = Kernel(name, machine=machine, engine=engine)
+    kernel.create_cache("dentry", object_size=192, accounted=True, reclaimable=True)
+
+    def come_and_go(path: str) -> None:
+        kernel.mkdir(path)
+        kernel.alloc("dentry", path)
+        kernel.drain()
+        kernel.pin("dentry", path)
+        kernel.rmdir(path)
+        kernel.drain()
+
+    come_and_go("/probe")
+    die_slowly = kernel.counters["cgroups"]["dying"]
+    if die_slowly and designs[name].memcg_ids == "css-id":
+        for number in range(38):
+            come_and_go(f"/{number}")
+        with pytest.raises(LifecycleError) as refusal:
+            kernel.mkdir("/more")
+        assert str(refusal.value) == (
+            f"mkdir: {ENOSPC}: all 40 memory cgroup ids are in use; "
+            "39 cgroups are dying"
+        )
+        # One is there to be seen: the root. With the dentries the ids come back.
+        assert kernel.counters["cgroups"]["live"] == 39
+        kernel.drop_caches()
+        kernel.drain()
+        kernel.mkdir("/more")
+    else:
+        for number in range(100):
+            come_and_go(f"/{number}")
+        assert kernel.counters["cgroups"]["dying"] == 101 * die_slowly
+    kernel.validate()
+
+
+@pytest.mark.parametrize(("name", "failures"), [("4.6", 61), ("4.7", 0)])
+def test_a_program_s_mkdir_fails_too(engine, name, failures):
+    machine = Machine(cpus=1, max_memcgs=40, charge_caches=False)
+    kernel = Kernel(name, machine=machine, engine=engine)
+    kernel.create_cache("dentry", object_size=192, accounted=True, reclaimable=True)
+    job = [(JOIN, 0, 0, 0, 0), (ALLOC, 0, 1, 1, 0), (SLEEP, ms(20), 0, 0, 0)]
+    child = kernel.program([*job, (PIN, 0, 1, 1, 0)])
+    life = [(MKDIR, 0, 0, 0, 0), (FORK, child, 0, 0, 0), (WAIT, 0, 0, 0, 0)]
+    loop = kernel.program([*life, (RMDIR, 0, 0, 0, 0), (SLEEP, ms(200), 0, 0, 0)])
+    kernel.spawn(loop, repeat=100)
+    kernel.run()
+    assert kernel.counters["mkdir_failures"] == failures
+
+
+# --- names of caches ---
+
+
+def test_caches_are_named_as_the_kernel_names_them(engine):
+    """With the id of the css, which a later cgroup gets again; from 4.7, a serial."""
+
+    def names(design: str) -> list[str]:
+        kernel = Kernel(design, machine=Machine(cpus=1), engine=engine)
+        kernel.create_cache("dentry", object_size=192, accounted=True)
+        for path in ("/first", "/first/inner", "/second"):
+            kernel.mkdir(path)
+            kernel.alloc("dentry", path)
+            kernel.drain()
+        kernel.alloc("dentry", "/second", 2)
+        for path in ("/first/inner", "/second"):
+            kernel.rmdir(path)
+        kernel.drain()
+        for path in ("/third", "/second"):
+            kernel.mkdir(path)
+            kernel.alloc("dentry", path)
+            kernel.drain()
+        kernel.validate()
+        caches = kernel.caches()
+        assert [cache.root for cache in caches] == ["dentry"] * len(caches)
+        assert [cache.cgroup for cache in caches] == [
+            "/",
+            "/first",
+            "/second",  # the removed one, kept by its objects
+            "/third",
+            "/second",
+        ]
+        assert [cache.dying for cache in caches] == [False, False, True, False, False]
+        assert [cache.objects for cache in caches] == [5, 0, 2, 0, 0]
+        assert [cache.slabs > 0 for cache in caches] == [
+            True,
+            False,
+            True,
+            False,
+            False,
+        ]
+        return [cache.name for cache in caches]
+
+    assert names("4.6") == [
+        "dentry",
+        "dentry(2:first)",
+        "dentry(4:second)",
+        "dentry(3:third)",
+        "dentry(5:second)",
+    ]
+    assert names("4.7") == [
+        "dentry",
+        "dentry(1:first)",
+        "dentry(3:second)",
+        "dentry(4:third)",
+        "dentry(5:second)",
+    ]
+
+
+def test_the_cgroups_of_programs_are_called_by_their_number(engine):
+    kernel = Kernel("4.11", machine=Machine(cpus=1), engine=engine)
+    kernel.create_cache("dentry", object_size=192, accounted=True)
+    kernel.mkdir("/mine")
+    life = [(MKDIR, 0, 0, 0, 0), (JOIN, 0, 0, 0, 0), (ALLOC, 0, 1, 1, 0)]
+    kernel.spawn(kernel.program(life))
+    kernel.drain()
+    assert [(cache.name, cache.cgroup) for cache in kernel.caches()] == [
+        ("dentry", "/"),
+        ("dentry(2:cgroup-2)", "/cgroup-2"),
+    ]
+
+
+def test_a_kernel_without_children_has_its_own_caches_only(engine):
+    kernel = Kernel("5.9", engine=engine)
+    kernel.create_cache("dentry", object_size=192, accounted=True)
+    kernel.mkdir("/a")
+    kernel.alloc("dentry", "/a")
+    assert [cache.name for cache in kernel.caches()] == ["dentry"]
 
 
 # --- time ---
