@@ -32,7 +32,7 @@ text {{ font: 12px system-ui, sans-serif; fill: {INK}; }}
 def draw() -> str:
     """Return the picture as SVG."""
     jobs = compare("smythies", ["4.8", "4.10", "4.11"])
-    loops = compare("frolov")
+    loops = compare("frolov", ["4.4", "4.6", "4.7", "4.9", "4.10", "4.11", "5.9"])
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'width="{WIDTH}" height="{HEIGHT}" role="img">',

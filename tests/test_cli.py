@@ -212,8 +212,8 @@ def test_a_vendors_kernel_is_said_to_carry_backports(run):
             "none/out.md: there is no such directory; expected one that is there",
         ),
         (
-            ("compare", "frolov", "--fail-if", "4.12.virtual_s > 1"),
-            "--fail-if '4.12.virtual_s > 1': design 4.12 is not compared; "
+            ("compare", "frolov", "--fail-if", "4.14.virtual_s > 1"),
+            "--fail-if '4.14.virtual_s > 1': design 4.14 is not compared; "
             "expected one of " + ", ".join(designs),
         ),
         (

@@ -26,7 +26,11 @@ FREE = Costs(
         if "cost" in field.metadata and field.name != "list_hop"
     },
 )
-WITH_CHILDREN = [name for name in designs if name not in ("4.4", "5.9")]
+WITH_CHILDREN = [
+    name
+    for name, design in designs.items()
+    if design.child_caches and design.accounting == "always"
+]
 
 
 def boot(
