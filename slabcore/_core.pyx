@@ -37,7 +37,17 @@ from slabcore.invariants cimport breach, world_broken
 from slabcore.list cimport list_init
 from slabcore.log cimport KWORKER_TASK, PROGRAM_TASK, SOFTIRQ_TASK, record
 from slabcore.loadavg cimport FIXED_1
-from slabcore.memcontrol cimport id_take, mem_cgroup, memcg_at
+from slabcore.memcontrol cimport (
+    holding,
+    holding_at,
+    id_take,
+    mem_cgroup,
+    memcg_at,
+    obj_cgroup,
+    objcg_at,
+    objcg_first,
+    objcg_next,
+)
 from slabcore.rcu cimport BLIMIT, rcu_data, rcu_qlen
 from slabcore.sched cimport (
     HOTPLUG_LOCK,
@@ -259,6 +269,11 @@ cdef dict figures(const tally *n, const mutex *mutexes, int64_t completed):
             "peak": n.cgroups_peak,
             "peak_dying": n.cgroups_dying_peak,
         },
+        "objcgs": {
+            "live": n.objcgs,
+            "peak": n.objcgs_peak,
+            "reparented": n.objcgs_reparented,
+        },
         "kernfs_nodes": n.nodes,
     }
 
@@ -282,6 +297,8 @@ cdef class World:
         arena_init(&e.w.c.roots, sizeof(root_cache))
         arena_init(&e.w.c.accounted, sizeof(uint32_t))
         arena_init(&e.w.m.groups, sizeof(mem_cgroup))
+        arena_init(&e.w.m.objcgs, sizeof(obj_cgroup))
+        arena_init(&e.w.m.holdings, sizeof(holding))
         arena_init(&e.w.programs, sizeof(program))
         arena_init(&e.w.delays, sizeof(int64_t))
         arena_init(&e.w.log.records, sizeof(record))
@@ -367,6 +384,8 @@ cdef class World:
         arena_free(&w.c.roots)
         arena_free(&w.c.accounted)
         arena_free(&w.m.groups)
+        arena_free(&w.m.objcgs)
+        arena_free(&w.m.holdings)
         arena_free(&w.programs)
         arena_free(&w.delays)
         arena_free(&w.log.records)
@@ -419,6 +438,9 @@ cdef class World:
         w.k.deactivation = _DEACTIVATIONS[design.deactivation]
         w.k.reparenting = design.reparenting
         w.k.inherits = design.reparenting or design.accounting == "objects"
+        w.k.by_object = (
+            kmem and design.accounting == "objects" and not design.child_caches
+        )
         w.k.child_sysfs = design.child_sysfs
         w.k.sysfs_early = design.sysfs_removal == "deactivation"
         w.k.entrained = design.barrier_marker == "entrained"
@@ -443,7 +465,9 @@ cdef class World:
         m.parent = NIL
         m.kmemcg_id = -1
         m.online = 1
+        m.objcg = NIL
         list_init(&m.kmem_caches)
+        list_init(&m.objcg_list)
         # Of memory cgroup ids, 0 is none's and 1 the root's.
         id_take(&self.e.w.m.ids)
         m.id = id_take(&self.e.w.m.ids)
@@ -913,6 +937,19 @@ cdef class World:
             c.inuse, c.slabs, c.pinned, bool(c.deactivated), c.nodes, c.memory_nodes
         )
 
+    def _objcg(self, uint32_t index):
+        cdef world *w = &self.e.w
+        cdef obj_cgroup *o = objcg_at(&w.m, index)
+        cdef uint32_t i = o.first
+        holdings = []
+        while i != NIL:
+            h = holding_at(&w.m, i)
+            root = cache_at(&w.c, root_at(&w.c, h.root).cache).serial
+            holdings.append((root, h.held, h.pinned))
+            i = h.next
+        owner = memcg_at(&w.m, o.memcg).serial
+        return o.serial, (owner, o.refs, o.in_flight, holdings)
+
     def _references(self, uint32_t cache):
         cdef kmem_cache *c = cache_at(&self.e.w.c, cache)
         return c.in_flight, c.refs
@@ -981,6 +1018,15 @@ cdef class World:
                 caches[cache_at(&w.c, j).serial] = self._contents(j)
                 references[cache_at(&w.c, j).serial] = self._references(j)
                 j = links_at(&w.c, j).children.next
+        objcgs, objcg_list = {}, {}
+        for index in [0, *self._memcgs()]:
+            objcg_list[memcg_at(&w.m, index).serial] = []
+            i = objcg_first(&w.m, index)
+            while i != NIL:
+                serial, objcgs[objcg_at(&w.m, i).serial] = self._objcg(i)
+                if i != memcg_at(&w.m, index).objcg:
+                    objcg_list[memcg_at(&w.m, index).serial].append(serial)
+                i = objcg_next(&w.m, i)
         if w.k.reparenting:
             kmem_caches[0] = self._cache_list(
                 memcg_at(&w.m, 0).kmem_caches.first, in_memcg
@@ -1002,6 +1048,8 @@ cdef class World:
             "slots": slots,
             "caches": caches,
             "references": references,
+            "objcgs": objcgs,
+            "objcg_list": objcg_list,
             "memcgs": memcgs,
             "locks": {
                 name: (

@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from slabcore.arena cimport NIL, arena_give
-from slabcore.list cimport list_del
+from slabcore.list cimport list_add, list_del, list_splice
 from slabcore.memcontrol cimport (
     MAX_KMEMCG_ID,
     id_give,
@@ -11,6 +11,8 @@ from slabcore.memcontrol cimport (
     mem_cgroup,
     memcg_at,
     memcg_id_put,
+    obj_cgroup,
+    objcg_at,
 )
 from slabcore.rcu cimport call_rcu
 from slabcore.sched cimport CGROUP_MUTEX, SLAB_MUTEX, frame, task
@@ -36,6 +38,7 @@ from slabcore.world cimport (
     F_GROW,
     F_SYNCHRONIZE,
     HOPS_GROW,
+    HOPS_REPARENT,
     SYNC_IDLE,
     SYNC_PASSED,
     SYNC_PENDING,
@@ -47,6 +50,7 @@ from slabcore.world cimport (
     lock,
     memcg_alive,
     new_memcg,
+    objcg_put,
     note,
     note_mkdir,
     queue_new_work,
@@ -149,10 +153,43 @@ cdef inline int rmdir(world *w, task *t, frame *f) except -1 nogil:
             return DONE
 
 
+cdef inline int reparent_objcgs(
+    world *w, int32_t cpu, uint32_t memcg
+) except -1 nogil:
+    """Be memcg_reparent_objcgs(): the parent answers for all that this one did.
+
+    The cgroup's own obj_cgroup held no css; those on a list each hold the list's.
+    """
+    cdef mem_cgroup *m = memcg_at(&w.m, memcg)
+    cdef mem_cgroup *parent = memcg_at(&w.m, m.parent)
+    cdef uint32_t own = m.objcg, inherited = m.objcg_list.length
+    cdef uint32_t i = m.objcg_list.first
+    while i != NIL:
+        objcg_at(&w.m, i).memcg = m.parent
+        i = objcg_at(&w.m, i).list.next
+    objcg_at(&w.m, own).memcg = m.parent
+    list_add(
+        &parent.objcg_list, &objcg_at(&w.m, 0).list, sizeof(obj_cgroup), own
+    )
+    list_splice(
+        &m.objcg_list,
+        &parent.objcg_list,
+        &objcg_at(&w.m, 0).list,
+        sizeof(obj_cgroup),
+    )
+    m.objcg = NIL
+    w.n.objcgs_reparented += 1 + inherited
+    parent.refs += 1 + inherited
+    css_put(w, cpu, memcg, inherited)
+    objcg_put(w, cpu, own, 1)
+    return 0
+
+
 cdef inline int offline_work(world *w, task *t, frame *f) except -1 nogil:
     """Take cgroup a offline, then each parent that only waited for it."""
     cdef mem_cgroup *m
     cdef uint32_t i, parent
+    cdef int64_t hops
     while True:
         if f.pc == 0:
             note(w, EV_CSS_KILLED_WORK, t.cpu, f.a, NIL)
@@ -170,8 +207,14 @@ cdef inline int offline_work(world *w, task *t, frame *f) except -1 nogil:
                 m.kmem_online = 0
                 if w.k.children and w.k.deactivation != DEACT_NONE:
                     return call(t, F_DEACTIVATE, f.a, NIL)
+                if w.k.by_object:
+                    hops = m.objcg_list.length
+                    w.n.hops[HOPS_REPARENT] += hops
+                    return run(t, hop_ns(w, hops, hops))
         else:
             m = memcg_at(&w.m, f.a)
+            if f.i and w.k.by_object:
+                reparent_objcgs(w, t.cpu, f.a)
             if f.i:
                 if w.k.children:
                     for i in range(w.c.accounted.used):

@@ -9,7 +9,17 @@ from libc.string cimport memset
 
 from slabcore.arena cimport NIL
 from slabcore.list cimport list_broken, list_has
-from slabcore.memcontrol cimport ID_WORDS, id_set, mem_cgroup, memcg_at
+from slabcore.memcontrol cimport (
+    ID_WORDS,
+    holding_at,
+    id_set,
+    mem_cgroup,
+    memcg_at,
+    obj_cgroup,
+    objcg_at,
+    objcg_first,
+    objcg_next,
+)
 from slabcore.rcu cimport rcu_data, rcu_qlen
 from slabcore.sched cimport CGROUP_MUTEX, HOTPLUG_LOCK, MUTEXES
 from slabcore.slab cimport (
@@ -364,7 +374,7 @@ cdef inline bint memcgs_broken(world *w, breach *b) noexcept nogil:
             )
         if (m.tasks or m.child_cgroups) and m.dead:
             return broken(b, "cgroup {which} is removed but in use", -1, m.serial)
-        held = m.online + (m.online and m.dead)
+        held = m.online + (m.online and m.dead) + m.objcg_list.length
         j = m.kmem_caches.first
         while j != NIL:
             if w.k.reparenting:
@@ -430,6 +440,70 @@ cdef inline bint references_broken(world *w, breach *b) noexcept nogil:
     if waiting:
         return broken(
             b, "{where} slabs are referred to that wait for nothing", waiting, -1
+        )
+    return False
+
+
+cdef inline bint objcgs_broken(world *w, breach *b) noexcept nogil:
+    """Tell whether obj_cgroups are where they do not belong, or count wrong."""
+    cdef mem_cgroup *m
+    cdef obj_cgroup *o
+    cdef root_cache *r
+    cdef uint32_t i = 0, j, k, owned = 0
+    cdef int64_t held, charged = 0, pinned = 0
+    while i != NIL:
+        m = memcg_at(&w.m, i)
+        if list_broken(&m.objcg_list, &objcg_at(&w.m, 0).list, sizeof(obj_cgroup)):
+            return broken(
+                b, "objcg_list of cgroup {where}: a link is torn", m.serial, -1
+            )
+        j = objcg_first(&w.m, i)
+        if j != NIL and not m.online:
+            return broken(
+                b, "obj_cgroup {which} is left to cgroup {where}, which is offline",
+                m.serial, objcg_at(&w.m, j).serial,
+            )
+        while j != NIL:
+            o = objcg_at(&w.m, j)
+            owned += 1
+            if o.memcg != i:
+                return broken(
+                    b, "objcg_list of cgroup {where}: obj_cgroup {which} is another's",
+                    m.serial, o.serial,
+                )
+            held = (m.objcg == j) + o.in_flight
+            k = o.first
+            while k != NIL:
+                held += <int64_t>holding_at(&w.m, k).held + holding_at(&w.m, k).pinned
+                charged += holding_at(&w.m, k).held
+                pinned += holding_at(&w.m, k).pinned
+                k = holding_at(&w.m, k).next
+            if o.refs != held:
+                return broken(
+                    b, "obj_cgroup {which} has not the {where} references that are held",
+                    held, o.serial,
+                )
+            j = objcg_next(&w.m, j)
+        i = m.siblings.next if i else w.m.all.first
+    if owned != w.n.objcgs:
+        return broken(
+            b, "{where} obj_cgroups are counted, {which} are there", w.n.objcgs, owned
+        )
+    for i in range(w.c.roots.used):
+        r = root_at(&w.c, i)
+        charged -= r.charged
+        pinned -= r.charged_pinned
+        if r.charged_pinned > cache_at(&w.c, r.cache).pinned or (
+            r.charged > cache_at(&w.c, r.cache).inuse
+        ):
+            return broken(
+                b, "more objects of cache {which} are charged than allocated", -1,
+                cache_at(&w.c, r.cache).serial,
+            )
+    if charged or pinned:
+        return broken(
+            b, "{where} objects and {which} pinned ones are charged to nobody",
+            charged, pinned,
         )
     return False
 
@@ -502,6 +576,7 @@ cdef inline bint world_broken(world *w, breach *b) noexcept nogil:
         or memcgs_broken(w, b)
         or memcg_ids_broken(w, b)
         or (w.k.reparenting and references_broken(w, b))
+        or objcgs_broken(w, b)
         or creations_broken(w, b)
         or time_broken(w, b)
     )

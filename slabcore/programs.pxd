@@ -4,7 +4,17 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from slabcore.arena cimport NIL, arena_at
 from slabcore.clock cimport clock_push
-from slabcore.memcontrol cimport mem_cgroup, memcg_at
+from slabcore.memcontrol cimport (
+    holding_add,
+    holding_at,
+    holding_of,
+    mem_cgroup,
+    memcg_at,
+    objcg_at,
+    objcg_first,
+    objcg_next,
+    objcg_of,
+)
 from slabcore.rcu cimport call_rcu
 from slabcore.sched cimport frame, sched_wake, task, task_push
 from slabcore.slab cimport (
@@ -13,6 +23,7 @@ from slabcore.slab cimport (
     kmem_cache,
     links_at,
     root_at,
+    root_cache,
     root_of,
     root_slot,
 )
@@ -55,6 +66,7 @@ from slabcore.world cimport (
     call,
     css_put,
     heir_of,
+    objcg_put,
     program,
     put_objects,
     refill_stock,
@@ -80,6 +92,12 @@ cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 1:
             m = memcg_at(&w.m, f.b)
             f.d = root_at(&w.c, f.a).cache
+            f.v = NIL
+            if w.k.by_object and root_at(&w.c, f.a).accounted:
+                f.v = objcg_of(&w.m, f.b)
+            if f.v != NIL:
+                objcg_at(&w.m, <uint32_t>f.v).refs += 1
+                objcg_at(&w.m, <uint32_t>f.v).in_flight += 1
             f.pc = 2
             if root_at(&w.c, f.a).accounted and w.k.children and m.kmem_online:
                 if root_slot(&w.c, f.a, m.kmemcg_id) == NIL:
@@ -97,51 +115,93 @@ cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 4
             cache_at(&w.c, f.d).in_flight -= 1
             cache_put(w, t.cpu, f.d, 1)
+            if f.v != NIL:
+                objcg_at(&w.m, <uint32_t>f.v).in_flight -= 1
             if f.c == 0:
                 put_objects(w, t.cpu, f.d, 1, &slabs)
+                if f.v != NIL:
+                    objcg_put(w, t.cpu, <uint32_t>f.v, 1)
                 return run(t, spend(w, T_OBJECTS, w.cost.page_free * slabs))
-            if f.c == 2:
-                cache_at(&w.c, f.d).pinned += 1
+            cache_at(&w.c, f.d).pinned += f.c == 2
+            if f.v != NIL:
+                holding_add(&w.m, <uint32_t>f.v, f.a, f.c == 1, f.c == 2)
+                root_at(&w.c, f.a).charged += f.c == 1
+                root_at(&w.c, f.a).charged_pinned += f.c == 2
         else:
             f.i += 1
             f.pc = 0
 
 
-cdef inline int64_t free_for(const kmem_cache *c) noexcept nogil:
-    """Return how many objects a cache has that somebody holds and may free."""
-    return <int64_t>c.inuse - c.pinned - c.in_flight
+cdef inline int64_t free_for(world *w, uint32_t cache) noexcept nogil:
+    """Return how many objects of a cache somebody may free who is not charged."""
+    cdef const kmem_cache *c = cache_at(&w.c, cache)
+    cdef int64_t count = <int64_t>c.inuse - c.pinned - c.in_flight
+    if links_at(&w.c, cache).memcg_index == NIL:
+        count -= root_of(&w.c, cache).charged
+    return count
 
 
-cdef inline int64_t free_in_caches(
+cdef inline int64_t free_for_memcg(
     world *w, uint32_t memcg, uint32_t root
 ) noexcept nogil:
-    """Return the same of all caches that a cgroup has of a root."""
-    cdef uint32_t i = memcg_at(&w.m, memcg).kmem_caches.first
+    """Return how many objects of a root are a cgroup's."""
+    cdef uint32_t i = memcg_at(&w.m, memcg).kmem_caches.first, held
     cdef int64_t count = 0
     while i != NIL:
         if links_at(&w.c, i).root == root:
-            count += free_for(cache_at(&w.c, i))
+            count += free_for(w, i)
         i = links_at(&w.c, i).memcg.next
+    i = objcg_first(&w.m, memcg)
+    while i != NIL:
+        held = holding_of(&w.m, i, root)
+        if held != NIL:
+            count += holding_at(&w.m, held).held
+        i = objcg_next(&w.m, i)
     return count
 
 
 cdef inline int free_to(
-    world *w, int32_t cpu, uint32_t cache, int64_t *count, int64_t *discarded
+    world *w, int32_t cpu, uint32_t cache, int64_t most, int64_t *count,
+    int64_t *discarded,
 ) except -1 nogil:
-    """Free up to *count* objects to a cache; count them and the slabs discarded."""
-    cdef int64_t most = min(count[0], free_for(cache_at(&w.c, cache)))
-    cdef int64_t slabs
-    if most:
-        put_objects(w, cpu, cache, most, &slabs)
+    """Free up to *count* and *most* objects; count them and the slabs discarded."""
+    cdef int64_t freed = min(count[0], most), slabs
+    if freed:
+        put_objects(w, cpu, cache, freed, &slabs)
         discarded[0] += slabs
-        count[0] -= most
+        count[0] -= freed
+    return 0
+
+
+cdef inline int free_charged(
+    world *w, int32_t cpu, uint32_t memcg, uint32_t root, int64_t *count,
+    int64_t *discarded,
+) except -1 nogil:
+    """Free objects that a cgroup's obj_cgroups answer for."""
+    cdef uint32_t i = objcg_first(&w.m, memcg), next, held
+    cdef int64_t before
+    while i != NIL:
+        next = objcg_next(&w.m, i)
+        held = holding_of(&w.m, i, root)
+        if held != NIL:
+            before = count[0]
+            free_to(
+                w, cpu, root_at(&w.c, root).cache, holding_at(&w.m, held).held, count,
+                discarded,
+            )
+            holding_at(&w.m, held).held -= <uint32_t>(before - count[0])
+            root_at(&w.c, root).charged -= <uint32_t>(before - count[0])
+            if before != count[0]:
+                objcg_put(w, cpu, i, before - count[0])
+        i = next
     return 0
 
 
 cdef inline int free_objects(world *w, task *t, frame *f) except -1 nogil:
     """Free n objects of root a for cgroup b of generation d.
 
-    Its own cache first, then those it was given, the latest first, then the root.
+    Its own first, then what it was given, the latest first, then what nobody is
+    charged for.
     """
     cdef uint32_t root = root_at(&w.c, f.a).cache
     cdef uint32_t memcg, i
@@ -160,22 +220,23 @@ cdef inline int free_objects(world *w, task *t, frame *f) except -1 nogil:
     if not w.k.inherits and memcg_at(&w.m, f.b).generation != f.d:
         memcg = NIL
     count = f.n
-    most = free_for(cache_at(&w.c, root))
+    most = free_for(w, root)
     if memcg != NIL:
-        most += free_in_caches(w, memcg, f.a)
+        most += free_for_memcg(w, memcg, f.a)
     t.result = 0
     f.pc = 2 if count <= most else 3
     if count <= most and memcg != NIL:
+        free_charged(w, t.cpu, memcg, f.a, &count, &discarded)
         for given in range(2):
             i = memcg_at(&w.m, memcg).kmem_caches.first
             while i != NIL:
                 if links_at(&w.c, i).root == f.a and (
                     cache_at(&w.c, i).deactivated == given
                 ):
-                    free_to(w, t.cpu, i, &count, &discarded)
+                    free_to(w, t.cpu, i, free_for(w, i), &count, &discarded)
                 i = links_at(&w.c, i).memcg.next
     if count <= most:
-        free_to(w, t.cpu, root, &count, &discarded)
+        free_to(w, t.cpu, root, free_for(w, root), &count, &discarded)
     if w.k.inherits:
         css_put(w, t.cpu, f.b, 1)
     if f.pc == 3:
@@ -184,27 +245,64 @@ cdef inline int free_objects(world *w, task *t, frame *f) except -1 nogil:
 
 
 cdef inline int unpin(world *w, task *t, frame *f) except -1 nogil:
-    """Free the pinned objects of cache a, if it is reclaimable."""
+    """Free the pinned objects of root cache a that nobody is charged for."""
     cdef kmem_cache *c = cache_at(&w.c, f.a)
+    cdef root_cache *r = root_of(&w.c, f.a)
     cdef int64_t discarded
     if f.pc == 0:
-        if not c.pinned or not root_of(&w.c, f.a).reclaimable:
+        f.n = <int64_t>c.pinned - r.charged_pinned
+        if not f.n or not r.reclaimable:
             return DONE
-        f.n = c.pinned
-        c.pinned = 0
+        c.pinned -= <uint32_t>f.n
+        c.in_flight += <uint32_t>f.n
         f.pc = 1
         return run(t, spend(w, T_OBJECTS, w.cost.alloc * f.n))
     if f.pc == 1:
+        c.in_flight -= <uint32_t>f.n
         put_objects(w, t.cpu, f.a, f.n, &discarded)
         f.pc = 2
         return run(t, spend(w, T_OBJECTS, w.cost.page_free * discarded))
     return DONE
 
 
+cdef inline int unpin_in(
+    world *w, int32_t cpu, uint32_t cache, int64_t count, int64_t *discarded
+) except -1 nogil:
+    cdef int64_t slabs
+    cache_at(&w.c, cache).pinned -= <uint32_t>count
+    put_objects(w, cpu, cache, count, &slabs)
+    discarded[0] += slabs
+    return 0
+
+
+cdef inline int unpin_charged(
+    world *w, int32_t cpu, uint32_t objcg, bint free, int64_t *found,
+    int64_t *discarded,
+) except -1 nogil:
+    """Count the pinned objects that an obj_cgroup answers for, or free them."""
+    cdef uint32_t i = objcg_at(&w.m, objcg).first
+    cdef root_cache *r
+    cdef int64_t count, freed = 0
+    while i != NIL:
+        r = root_at(&w.c, holding_at(&w.m, i).root)
+        count = holding_at(&w.m, i).pinned
+        if count and r.reclaimable:
+            found[0] += count
+            if free:
+                holding_at(&w.m, i).pinned = 0
+                r.charged_pinned -= <uint32_t>count
+                unpin_in(w, cpu, r.cache, count, discarded)
+                freed += count
+        i = holding_at(&w.m, i).next
+    if freed:
+        objcg_put(w, cpu, objcg, freed)
+    return 0
+
+
 cdef inline int unpin_all(world *w, task *t, frame *f) except -1 nogil:
-    """Free what is pinned in the caches of cgroup a, at one go: they may move on."""
-    cdef uint32_t i = memcg_at(&w.m, f.a).kmem_caches.last
-    cdef int64_t count = 0, discarded = 0, slabs
+    """Free what cgroup a has pinned, at one go: its caches may move on."""
+    cdef uint32_t i = memcg_at(&w.m, f.a).kmem_caches.last, next
+    cdef int64_t count = 0, discarded = 0
     cdef kmem_cache *c
     if f.pc == 2:
         return DONE
@@ -213,11 +311,13 @@ cdef inline int unpin_all(world *w, task *t, frame *f) except -1 nogil:
         if c.pinned and root_of(&w.c, i).reclaimable:
             count += c.pinned
             if f.pc == 1:
-                f.n = c.pinned
-                c.pinned = 0
-                put_objects(w, t.cpu, i, f.n, &slabs)
-                discarded += slabs
+                unpin_in(w, t.cpu, i, c.pinned, &discarded)
         i = links_at(&w.c, i).memcg.prev
+    i = objcg_first(&w.m, f.a)
+    while i != NIL:
+        next = objcg_next(&w.m, i)
+        unpin_charged(w, t.cpu, i, f.pc == 1, &count, &discarded)
+        i = next
     f.pc += 1
     if f.pc == 1:
         return run(t, spend(w, T_OBJECTS, w.cost.alloc * count))

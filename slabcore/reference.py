@@ -312,7 +312,7 @@ class Cache:
         # min_partial of kmem_cache_open(), mm/slub.c, and one slab on the CPU.
         self.keep = min(max((size.bit_length() - 1) // 2, 5), 10) + 1
         self.inuse = self.slabs = self.pinned = 0
-        self.in_flight = 0  # objects in use of allocations that have not returned
+        self.in_flight = 0  # objects being allocated or freed: nobody else's to free
         self.refs = 0  # of a child that may move to another cgroup
         self.killed = False  # the first of them is gone
         self.deactivated = False
@@ -339,6 +339,21 @@ class Memcg:
         self.child_cgroups = 0
         self.tasks = 0
         self.kmem_caches = List()
+        self.objcg: ObjCgroup | None = None  # whom its tasks' objects are charged to
+        self.objcg_list = List()  # those that its children left to it
+
+
+class ObjCgroup:
+    """An obj_cgroup: who answers for objects, and for whom its cgroup answers."""
+
+    def __init__(self, memcg: Memcg) -> None:
+        self.serial = memcg.serial  # of the cgroup it was made for
+        self.memcg = memcg
+        self.refs = 1  # until that cgroup is offline; and one for each object
+        self.in_flight = 0
+        # Of each root, objects that somebody holds and objects that are pinned.
+        self.held: dict[Cache, int] = {}
+        self.pinned: dict[Cache, int] = {}
 
 
 # --- the world ------------------------------------------------------------------------
@@ -376,6 +391,10 @@ class World:
         self.create_waits = self.slab and design.create_waits
         # What a cgroup allocated is its parent's once it is offline.
         self.inherits = design.reparenting or design.accounting == "objects"
+        self.by_object = self.kmem and design.accounting == "objects"
+        self.by_object &= not design.child_caches
+        self.objcgs: list[ObjCgroup] = []
+        self.objcgs_peak = self.objcgs_reparented = 0
 
         self.now = 0
         self.events: list[tuple[int, int, int, int]] = []
@@ -1769,6 +1788,10 @@ class World:
         memcg.online = True
         memcg.kmem_online = self.kmem
         memcg.online_children = 1
+        if self.by_object:
+            memcg.objcg = ObjCgroup(memcg)
+            self.objcgs.append(memcg.objcg)
+            self.objcgs_peak = max(self.objcgs_peak, len(self.objcgs))
         parent.online_children += 1
         parent.child_cgroups += 1
         parent.refs += 1
@@ -1833,6 +1856,8 @@ class World:
                 memcg.kmem_online = False
                 if self.children_made and self.design.deactivation != "none":
                     yield from self._deactivate(worker, memcg)
+                if self.by_object:
+                    yield from self._reparent_objcgs(worker, memcg)
                 for root in self.accounted:
                     root.missed_at.pop(memcg.kmemcg_id, None)
                 heapq.heappush(self.free_ids, memcg.kmemcg_id)
@@ -1852,6 +1877,36 @@ class World:
     def _give_id(self, memcg: Memcg) -> None:
         self.taken_ids.remove(memcg.id)
         memcg.id_held = False
+
+    def _reparent_objcgs(self, worker: Task, memcg: Memcg) -> Step:
+        """Be memcg_reparent_objcgs(): the parent answers for all that this one did.
+
+        The cgroup's own obj_cgroup held no css; those on a list each hold the list's.
+        """
+        hops = len(list(self._walk(memcg.objcg_list, "reparent")))
+        yield Run(self._hop_ns(hops, hops))
+        objcg, parent = memcg.objcg, memcg.parent
+        assert objcg is not None
+        assert parent is not None
+        inherited = list(memcg.objcg_list.walk())
+        for moved in [objcg, *reversed(inherited)]:
+            memcg.objcg_list.pop(moved, None)
+            parent.objcg_list.add(moved)
+            moved.memcg = parent
+        memcg.objcg = None
+        self.objcgs_reparented += 1 + len(inherited)
+        parent.refs += 1 + len(inherited)
+        self._css_put(worker.cpu, memcg, len(inherited))
+        self._objcg_put(worker.cpu, objcg, 1)
+
+    def _objcg_put(self, cpu: Cpu, objcg: ObjCgroup, count: int) -> None:
+        objcg.refs -= count
+        if objcg.refs < 0:
+            raise CorruptionError("an obj_cgroup has fewer than no references")
+        if not objcg.refs:
+            self.objcgs.remove(objcg)
+            del objcg.memcg.objcg_list[objcg]
+            self._css_put(cpu, objcg.memcg, 1)
 
     def _css_put(self, cpu: Cpu, memcg: Memcg, count: int) -> None:
         memcg.refs -= count
@@ -1923,6 +1978,10 @@ class World:
                     cache = root.slots[memcg.kmemcg_id]
                 else:
                     yield from self._miss(task, root, memcg)
+            objcg = self._objcg_of(memcg) if root.accounted else None
+            if objcg is not None:
+                objcg.refs += 1
+                objcg.in_flight += 1
             added = self._take_objects(task.cpu, cache, 1)
             if added and cache.memcg is not None:
                 self._refill_stock(task.cpu, cache.memcg)
@@ -1931,11 +1990,29 @@ class World:
             yield Run(self._spend("objects", self.costs.page_alloc * added))
             cache.in_flight -= 1
             self._cache_put(task.cpu, cache, 1)
+            if objcg is not None:
+                objcg.in_flight -= 1
             if keep == 0:
                 discarded = self._put_objects(task.cpu, cache, 1)
+                if objcg is not None:
+                    self._objcg_put(task.cpu, objcg, 1)
                 yield Run(self._spend("objects", self.costs.page_free * discarded))
-            elif keep == 2:
-                cache.pinned += 1
+                continue
+            cache.pinned += keep == 2
+            if objcg is not None:
+                objcg.held[cache] = objcg.held.get(cache, 0) + (keep == 1)
+                objcg.pinned[cache] = objcg.pinned.get(cache, 0) + (keep == 2)
+
+    def _objcg_of(self, memcg: Memcg) -> ObjCgroup | None:
+        """Return whom a task of a cgroup charges: none in the root cgroup."""
+        while memcg.objcg is None and memcg.parent is not None:
+            memcg = memcg.parent
+        return memcg.objcg
+
+    def _objcgs_for(self, memcg: Memcg) -> list[ObjCgroup]:
+        """Return those that a cgroup answers for, its own first."""
+        own = [] if memcg.objcg is None else [memcg.objcg]
+        return own + list(memcg.objcg_list.walk())
 
     def _heir(self, memcg: Memcg) -> Memcg:
         """Return who has a cgroup's objects: itself; once offline, an ancestor."""
@@ -1949,27 +2026,51 @@ class World:
         yield Run(self._spend("objects", self.costs.alloc * count))
         discarded = 0
         heir = self._heir(holder)
-        caches = [cache for cache in heir.kmem_caches.walk() if cache.root is root]
-        # The cgroup's own cache first, then those it was given, the latest first.
-        caches.sort(key=lambda cache: cache.deactivated)
-        caches.append(root)
-        free = [cache.inuse - cache.pinned - cache.in_flight for cache in caches]
-        enough = count <= sum(free)
+        held = self._held_by(heir, root)
+        enough = count <= sum(most for _, _, most in held)
         if enough:
-            for cache, most in zip(caches, free, strict=True):
-                if min(count, most):
-                    discarded += self._put_objects(task.cpu, cache, min(count, most))
-                    count -= min(count, most)
+            for cache, objcg, most in held:
+                freed = min(count, most)
+                if not freed:
+                    continue
+                discarded += self._put_objects(task.cpu, cache, freed)
+                if objcg is not None:
+                    objcg.held[cache] -= freed
+                    self._objcg_put(task.cpu, objcg, freed)
+                count -= freed
         if self.inherits:
             self._css_put(task.cpu, holder, 1)
         if enough:
             yield Run(self._spend("objects", self.costs.page_free * discarded))
         return enough
 
+    def _held_by(
+        self, memcg: Memcg, root: Cache
+    ) -> list[tuple[Cache, ObjCgroup | None, int]]:
+        """Return where a cgroup's objects of a root are, and how many.
+
+        Its own first, then what it was given, the latest first, then what nobody is
+        charged for.
+        """
+        caches = [cache for cache in memcg.kmem_caches.walk() if cache.root is root]
+        caches.sort(key=lambda cache: cache.deactivated)
+        held: list[tuple[Cache, ObjCgroup | None, int]] = [
+            (cache, None, cache.inuse - cache.pinned - cache.in_flight)
+            for cache in [*caches, root]
+        ]
+        charged = sum(objcg.held.get(root, 0) for objcg in self.objcgs)
+        held[-1] = (root, None, held[-1][2] - charged)
+        objcgs = [(root, o, o.held.get(root, 0)) for o in self._objcgs_for(memcg)]
+        return objcgs + held
+
     def _unpin(self, task: Task, cache: Cache) -> Step:
-        if cache.pinned and cache.reclaimable:
-            count, cache.pinned = cache.pinned, 0
+        charged = sum(objcg.pinned.get(cache, 0) for objcg in self.objcgs)
+        count = cache.pinned - charged
+        if count and cache.reclaimable:
+            cache.pinned -= count
+            cache.in_flight += count
             yield Run(self._spend("objects", self.costs.alloc * count))
+            cache.in_flight -= count
             discarded = self._put_objects(task.cpu, cache, count)
             yield Run(self._spend("objects", self.costs.page_free * discarded))
 
@@ -1991,15 +2092,25 @@ class World:
             self._css_put(task.cpu, memcg, 1)
 
     def _unpin_all(self, task: Task, memcg: Memcg) -> Step:
-        """Free what is pinned in a cgroup's caches, at one go: they may move on."""
-        pinned = sum(c.pinned for c in memcg.kmem_caches if c.reclaimable)
-        yield Run(self._spend("objects", self.costs.alloc * pinned))
+        """Free what a cgroup has pinned, at one go: its caches may move on."""
+        count = sum(count for _, _, count in self._pinned_by(memcg))
+        yield Run(self._spend("objects", self.costs.alloc * count))
         discarded = 0
-        for cache in list(memcg.kmem_caches):
-            if cache.pinned and cache.reclaimable:
-                count, cache.pinned = cache.pinned, 0
-                discarded += self._put_objects(task.cpu, cache, count)
+        for cache, objcg, count in self._pinned_by(memcg):
+            cache.pinned -= count
+            discarded += self._put_objects(task.cpu, cache, count)
+            if objcg is not None:
+                objcg.pinned[cache] = 0
+                self._objcg_put(task.cpu, objcg, count)
         yield Run(self._spend("objects", self.costs.page_free * discarded))
+
+    def _pinned_by(self, memcg: Memcg) -> list[tuple[Cache, ObjCgroup | None, int]]:
+        pinned: list[tuple[Cache, ObjCgroup | None, int]] = [
+            (cache, None, cache.pinned) for cache in memcg.kmem_caches
+        ]
+        for objcg in self._objcgs_for(memcg):
+            pinned += [(root, objcg, count) for root, count in objcg.pinned.items()]
+        return [(c, o, n) for c, o, n in pinned if n and c.reclaimable]
 
     def _program(
         self, task: Task, number: int, repeat: int, at: int, until: int
@@ -2297,6 +2408,11 @@ class World:
                 "peak": self.cgroups_peak,
                 "peak_dying": self.cgroups_dying_peak,
             },
+            "objcgs": {
+                "live": len(self.objcgs),
+                "peak": self.objcgs_peak,
+                "reparented": self.objcgs_reparented,
+            },
             "kernfs_nodes": self.nodes,
         }
 
@@ -2402,6 +2518,19 @@ class World:
                 for r in self.roots
                 for c in (r, *r.children)
             },
+            "objcgs": {
+                o.serial: (
+                    o.memcg.serial,
+                    o.refs,
+                    o.in_flight,
+                    [(r.serial, o.held[r], o.pinned[r]) for r in o.held],
+                )
+                for o in self.objcgs
+            },
+            "objcg_list": {
+                m.serial: [o.serial for o in m.objcg_list.walk()]
+                for m in (self.root_memcg, *self.memcgs.values())
+            },
             "memcgs": {
                 m.serial: (m.kmemcg_id, m.refs, m.online, m.dead, m.tasks)
                 for m in self.memcgs.values()
@@ -2445,6 +2574,7 @@ class World:
         yield from self._complaints_of_memcgs()
         if self.design.reparenting:
             yield from self._complaints_of_references()
+        yield from self._complaints_of_objcgs()
         yield from self._complaints_of_counts()
         yield from self._complaints_of_time()
 
@@ -2533,6 +2663,30 @@ class World:
                         f"{held} are held"
                     )
 
+    def _complaints_of_objcgs(self) -> Iterator[str]:
+        owned = [
+            objcg
+            for memcg in (self.root_memcg, *self.memcgs.values())
+            for objcg in self._objcgs_for(memcg)
+        ]
+        if len(owned) != len(self.objcgs):
+            yield f"{len(self.objcgs)} obj_cgroups are there, {len(owned)} are owned"
+        for objcg in self.objcgs:
+            name, memcg = f"obj_cgroup {objcg.serial}", objcg.memcg
+            current = memcg.objcg is objcg
+            if not current and objcg not in memcg.objcg_list:
+                yield f"{name} is not on the list of its cgroup"
+            if not memcg.online:
+                yield f"{name} is left to cgroup {memcg.serial}, which is offline"
+            held = sum(objcg.held.values()) + sum(objcg.pinned.values())
+            held += objcg.in_flight + current
+            if objcg.refs != held:
+                yield f"{name} has {objcg.refs} references, {held} are held"
+        for root in self.roots:
+            held = sum(objcg.held.get(root, 0) for objcg in self.objcgs)
+            if held > root.inuse - root.pinned - root.in_flight:
+                yield f"more objects of cache {root.serial} are charged than allocated"
+
     def _complaints_of_slots(self, root: Cache) -> Iterator[str]:
         for number, child in root.slots.items():
             name = f"slots of cache {root.serial}: cache {child.serial}"
@@ -2566,6 +2720,7 @@ class World:
                 yield f"{name} is removed but in use"
             held = memcg.online + (memcg.online and memcg.dead)
             held += children[memcg] + sum(cpu.stock is memcg for cpu in self.cpus)
+            held += len(memcg.objcg_list)
             for cache in memcg.kmem_caches:
                 held += 1 if self.design.reparenting else cache.slabs << cache.order
             if memcg.refs < held:

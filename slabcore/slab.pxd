@@ -31,7 +31,7 @@ cdef struct kmem_cache:
     uint32_t nodes          # kernfs nodes of its directory
     uint32_t memory_nodes   # those it has a node structure for
     uint32_t reached        # the latest hotplug that found it
-    uint32_t in_flight      # objects of allocations that have not returned
+    uint32_t in_flight      # objects being allocated or freed
     uint32_t refs           # of a child that reparenting may move
     uint8_t killed          # the first of them is gone
     uint8_t deactivated
@@ -48,6 +48,8 @@ cdef struct root_cache:
     uint32_t keep           # empty slabs that a free leaves: min_partial and the CPU's
     int32_t order
     uint32_t size
+    uint32_t charged        # objects held that an obj_cgroup answers for
+    uint32_t charged_pinned
     uint8_t accounted
     uint8_t typesafe
     uint8_t reclaimable

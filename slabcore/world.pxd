@@ -10,7 +10,15 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t
 from slabcore.arena cimport NIL, arena, arena_reserve, arena_resize, arena_take
 from slabcore.list cimport list_add, list_add_tail, list_del, list_init, list_walk
 from slabcore.log cimport event_log, log_append, record
-from slabcore.memcontrol cimport mem_cgroup, memcg_at, memcgs
+from slabcore.memcontrol cimport (
+    mem_cgroup,
+    memcg_at,
+    memcgs,
+    obj_cgroup,
+    objcg_at,
+    objcg_free,
+    objcg_new,
+)
 from slabcore.mutex cimport hotplug_lock, hotplug_unlock, mutex_lock, mutex_unlock
 from slabcore.rcu cimport call_rcu, rcu_state
 from slabcore.sched cimport (
@@ -236,6 +244,7 @@ cdef struct knobs:
     uint8_t deactivation
     uint8_t reparenting
     uint8_t inherits        # what an offline cgroup allocated is its parent's
+    uint8_t by_object       # objects are charged, not caches' pages
     uint8_t child_sysfs
     uint8_t sysfs_early     # directories go once deactivated and empty
     uint8_t entrained
@@ -322,6 +331,9 @@ cdef struct tally:
     int64_t cgroups_dying
     int64_t cgroups_peak
     int64_t cgroups_dying_peak
+    int64_t objcgs
+    int64_t objcgs_peak
+    int64_t objcgs_reparented
     int64_t nodes
     int64_t nodes_peak
     int64_t slab_bytes
@@ -832,6 +844,7 @@ cdef inline int link_root(
     r.cache = cache
     r.slots = NULL
     r.missed_at = NULL
+    r.charged = r.charged_pinned = 0
     list_init(&r.children)
     root_layout(&w.c, r, size)
     r.accounted, r.typesafe, r.reclaimable = accounted, typesafe, reclaimable
@@ -921,6 +934,29 @@ cdef inline int mark_deactivated(world *w, uint32_t cache) except -1 nogil:
     return 0
 
 
+cdef inline int objcg_put(
+    world *w, int32_t cpu, uint32_t objcg, int64_t count
+) except -1 nogil:
+    """Drop references of an obj_cgroup; with the last one it leaves its cgroup."""
+    cdef obj_cgroup *o = objcg_at(&w.m, objcg)
+    cdef uint32_t memcg = o.memcg
+    o.refs -= count
+    if o.refs < 0:
+        with gil:
+            raise RuntimeError("an obj_cgroup has fewer than no references")
+    if not o.refs:
+        list_del(
+            &memcg_at(&w.m, memcg).objcg_list,
+            &objcg_at(&w.m, 0).list,
+            sizeof(obj_cgroup),
+            objcg,
+        )
+        objcg_free(&w.m, objcg)
+        w.n.objcgs -= 1
+        css_put(w, cpu, memcg, 1)
+    return 0
+
+
 cdef inline uint32_t heir_of(world *w, uint32_t memcg) noexcept nogil:
     """Return who has what a cgroup allocated: itself, or once offline an ancestor."""
     while w.k.inherits and memcg and not memcg_at(&w.m, memcg).online:
@@ -959,6 +995,12 @@ cdef inline int new_memcg(
     m.kmem_online = w.k.kmem
     m.dead = 0
     list_init(&m.kmem_caches)
+    list_init(&m.objcg_list)
+    m.objcg = NIL
+    if w.k.by_object:
+        objcg_new(&w.m, i, &m.objcg)
+        w.n.objcgs += 1
+        w.n.objcgs_peak = max(w.n.objcgs_peak, w.n.objcgs)
     list_add_tail(&w.m.all, &memcg_at(&w.m, 0).siblings, sizeof(mem_cgroup), i)
     m = memcg_at(&w.m, parent)
     m.online_children += 1
