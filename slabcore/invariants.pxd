@@ -480,7 +480,7 @@ cdef inline bint objcgs_broken(world *w, breach *b) noexcept nogil:
                 k = holding_at(&w.m, k).next
             if o.refs != held:
                 return broken(
-                    b, "obj_cgroup {which} has not the {where} references that are held",
+                    b, "obj_cgroup {which} does not know what holds it ({where})",
                     held, o.serial,
                 )
             j = objcg_next(&w.m, j)
