@@ -232,15 +232,19 @@ def _hop_curve(points: Iterable[tuple[int, int]]) -> str:
 # --- Markdown -------------------------------------------------------------------------
 
 
-def markdown(comparison: Comparison) -> str:
-    """Return a report fit for a patch description or a bug."""
+def markdown(comparison: Comparison, *, times: bool = False) -> str:
+    """Return a report fit for a patch description or a bug.
+
+    times: also what CPU time and waits of the whole run went into.
+    """
     workload = comparison.workload
     lines = [f"# {workload.title}", ""]
     lines += [f"{line}  " for line in head(comparison)[:-1]]
     lines += [head(comparison)[-1], ""]
     titles = ["", *(result.name for result in comparison)]
     lines += [_cells(titles), _cells(["---", *["---:"] * len(comparison)])]
-    lines += [_cells([_indented(row.title), *row.cells]) for row in rows(comparison)]
+    shown = rows(comparison, times=times)
+    lines += [_cells([_indented(row.title), *row.cells]) for row in shown]
     lines += ["", "## What the figures say", ""]
     lines += [f"* {line}" for line in verdict(comparison)] or ["Nothing was compared."]
     lines += ["", "## Put in", ""]
@@ -298,11 +302,16 @@ def check(path: str | os.PathLike[str]) -> None:
         raise InputError(str(path), "there is no such directory", "one that is there")
 
 
-def written(path: str | os.PathLike[str], comparisons: Sequence[Comparison]) -> str:
+def written(
+    path: str | os.PathLike[str],
+    comparisons: Sequence[Comparison],
+    *,
+    times: bool = False,
+) -> str:
     """Return the text of a report in the format that the file's name asks for."""
     if Path(path).suffix == ".json":
         return to_json(comparisons)
-    return "\n".join(map(markdown, comparisons))
+    return "\n".join(markdown(comparison, times=times) for comparison in comparisons)
 
 
 def to_json(comparisons: Sequence[Comparison]) -> str:

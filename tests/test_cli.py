@@ -59,6 +59,26 @@ def test_the_table_says_that_it_is_modelled(run):
     assert "\x1b[" not in result.stdout
 
 
+def test_times_are_shown_and_reported_when_asked(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plain = run("compare", "frolov", *TWO, *SHORT, "--report", "plain.md")
+    asked = run("compare", "frolov", *TWO, *SHORT, "--times", "--report", "asked.md")
+    assert "waits for grace periods" not in plain.stdout
+    assert "waits for grace periods" in asked.stdout
+    assert "waits for grace periods" not in (tmp_path / "plain.md").read_text()
+    assert "waits for grace periods" in (tmp_path / "asked.md").read_text()
+
+
+def test_phases_are_figures_of_conditions(run):
+    storm = ("compare", "reclaim-storm", *TWO)
+    storm += ("--set", "workload.programs.host.steps.1.repeat=20")
+    wrong = run(*storm, "--fail-if", "phases.dran.lasted_s > 1")
+    assert wrong.exit_code == 2
+    assert "expected drain" in wrong.stderr
+    walked = "4.11.phases.drain.list_hops.total < 4.10.phases.drain.list_hops.total"
+    assert run(*storm, "--fail-if", walked).exit_code == 1
+
+
 def test_all_is_every_preset(run):
     result = run("compare", "frolov", "-d", "all", *SHORT, "--json")
     names = [entry["design"] for entry in json.loads(result.stdout)["results"]]

@@ -168,7 +168,7 @@ def compare(
             )
     true = [line for condition in parsed for line in _true(condition, comparisons)]
     if report_file is not None:
-        report.save(report_file, report.written(report_file, comparisons))
+        report.save(report_file, report.written(report_file, comparisons, times=times))
     if plot_file is not None:
         _draw(comparisons, Path(plot_file))
     if as_json:
