@@ -75,6 +75,15 @@ RUNS = MappingProxyType(
         "smythies, 8 CPUs": ("smythies", ("machine.cpus=8",)),
         "smythies, 2 CPUs": ("smythies", ("machine.cpus=2",)),
         "reclaim-storm": ("reclaim-storm", ()),
+        "health-check": ("health-check", ()),
+        "ten pods a minute": ("cronjob-node", ()),
+        "a pod a minute": (
+            "cronjob-node",
+            (
+                "workload.programs.pods.steps.5.ms=59000",
+                "workload.programs.pods.until_s=1400000",
+            ),
+        ),
         "doug": ("doug", ()),
         "doug, one looper": (
             "doug",
@@ -446,6 +455,53 @@ def reclaim_storm() -> str:
         nodes = (whole(p["kernfs_nodes_at_end"]) for p in phases)
         rows.append(("kernfs nodes at its end", *nodes))
     return table(("modelled, not measured", *designs_shown), rows)
+
+
+def health_check() -> str:
+    """Show what a day of health checks leaves behind."""
+    names = ("4.9", "4.10", "4.11", "5.9")
+    results = [result.to_dict() for result in comparison("health-check", *names)]
+    rows = [
+        ("caches left", *(whole(r["caches"]["left"]) for r in results)),
+        ("dying cgroups left", *(whole(r["cgroups"]["left"]) for r in results)),
+        ("kernfs nodes, most", *(whole(r["kernfs_nodes_peak"]) for r in results)),
+    ]
+    measured = {f.design: whole(round(f.low)) for f in load("health-check").reported}
+    rows.append(("… as reported", *(measured.get(name, "–") for name in names)))
+    for title, spent in (
+        ("cgroup_mutex held", lambda r: r["locks"]["cgroup_mutex"]["held_s"]),
+        ("… waits for grace periods", lambda r: r["time_s"]["grace_periods"]),
+        ("… list walks", lambda r: r["time_s"]["list_walks"]),
+        ("sysfs directories made", lambda r: r["time_s"]["sysfs_add"]),
+    ):
+        rows.append((title, *(seconds(spent(result)) for result in results)))
+    return table(("modelled, not measured", *names), rows)
+
+
+def ids() -> str:
+    """Show after how many days no cgroup can be made."""
+    names = ("4.6", "4.9", "4.11", "5.9")
+    often = [r.to_dict() for r in comparison("ten pods a minute", *names)]
+    seldom = {"4.6": run("a pod a minute", "4.6").to_dict()}
+    rows = [
+        ("the first mkdir fails, ten pods a minute", *map(_failed, often)),
+        (
+            "… a pod a minute",
+            *(_failed(seldom.get(n, r)) for n, r in zip(names, often, strict=True)),
+        ),
+        ("dying cgroups after two days", *(whole(r["cgroups"]["left"]) for r in often)),
+        ("caches after two days", *(whole(r["caches"]["left"]) for r in often)),
+        (
+            "cgroup_mutex held in two days",
+            *(seconds(r["locks"]["cgroup_mutex"]["held_s"]) for r in often),
+        ),
+    ]
+    return table(("modelled, not measured", *names), rows)
+
+
+def _failed(result: dict) -> str:
+    when = result["mkdir_failed_s"]
+    return "never" if when is None else f"after {when / 86_400:.3g} days"
 
 
 class Drain(NamedTuple):
@@ -849,6 +905,8 @@ BLOCKS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
         "grace-periods": grace_periods,
         "growth": growth,
         "half-a-day": half_a_day,
+        "health-check": health_check,
+        "ids": ids,
         "inputs": inputs,
         "life": lives,
         "knobs": knobs,

@@ -243,8 +243,8 @@ def markdown(comparison: Comparison, *, times: bool = False) -> str:
     lines += [head(comparison)[-1], ""]
     titles = ["", *(result.name for result in comparison)]
     lines += [_cells(titles), _cells(["---", *["---:"] * len(comparison)])]
-    shown = rows(comparison, times=times)
-    lines += [_cells([_indented(row.title), *row.cells]) for row in shown]
+    figures = rows(comparison, times=times)
+    lines += [_cells([_indented(row.title), *row.cells]) for row in figures]
     lines += ["", "## What the figures say", ""]
     lines += [f"* {line}" for line in verdict(comparison)] or ["Nothing was compared."]
     lines += ["", "## Put in", ""]
@@ -260,8 +260,8 @@ def markdown(comparison: Comparison, *, times: bool = False) -> str:
     ]
     lines += ["", "## Findings", ""] if found else []
     for name, finding in found:
-        times = f"{whole(finding['count'])} times, first at {seconds(finding['at_s'])}"
-        lines.append(f"* {name}: {finding['text']} ({times})")
+        often = f"{whole(finding['count'])} times, first at {seconds(finding['at_s'])}"
+        lines.append(f"* {name}: {finding['text']} ({often})")
     quoted = [(r.name, figure) for r in comparison for figure in comparison.reported(r)]
     lines += ["", "## Measured on real kernels", ""] if quoted else []
     for name, figure in quoted:

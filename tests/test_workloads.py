@@ -330,6 +330,42 @@ def test_grace_periods_take_a_sixth_of_that_day_under_cgroup_mutex(day):
     assert 1 / 6 < held < 1 / 4
 
 
+# --- days of cron jobs ---
+
+DAY = 86_400
+
+
+def pods(design, *settings):
+    return compare("cronjob-node", [design], overrides=settings)[design].to_dict()
+
+
+@pytest.mark.parametrize("design", ["4.4", "4.6"])
+def test_ten_pods_a_minute_use_up_the_ids_of_an_old_kernel_in_a_day_and_a_half(design):
+    result = pods(design)
+    # 65,535 of 16 bits less the root's; three a pod, a pod every 6 s and a little
+    assert result["cgroups"]["peak_dying"] == 65_534
+    pod = result["mkdir_failed_s"] / (65_534 / 3)
+    assert 6.0 < pod < 6.1
+    assert 1.5 < result["mkdir_failed_s"] / DAY < 1.55
+    assert result["mkdir_failures"] > 20_000
+
+
+@pytest.mark.parametrize("design", ["4.9", "4.11"])
+def test_ids_given_back_at_offline_are_not_used_up(design):
+    result = pods(design)
+    assert result["mkdir_failures"] == 0
+    assert result["mkdir_failed_s"] is None
+    assert result["cgroups"]["left"] == 3 * result["iterations"] > 65_535
+
+
+def test_half_as_many_pods_last_twice_as_long():
+    settings = ("workload.programs.pods.until_s=1000000",)
+    slower = "workload.programs.pods.steps.5.ms=11000"
+    often, seldom = (pods("4.6", *settings, *more) for more in ((), (slower,)))
+    ratio = seldom["mkdir_failed_s"] / often["mkdir_failed_s"]
+    assert ratio == pytest.approx(2, rel=0.01)
+
+
 # --- errors ---
 
 ALLOC = "program.loop.steps[1].child[1]"
