@@ -894,6 +894,33 @@ def million() -> str:
     return f"{_today()}.\n\n{table(head, rows)}"
 
 
+def days() -> str:
+    """Time what runs for hours and days of virtual time."""
+    rows = []
+    for workload in ("reclaim-storm", "health-check", "cronjob-node"):
+        for design in ("4.9", "4.11"):
+            begun = time.process_time()
+            result = compare(workload, [design])[design].to_dict()
+            took = time.process_time() - begun
+            hops, caches = result["list_hops"]["total"], result["caches"]["created"]
+            rows.append(
+                (
+                    workload,
+                    design,
+                    f"{result['virtual_s'] / 3600:.1f} h",
+                    whole(caches),
+                    whole(result["grace_periods"]["synchronous"]),
+                    whole(hops),
+                    seconds(took),
+                )
+            )
+    head = (
+        *("workload", "design", "virtual", "caches made"),
+        *("grace periods waited for", "list hops", "CPU time of the core"),
+    )
+    return f"{_today()}.\n\n{table(head, rows)}"
+
+
 BLOCKS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
     {
         "ablation-frolov": functools.partial(ablation, "frolov"),
@@ -919,7 +946,7 @@ BLOCKS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
     }
 )
 TIMINGS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
-    {"speed": speed, "million": million}
+    {"speed": speed, "million": million, "days": days}
 )
 
 

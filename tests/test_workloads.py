@@ -366,6 +366,33 @@ def test_half_as_many_pods_last_twice_as_long():
     assert ratio == pytest.approx(2, rel=0.01)
 
 
+# --- the same on every engine and by every walk ---
+
+
+@pytest.mark.parametrize("design", ["4.6", "4.9", "4.10", "4.11"])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("reclaim-storm", ("programs.host.steps.1.repeat=4",)),
+        (
+            "reclaim-storm",
+            ("programs.host.steps.1.repeat=4", "programs.host.steps.4.repeat=3"),
+        ),
+        ("health-check", ("programs.check.repeat=2",)),
+        ("cronjob-node", ("programs.pods.repeat=3", "programs.pods.steps.5.ms=10")),
+    ],
+)
+def test_a_small_one_is_the_same_in_the_twin_and_walked_for_real(
+    name, settings, design
+):
+    overrides = [f"workload.{setting}" for setting in settings]
+    core, twin, literal = (
+        compare(name, [design], overrides=overrides, **how)[design].to_dict()
+        for how in ({}, {"engine": "reference"}, {"walk": "literal"})
+    )
+    assert core == twin == literal
+
+
 # --- errors ---
 
 ALLOC = "program.loop.steps[1].child[1]"
