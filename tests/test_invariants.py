@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from slabcore.designs import designs
+from slabcore.designs import Design, designs
 from slabcore.errors import CorruptionError
 from slabcore.machine import Machine
-from slabcore.reference import Block, Cache, Lock, Memcg, World
+from slabcore.reference import Block, Cache, Hotplug, Lock, Memcg, Run, Work, World
 
 # --- structures: validate() ---
 
@@ -25,9 +25,9 @@ class Scene:
     Caches are named by their serial numbers: 2 and 3, 4 and 5, 6 and 7 are children.
     """
 
-    def __init__(self, design: str = "4.11") -> None:
+    def __init__(self, design: Design) -> None:
         machine = Machine(cpus=2, kmem="on")
-        self.world = new = World(designs[design], machine, machine.costs)
+        self.world = new = World(design, machine, machine.costs)
         for typesafe in (False, True):
             new.boot_cache(192, True, typesafe, False)
         for number in range(1, 4):
@@ -48,11 +48,19 @@ Corruption = Callable[[Scene], None]
 corruptions: list[Any] = []
 
 
-def breaks(complaint: str) -> Callable[[Corruption], Corruption]:
+SERIES = designs["4.11"]
+REPARENTING = SERIES.replace(reparenting=True)
+OBJECTS = designs["5.9"]
+
+
+def breaks(
+    complaint: str, design: Design = SERIES
+) -> Callable[[Corruption], Corruption]:
     """Tell what validate() must say of a world that was corrupted so."""
 
     def collect(corrupt: Corruption) -> Corruption:
-        corruptions.append(pytest.param(complaint, corrupt, id=corrupt.__name__))
+        name = corrupt.__name__
+        corruptions.append(pytest.param(complaint, design, corrupt, id=name))
         return corrupt
 
     return collect
@@ -323,9 +331,80 @@ def second_barrier_work(at: Scene) -> None:
     queue.pool.worklist += [(queue, at.world.destroy_work)] * 2
 
 
-@pytest.mark.parametrize(("complaint", "corrupt"), corruptions)
-def test_validate_names_what_is_broken(complaint: str, corrupt: Corruption) -> None:
-    scene = Scene()
+@breaks("cgroup 3 has 9 references, only 8 are held")
+def reference_that_nobody_holds(at: Scene) -> None:
+    at.memcgs[3].refs += 1
+
+
+@breaks("cache 2 has more objects in flight than objects")
+def allocation_in_flight_without_its_object(at: Scene) -> None:
+    at.caches[2].in_flight = at.caches[2].inuse + 1
+
+
+@breaks("a memory cgroup id is held twice, or is free")
+def memory_cgroup_id_given_twice(at: Scene) -> None:
+    at.memcgs[2].id = at.memcgs[1].id
+
+
+@breaks("1 memory cgroup ids are taken and no cgroup has them")
+def memory_cgroup_id_lost(at: Scene) -> None:
+    at.world.taken_ids.add(99)
+
+
+@breaks("cache 6 has 3 references, 4 are held", REPARENTING)
+def slab_that_holds_no_reference_of_its_cache(at: Scene) -> None:
+    at.caches[6].refs -= 1
+
+
+@breaks("cache 2 has 7 references, 6 are held", REPARENTING)
+def first_reference_held_twice(at: Scene) -> None:
+    at.caches[2].refs += 1
+
+
+@breaks("cgroup 3 is offline and has caches", REPARENTING)
+def cache_left_to_an_offline_cgroup(at: Scene) -> None:
+    # A program is still running, or the cgroup would be gone.
+    heir = at.world.root_memcg
+    at.world.memcgs[3] = gone = Memcg(3, heir)
+    gone.dead, gone.refs, at.caches[6].memcg = True, 1, gone
+    at.world.cgroups += 1
+    at.world.cgroups_dying += 1
+    del heir.kmem_caches[at.caches[6]]
+    gone.kmem_caches.add(at.caches[6])
+
+
+@breaks("obj_cgroups are there", OBJECTS)
+def obj_cgroup_that_is_nobody_s(at: Scene) -> None:
+    at.world.objcgs.append(at.memcgs[1].objcg)
+
+
+@breaks("is not on the list of its cgroup", OBJECTS)
+def obj_cgroup_of_another_cgroup(at: Scene) -> None:
+    at.memcgs[1].objcg.memcg = at.memcgs[2]
+
+
+@breaks("is left to cgroup 1, which is offline", OBJECTS)
+def obj_cgroup_not_given_to_the_parent(at: Scene) -> None:
+    at.memcgs[1].online = at.memcgs[1].kmem_online = False
+    at.memcgs[1].refs -= 1
+
+
+@breaks("obj_cgroup 1 has 182 references, 183 are held", OBJECTS)
+def object_that_holds_no_reference(at: Scene) -> None:
+    at.memcgs[1].objcg.refs -= 1
+
+
+@breaks("more objects of cache 0 are charged than allocated", OBJECTS)
+def object_charged_twice(at: Scene) -> None:
+    at.memcgs[1].objcg.held[at.caches[0]] += 500
+    at.memcgs[1].objcg.refs += 500
+
+
+@pytest.mark.parametrize(("complaint", "design", "corrupt"), corruptions)
+def test_validate_names_what_is_broken(
+    complaint: str, design: Design, corrupt: Corruption
+) -> None:
+    scene = Scene(design)
     corrupt(scene)
     with pytest.raises(CorruptionError, match=re.escape(complaint)):
         scene.world.validate()
@@ -333,16 +412,18 @@ def test_validate_names_what_is_broken(complaint: str, corrupt: Corruption) -> N
 
 @pytest.mark.parametrize("name", designs)
 def test_validate_says_nothing_of_a_world_in_order(name: str) -> None:
-    Scene(name)
+    Scene(designs[name])
 
 
 # --- promises: while a world runs ---
 
 
-def world(make: type[World], design: str) -> World:
+def world(make: type[World], design: str | Design) -> World:
     """Return a world of one typesafe root cache and a cgroup that used it."""
     machine = Machine(cpus=2)
-    new: World = make(designs[design], machine, machine.costs)
+    if isinstance(design, str):
+        design = designs[design]
+    new: World = make(design, machine, machine.costs)
     new.boot_cache(192, True, True, False)
     return new
 
@@ -475,6 +556,69 @@ def test_a_second_child_of_one_cgroup_is_caught():
 
     with pytest.raises(CorruptionError, match="or a second one"):
         life(world(Careless, "4.11"))
+
+
+def test_cgroup_mutex_under_the_hotplug_lock_is_caught():
+    class Crossed(World):
+        def _create_work(self, worker: Any, root: Any, memcg: Any) -> Any:
+            yield Hotplug(write=False)
+            yield Lock(self.cgroup_mutex)
+
+    with pytest.raises(CorruptionError, match="taken under the hotplug lock"):
+        life(world(Crossed, "4.10"))
+
+
+def test_the_hotplug_lock_under_slab_mutex_is_caught():
+    class Crossed(World):
+        def _lock_caches(self) -> Any:
+            yield Lock(self.slab_mutex)
+            yield Hotplug(write=False)
+
+    with pytest.raises(CorruptionError, match="hotplug lock is taken under slab_mutex"):
+        life(world(Crossed, "4.10"))
+
+
+def test_a_cache_shut_down_while_it_has_references_is_caught():
+    class Impatient(World):
+        def _kill(self, cpu: Any, cache: Cache) -> None:
+            self._queue_work(cpu, self.deactivate_queue, Work("shutdown", cache))
+
+    with pytest.raises(CorruptionError, match="cache 1 is shut down while it has"):
+        life(world(Impatient, REPARENTING))
+
+
+def test_a_cgroup_freed_with_caches_left_is_caught():
+    class Forgetful(World):
+        def _reparent(self, worker: Any, memcg: Memcg) -> Any:
+            self._css_put(worker.cpu, memcg, len(memcg.kmem_caches))
+            yield Run(0)
+
+    new = world(Forgetful, REPARENTING)
+    memcg = new.mkdir()
+    new.alloc(0, memcg, 1)
+    new.drain()
+    new.alloc(0, memcg, 30)
+    new.rmdir(memcg)
+    with pytest.raises(CorruptionError, match="cgroup 1 is freed with caches left"):
+        new.drain()
+
+
+@pytest.mark.parametrize(
+    ("design", "put", "complaint"),
+    [
+        (SERIES, "_css_put", "a css has fewer than no references"),
+        (REPARENTING, "_cache_put", "a cache has fewer than no references"),
+        (OBJECTS, "_objcg_put", "an obj_cgroup has fewer than no references"),
+    ],
+)
+def test_a_reference_dropped_twice_is_caught(design, put, complaint):
+    def twice(self: World, cpu: Any, thing: Any, count: int) -> None:
+        for _ in range(2):
+            getattr(World, put)(self, cpu, thing, count)
+
+    careless = type("Careless", (World,), {put: twice})
+    with pytest.raises(CorruptionError, match=complaint):
+        life(world(careless, design))
 
 
 @pytest.mark.parametrize("name", ["4.6", "4.10", "4.11"])
