@@ -450,7 +450,8 @@ cdef class World:
         w.k.named_by_id = design.memcg_name == "id"
         w.k.slab = machine.allocator == "slab"
         w.k.create_waits = w.k.slab and design.create_waits
-        if w.k.slab and w.k.deactivation != DEACT_NONE:
+        later = w.k.reparenting and w.k.deactivation == DEACT_RCU_PER_CACHE
+        if w.k.slab and w.k.deactivation != DEACT_NONE and not later:
             w.k.deactivation = DEACT_IPI
         w.k.literal = walk == "literal"
         w.k.kernfs_per_cache = 0 if w.k.slab else machine.kernfs_per_cache
@@ -958,7 +959,7 @@ cdef class World:
         """Return each live cache by age: what Kernel.caches() makes its names of.
 
         The root's number; handle and number of the cgroup that a child is named after,
-        -1 for none; handle of its cgroup; dying, objects, slabs.
+        -1 for none; handle and serial of its cgroup; dying, objects, slabs.
         """
         cdef world *w = &self.e.w
         cdef uint32_t i
@@ -971,13 +972,15 @@ cdef class World:
                 continue
             links = links_at(&w.c, i)
             root = links.memcg_index == NIL
+            memcg = 0 if root else links.memcg_index
             rows.append(
                 (
                     c.serial,
                     links.root,
                     -1 if root else c.named_after,
                     -1 if root else c.number,
-                    0 if root else self._handle(links.memcg_index),
+                    self._handle(memcg),
+                    memcg_at(&w.m, memcg).serial,
                     bool(c.deactivated),
                     c.inuse,
                     c.slabs,

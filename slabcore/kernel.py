@@ -434,13 +434,12 @@ class Kernel:
         """
         roots = {cache.number: name for name, cache in self._caches.items()}
         caches = []
-        for root, of, number, memcg, *rest in self._world.caches_listed():
-            name, cgroup = roots[root], "/"
+        for root, of, number, memcg, serial, *rest in self._world.caches_listed():
+            name, cgroup = roots[root], self._paths.get(memcg, f"/cgroup-{serial}")
             if of >= 0:
-                unnamed = f"/cgroup-{number}"
+                unnamed = cgroup if of == memcg else f"/cgroup-{number}"
                 path = self._paths.get(of, unnamed)
                 name += f"({number}:{path.rpartition('/')[2]})"
-                cgroup = path if memcg == of else self._paths.get(memcg, unnamed)
             caches.append(LiveCache(name, roots[root], cgroup, *rest))
         return caches
 

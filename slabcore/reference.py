@@ -386,7 +386,8 @@ class World:
         self.slab = machine.allocator == "slab"
         self.kernfs_per_cache = 0 if self.slab else machine.kernfs_per_cache
         self.deactivation = design.deactivation
-        if self.slab and design.deactivation != "none":
+        later = design.reparenting and design.deactivation == "rcu-per-cache"
+        if self.slab and design.deactivation != "none" and not later:
             self.deactivation = "ipi"
         self.create_waits = self.slab and design.create_waits
         # What a cgroup allocated is its parent's once it is offline.
@@ -1504,20 +1505,24 @@ class World:
         yield Run(self._hop_ns(length, length))
         for root, child in list(self._filled(memcg)):
             self._mark_deactivated(child)
-            if how == "rcu-per-cache":
+            if how == "ipi" or self.slab:
+                self._note("__kmem_cache_shrink", worker.cpu, memcg, child)
+                self.ipis += len(self.cpus) - 1
+                ns = self.costs.ipi * (len(self.cpus) - 1)
+                yield Run(self._spend("ipis", ns))
+                yield from self._shrink_step(worker, child)
+            if how == "ipi":
+                self._kill(worker.cpu, child)
+                del root.slots[memcg.kmemcg_id]
+            elif how == "rcu-per-cache":
                 if not self.design.reparenting:
                     memcg.refs += 1
                 self.async_waits += 1
                 self._call_rcu(worker.cpu, "deactivate", child)
                 del root.slots[memcg.kmemcg_id]
-            elif how != "gp-per-memcg":
+            elif how == "gp-per-cache":
                 self._note("__kmem_cache_shrink", worker.cpu, memcg, child)
-                if how == "ipi":
-                    self.ipis += len(self.cpus) - 1
-                    ns = self.costs.ipi * (len(self.cpus) - 1)
-                    yield Run(self._spend("ipis", ns))
-                else:
-                    yield from self._synchronize(worker)
+                yield from self._synchronize(worker)
                 yield from self._shrink_step(worker, child)
                 self._kill(worker.cpu, child)
                 del root.slots[memcg.kmemcg_id]
@@ -1573,10 +1578,11 @@ class World:
         self._note(self._function("deactivate"), worker.cpu, None, cache)
         yield from self._lock_caches()
         self._note("kmemcg_cache_deact_after_rcu", worker.cpu, None, cache)
-        self._note("__kmem_cache_shrink", worker.cpu, None, cache)
         if not cache.live:
             raise CorruptionError(f"cache {cache.serial} is shrunk after its shutdown")
-        yield from self._shrink_step(worker, cache)
+        if not self.slab:
+            self._note("__kmem_cache_shrink", worker.cpu, None, cache)
+            yield from self._shrink_step(worker, cache)
         early = self.design.sysfs_removal == "deactivation"
         if early and not cache.slabs and cache.nodes:
             self._find("kobject-under-slab_mutex")
@@ -2463,17 +2469,18 @@ class World:
         """Return the events noted; slabcore.kernel.LOG names the columns."""
         return list(self.events_noted)
 
-    def caches_listed(self) -> list[tuple[int, int, int, int, bool, int, int]]:
+    def caches_listed(self) -> list[tuple[int, int, int, int, int, bool, int, int]]:
         """Return each live cache by age: what Kernel.caches() makes its names of.
 
         The root's number; handle and number of the cgroup that a child is named after,
-        -1 for none; handle of its cgroup; dying, objects, slabs.
+        -1 for none; handle and serial of its cgroup; dying, objects, slabs.
         """
         return [
             (
                 self.roots.index(cache.root or cache),
                 cache.named_after if cache.root is not None else -1,
                 cache.number if cache.root is not None else -1,
+                cache.memcg.serial if cache.memcg is not None else 0,
                 cache.memcg.serial if cache.memcg is not None else 0,
                 cache.deactivated,
                 cache.inuse,

@@ -264,13 +264,9 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
                 f.pc = 7
                 continue
             mark_deactivated(w, f.c)
-            if w.k.deactivation == DEACT_RCU_PER_CACHE:
-                if not w.k.reparenting:
-                    memcg_at(&w.m, f.a).refs += 1
-                w.n.async_waits += 1
-                call_rcu(&w.r, t.cpu, CB_DEACTIVATE, f.c)
-                clear_slot(w, f.b, f.a)
-            elif w.k.deactivation == DEACT_IPI:
+            if w.k.deactivation == DEACT_RCU_PER_CACHE and not w.k.slab:
+                f.pc = 6
+            elif w.k.deactivation == DEACT_IPI or w.k.slab:
                 note(w, EV_SHRINK, t.cpu, f.a, f.c)
                 w.n.ipis += w.s.ncpus - 1
                 f.pc = 4
@@ -287,7 +283,13 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 6
             return run(t, spend(w, T_SHRINK, w.cost.page_free * discarded))
         elif f.pc == 6:
-            kill(w, t.cpu, f.c)
+            if w.k.deactivation == DEACT_RCU_PER_CACHE:
+                if not w.k.reparenting:
+                    memcg_at(&w.m, f.a).refs += 1
+                w.n.async_waits += 1
+                call_rcu(&w.r, t.cpu, CB_DEACTIVATE, f.c)
+            else:
+                kill(w, t.cpu, f.c)
             clear_slot(w, f.b, f.a)
             f.pc = 3
         elif f.pc == 7:
@@ -349,6 +351,9 @@ cdef inline int deactivate_work(
             return lock_caches(w, t, f)
         elif f.pc == 1:
             note(w, EV_DEACT_AFTER_RCU, t.cpu, NIL, f.a)
+            if w.k.slab:
+                f.pc = 3
+                continue
             note(w, EV_SHRINK, t.cpu, NIL, f.a)
             f.pc = 2
             return run(t, spend(w, T_SHRINK, w.cost.shrink))
