@@ -69,7 +69,8 @@ steps = [
   { do = "mark", phase = "later" },
   { do = "mark", phase = "late" },
   { do = "fork", child = [], repeat = 5 },
-  { do = "fork", child = [], repeat = 0 },
+  { do = "fork", child = [], copies = 2 },
+  { do = "fork", child = [], copies = 0 },
 ]
 """
 
@@ -94,6 +95,7 @@ def test_steps_compile_to_what_the_engine_reads(path):
     assert programs == [
         [(11, 0, 0, 0, 0)],
         [],
+        [],
         [
             (1, 0, 0, 0, 0),
             (1, 1, 0, 0, 0),
@@ -115,10 +117,11 @@ def test_steps_compile_to_what_the_engine_reads(path):
             (50, 1, 0, 0, 0),
             (50, 0, 0, 0, 0),
             (3, 1, 0, 5, 0),
-            (8, 0, 0, 0, 0),
+            (3, 2, 0, 0, 0),
+            (3, 2, 0, 0, 0),
         ],
     ]
-    assert spawns == [Spawn(program=2, repeat=1, at_ns=0, until_ns=0, copies=1)]
+    assert spawns == [Spawn(program=3, repeat=1, at_ns=0, until_ns=0, copies=1)]
 
 
 def test_a_program_can_run_once_a_cpu(small):
@@ -139,7 +142,7 @@ def test_a_workload_can_begin_after_boot(path):
     )
     programs, (spawn,) = load(path).compile(Machine())
     assert (spawn.at_ns, spawn.until_ns) == (2_005_000_000, 5_000_000_000)
-    assert (12, 2_012_000_000, 0, 0, 0) in programs[2]
+    assert (12, 2_012_000_000, 0, 0, 0) in programs[3]
 
 
 def test_caches_of_a_kind_are_numbered(path):
@@ -211,9 +214,15 @@ def test_a_cgroup_allocates_as_often_as_was_counted(name, gap_ns):
 # --- the storm of the cover letter ---
 
 
-def storm(cgroups, design, **more):
-    settings = [f"workload.programs.host.steps.1.repeat={cgroups}"]
-    settings += [f"{name.replace('__', '.')}={value}" for name, value in more.items()]
+def storm(cgroups, design, *, at_once=1, more=0):
+    """Run the storm; *more*: so many containers that come while the host drains."""
+    host = "workload.programs.host.steps"
+    settings = (
+        f"{host}.1.copies={at_once}",
+        f"{host}.1.repeat={cgroups // at_once}",
+        f"{host}.4.copies={min(more, 1)}",
+        f"{host}.4.repeat={max(more, 1)}",
+    )
     return compare("reclaim-storm", [design], overrides=settings)[design].to_dict()
 
 
@@ -249,12 +258,13 @@ def test_reclaim_storm_leaves_all_caches_until_reclaim(design, periods, walks, c
 
 @pytest.mark.parametrize("design", ["4.9", "4.10", "4.11"])
 def test_reclaim_storm_with_300_000_caches_splits_into_what_it_is_made_of(design):
-    result, costs = storm(5000, design), load("reclaim-storm").host().costs
+    result = storm(5000, design, at_once=10)
+    costs = load("reclaim-storm").host().costs
     caches, early = 300_000, design != "4.11"
     assert result["caches"]["created"] == caches
     # "many millions of kernfs_nodes", unless children have no directories
     nodes = 32 * (ROOTS + caches * early)
-    assert nodes <= result["kernfs_nodes_peak"] <= nodes + 5000 * 27
+    assert nodes <= result["kernfs_nodes_peak"] <= nodes + 10 * 27
     rmdir, drain = result["phases"]["rmdir"], result["phases"]["drain"]
     spent = drain["time_s"]
     removal = 32 * caches * early * costs.kernfs_remove / 1e9
@@ -278,9 +288,8 @@ def test_reclaim_storm_with_300_000_caches_splits_into_what_it_is_made_of(design
 
 
 def test_reclaim_drains_slowly_where_offlines_hold_slab_mutex():
-    steps = {"workload__programs__host__steps__4__repeat": 1200}
-    quiet, busy = storm(1000, "4.9"), storm(1000, "4.9", **steps)
-    series = storm(1000, "4.11", **steps)
+    quiet, busy = storm(1000, "4.9"), storm(1000, "4.9", more=1200)
+    series = storm(1000, "4.11", more=1200)
     waits = [
         result["phases"]["drain"]["locks"]["slab_mutex"]["waited_s"]
         for result in (quiet, busy, series)
@@ -373,10 +382,14 @@ def test_half_as_many_pods_last_twice_as_long():
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        ("reclaim-storm", ("programs.host.steps.1.repeat=4",)),
+        ("reclaim-storm", ("programs.host.steps.1.repeat=1",)),
         (
             "reclaim-storm",
-            ("programs.host.steps.1.repeat=4", "programs.host.steps.4.repeat=3"),
+            (
+                "programs.host.steps.1.copies=2",
+                "programs.host.steps.1.repeat=2",
+                "programs.host.steps.4.copies=3",
+            ),
         ),
         ("health-check", ("programs.check.repeat=2",)),
         ("cronjob-node", ("programs.pods.repeat=3", "programs.pods.steps.5.ms=10")),

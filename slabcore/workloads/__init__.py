@@ -70,8 +70,10 @@ class Fork(_Step, frozen=True, kw_only=True, tag="fork"):
 
     child: tuple[Step, ...]
     callbacks: Count = 0
-    repeat: Count = 1
-    """How often the child goes through its steps; 0: there is no child."""
+    copies: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 1
+    """How many children are started, one after another."""
+    repeat: Positive = 1
+    """How often each goes through its steps."""
 
 
 class Join(_Step, frozen=True, kw_only=True, tag="join"):
@@ -368,7 +370,11 @@ def _compile(
     phases: list[str],
 ) -> int:
     """Append the program, children first; return its number."""
-    compiled = [_compile_step(step, programs, begin_ns, phases) for step in steps]
+    compiled = []
+    for step in steps:
+        copies = step.copies if isinstance(step, Fork) else 1
+        if copies:
+            compiled += [_compile_step(step, programs, begin_ns, phases)] * copies
     programs.append(compiled)
     return len(programs) - 1
 
@@ -382,8 +388,6 @@ def _compile_step(
         case Rmdir():
             return (2, 0, 0, 0, 0)
         case Fork():
-            if not step.repeat:
-                return (8, 0, 0, 0, 0)
             number = _compile(step.child, programs, begin_ns, phases)
             repeat = 0 if step.repeat == 1 else step.repeat
             return (3, number, step.callbacks, repeat, 0)
