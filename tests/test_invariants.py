@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -408,6 +409,24 @@ def test_validate_names_what_is_broken(
     corrupt(scene)
     with pytest.raises(CorruptionError, match=re.escape(complaint)):
         scene.world.validate()
+
+
+def test_each_corruption_has_its_place_in_the_table_of_invariants():
+    tests = Path(__file__).parent
+    page = (tests.parent / "docs" / "model.md").read_text("utf-8")
+    table = page.partition("| what must hold |")[2].partition("\n\n")[0]
+    shown = {
+        name
+        for row in table.splitlines()[2:]
+        for name in re.findall(r"`(\w+)`", row.split("|")[4])
+    }
+    defined = {
+        name
+        for file in tests.glob("test_*.py")
+        for name in re.findall(r"^def (\w+)\(", file.read_text("utf-8"), re.MULTILINE)
+    }
+    assert shown <= defined
+    assert {parameters.id for parameters in corruptions} <= shown
 
 
 @pytest.mark.parametrize("name", designs)
