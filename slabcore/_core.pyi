@@ -20,11 +20,23 @@ class World:
     @property
     def busy(self) -> bool: ...
     def boot_cache(
-        self, size: int, accounted: bool, typesafe: bool, reclaimable: bool
+        self,
+        size: int,
+        accounted: bool,
+        typesafe: bool,
+        reclaimable: bool,
+        shareable: bool = False,
     ) -> int: ...
     def create_cache(
-        self, size: int, accounted: bool, typesafe: bool, reclaimable: bool
+        self,
+        size: int,
+        accounted: bool,
+        typesafe: bool,
+        reclaimable: bool,
+        mergeable: bool = True,
+        shareable: bool = False,
     ) -> int: ...
+    def destroy_cache(self, number: int) -> None: ...
     def mkdir(self, parent: int = 0) -> int: ...
     def rmdir(self, handle: int) -> None: ...
     def alloc(self, number: int, handle: int, count: int) -> None: ...

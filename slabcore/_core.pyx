@@ -67,12 +67,20 @@ from slabcore.slab cimport (
     links_at,
     root_at,
     root_cache,
+    root_gone,
+    root_serves,
 )
 from slabcore.slab_common cimport arm_reaper
 from slabcore.workqueue cimport MAX_ACTIVE, QUEUES, pool_queue, work_at
 from slabcore.world cimport (
+    ALIAS_MARKED_DYING,
     BARRIER_UNDER_CGROUP,
     BARRIER_UNDER_SLAB,
+    BUSY_CHILD_UNUSABLE,
+    CACHE_FREE_QUEUED,
+    CACHE_FREED,
+    CACHE_LEAKED,
+    CACHE_USE_AFTER_FREE,
     CGROUP_DESTROY,
     CHILDREN_MISSED,
     DEACT_GP_PER_CACHE,
@@ -84,6 +92,7 @@ from slabcore.world cimport (
     EVENT_KINDS,
     F_ALLOC,
     F_CREATE_ROOT,
+    F_DESTROY_ROOT,
     F_DROP_CACHES,
     F_FREE_OBJECTS,
     F_HOTPLUG,
@@ -91,9 +100,14 @@ from slabcore.world cimport (
     F_PROGRAM,
     F_RMDIR,
     F_SOFTIRQ,
+    FREE_BARRIER_ASYNC,
+    FREE_BARRIER_BATCH,
+    FREE_BARRIER_PER_CACHE,
+    FREE_CALL_RCU,
     GP_UNDER_CGROUP,
     GP_UNDER_SLAB,
     HOPS_CREATE,
+    HOPS_DESTROY,
     HOPS_FREE,
     HOPS_GROW,
     HOPS_HOTPLUG,
@@ -105,13 +119,30 @@ from slabcore.world cimport (
     KOBJECT_UNDER_SLAB,
     MEMORY_OFFLINE,
     OP_ALLOC,
-    OP_DROP_CACHES,
+    OP_CREATE_CACHE,
+    OP_DESTROY_CACHE,
     OP_FORK,
+    OP_FREE,
+    OP_HOLD,
     OP_HOTPLUG,
     OP_MARK,
     OP_MKDIR,
     OP_PIN,
+    PAGE_FREE_QUEUED,
+    PAGE_FREE_RAN,
+    ROOT_AT_ONCE,
+    ROOT_FLUSH_AT_ZERO,
+    ROOT_FLUSH_FIRST,
+    ROOT_FLUSH_TWICE,
+    ROOT_UNLINK_FIRST,
+    SYSFS_DEACTIVATION,
+    SYSFS_RELEASE,
+    SYSFS_SHUTDOWN,
+    SYSFS_UNLOCKED,
+    SYSFS_WORK,
+    SYSFS_WORK_LEAKS,
     W_BARRIER,
+    WORK_ON_DESTROYED,
     hop_point,
     link_root,
     memcg_handle,
@@ -134,6 +165,27 @@ _DEACTIVATIONS = {
     "gp-per-cache": DEACT_GP_PER_CACHE,
     "gp-per-memcg": DEACT_GP_PER_MEMCG,
     "rcu-per-cache": DEACT_RCU_PER_CACHE,
+}
+_TYPESAFE_FREES = {
+    "barrier-batch": FREE_BARRIER_BATCH,
+    "barrier-async": FREE_BARRIER_ASYNC,
+    "call-rcu": FREE_CALL_RCU,
+    "barrier-per-cache": FREE_BARRIER_PER_CACHE,
+}
+_ROOT_DESTROYS = {
+    "at-once": ROOT_AT_ONCE,
+    "flush-first": ROOT_FLUSH_FIRST,
+    "flush-twice": ROOT_FLUSH_TWICE,
+    "flush-at-zero": ROOT_FLUSH_AT_ZERO,
+    "unlink-first": ROOT_UNLINK_FIRST,
+}
+_SYSFS_REMOVALS = {
+    "release": SYSFS_RELEASE,
+    "deactivation": SYSFS_DEACTIVATION,
+    "work-leaks": SYSFS_WORK_LEAKS,
+    "work": SYSFS_WORK,
+    "shutdown": SYSFS_SHUTDOWN,
+    "unlocked": SYSFS_UNLOCKED,
 }
 _MUTEX_NAMES = ("cgroup_mutex", "slab_mutex", "rcu_barrier_mutex")
 _QUEUE_NAMES = (
@@ -159,13 +211,24 @@ _CAUSES = (
     "programs",
 )
 _FINDING_NAMES = (
+    (ALIAS_MARKED_DYING, "alias-marked-dying"),
     (BARRIER_UNDER_CGROUP, "barrier-under-cgroup_mutex"),
     (BARRIER_UNDER_SLAB, "barrier-under-slab_mutex"),
+    (BUSY_CHILD_UNUSABLE, "busy-child-unusable"),
+    (CACHE_LEAKED, "cache-leaked"),
+    (CACHE_USE_AFTER_FREE, "cache-use-after-free"),
     (CHILDREN_MISSED, "children-missed-at-hotplug"),
     (GP_UNDER_CGROUP, "gp-under-cgroup_mutex"),
     (GP_UNDER_SLAB, "gp-under-slab_mutex"),
     (KOBJECT_UNDER_SLAB, "kobject-under-slab_mutex"),
+    (WORK_ON_DESTROYED, "work-on-destroyed-cache"),
 )
+_SCHEDULE_EVENTS = {
+    PAGE_FREE_QUEUED: "page-free-queued",
+    CACHE_FREE_QUEUED: "cache-free-queued",
+    CACHE_FREED: "cache-freed",
+    PAGE_FREE_RAN: "page-free-ran",
+}
 
 
 _TASK_KINDS = {
@@ -207,6 +270,7 @@ EVENT_NAMES = (
     "sysfs_slab_remove",
     "slab_kmem_cache_release",
     "cache_reap",
+    "sysfs_slab_remove_workfn",
 )
 if len(EVENT_NAMES) != EVENT_KINDS:
     raise ImportError("slabcore: an event has no name")
@@ -251,6 +315,7 @@ cdef dict figures(const tally *n, const mutex *mutexes, int64_t completed):
             "grow": n.hops[HOPS_GROW],
             "offline": n.hops[HOPS_OFFLINE],
             "free": n.hops[HOPS_FREE],
+            "destroy": n.hops[HOPS_DESTROY],
             "hotplug": n.hops[HOPS_HOTPLUG],
             "reap": n.hops[HOPS_REAP],
             "reparent": n.hops[HOPS_REPARENT],
@@ -261,6 +326,13 @@ cdef dict figures(const tally *n, const mutex *mutexes, int64_t completed):
             "dying": n.caches_dying,
             "peak": n.caches_peak,
             "peak_dying": n.caches_dying_peak,
+            "leaked": n.caches_leaked,
+        },
+        "roots": {
+            "created": n.roots_created,
+            "aliases": n.aliases,
+            "destroyed": n.roots_destroyed,
+            "destroy_failed": n.destroys_failed,
         },
         "cgroups": {
             "created": n.cgroups_created,
@@ -369,6 +441,7 @@ cdef class World:
         if w.r.data != NULL:
             for i in range(w.s.ncpus):
                 PyMem_RawFree(w.r.data[i].ring)
+                PyMem_RawFree(w.r.data[i].stamps)
         for i in range(QUEUES):
             PyMem_RawFree(w.q.queues[i])
         PyMem_RawFree(w.s.chunks)
@@ -434,7 +507,10 @@ cdef class World:
         w.k.children = kmem and design.child_caches
         w.k.root_list = design.root_list
         w.k.memcg_list = design.memcg_list
-        w.k.barrier_batch = design.typesafe_free == "barrier-batch"
+        w.k.typesafe_free = _TYPESAFE_FREES[design.typesafe_free]
+        w.r.stamped = w.k.typesafe_free == FREE_CALL_RCU
+        w.k.root_destroy = _ROOT_DESTROYS[design.root_destroy]
+        w.k.single_pass = design.busy_children == "single-pass"
         w.k.deactivation = _DEACTIVATIONS[design.deactivation]
         w.k.reparenting = design.reparenting
         w.k.inherits = design.reparenting or design.accounting == "objects"
@@ -442,7 +518,13 @@ cdef class World:
             kmem and design.accounting == "objects" and not design.child_caches
         )
         w.k.child_sysfs = design.child_sysfs
-        w.k.sysfs_early = design.sysfs_removal == "deactivation"
+        w.k.sysfs_removal = _SYSFS_REMOVALS[design.sysfs_removal]
+        # That of "shutdown" only sends the uevent. The kernels that have it, 4.18 to
+        # 5.8, are those that flush before they take a root apart.
+        w.k.removal_work = design.sysfs_removal in ("work-leaks", "work") or (
+            design.sysfs_removal == "shutdown"
+            and design.root_destroy.startswith("flush")
+        )
         w.k.entrained = design.barrier_marker == "entrained"
         w.k.join_waits = design.join_waits
         w.k.roots_only = design.slab_caches == "roots"
@@ -612,7 +694,15 @@ cdef class World:
     def _root(self, number):
         if not 0 <= number < self.e.w.c.roots.used:
             raise StaleHandleError("there is no root cache of this number")
+        if root_gone(&self.e.w.c, number):
+            raise StaleHandleError("the root cache of this number is gone")
         return number
+
+    def _serving(self, number, str what):
+        root = self._root(number)
+        if not root_serves(&self.e.w.c, root):
+            raise LifecycleError(f"the cache is destroyed; {what} needs a live one")
+        return root
 
     def _handle(self, uint32_t index):
         return memcg_handle(&self.e.w, index)
@@ -630,21 +720,45 @@ cdef class World:
         return busy(&self.e)
 
     def boot_cache(
-        self, size: int, accounted: bool, typesafe: bool, reclaimable: bool
+        self,
+        size: int,
+        accounted: bool,
+        typesafe: bool,
+        reclaimable: bool,
+        shareable: bool = False,
     ) -> int:
         """Create a root cache before time begins."""
         cdef uint32_t number
         if self.e.w.s.now:
             raise LifecycleError("time has begun; a boot cache needs time 0")
-        link_root(&self.e.w, size, accounted, typesafe, reclaimable, &number)
+        link_root(
+            &self.e.w, size, accounted, typesafe, reclaimable, shareable, &number
+        )
         return number
 
     def create_cache(
-        self, size: int, accounted: bool, typesafe: bool, reclaimable: bool
+        self,
+        size: int,
+        accounted: bool,
+        typesafe: bool,
+        reclaimable: bool,
+        mergeable: bool = True,
+        shareable: bool = False,
     ) -> int:
-        """Create a root cache."""
-        cdef unsigned int flags = accounted | typesafe << 1 | reclaimable << 2
+        """Create a root cache, or share a shareable one; return its number."""
+        cdef unsigned int flags = (
+            accounted | typesafe << 1 | reclaimable << 2 | mergeable << 3
+            | shareable << 4
+        )
         return self.call(F_CREATE_ROOT, size, flags, NIL, NIL, 0)
+
+    def destroy_cache(self, number: int) -> None:
+        """Give up a root cache; the last of its users destroys it."""
+        root = self._serving(number, "destroy_cache")
+        if not self.call(F_DESTROY_ROOT, root, NIL, NIL, NIL, 0):
+            raise BusyError(
+                "the cache still has objects; destroy_cache needs them freed (EBUSY)"
+            )
 
     def mkdir(self, parent: int = 0) -> int:
         """Make a memory cgroup; return its handle."""
@@ -677,12 +791,13 @@ cdef class World:
 
     def alloc(self, number: int, handle: int, count: int) -> None:
         """Allocate objects as a task of the cgroup would, one by one."""
-        root, memcg = self._root(number), self._live(handle, "alloc")
+        root = self._serving(number, "alloc")
+        memcg = self._live(handle, "alloc")
         self.call(F_ALLOC, root, memcg, 1, NIL, count)
 
     def pin(self, number: int, handle: int, count: int) -> None:
         """Allocate objects that stay until drop_caches()."""
-        root, memcg = self._root(number), self._live(handle, "pin")
+        root, memcg = self._serving(number, "pin"), self._live(handle, "pin")
         self.call(F_ALLOC, root, memcg, 2, NIL, count)
 
     def free(self, number: int, handle: int, count: int) -> None:
@@ -691,7 +806,7 @@ cdef class World:
         heir = "; its objects are its parent's" if self.e.w.k.inherits else ""
         cdef uint32_t memcg = self._memcg(handle, heir)
         if not self.call(
-            F_FREE_OBJECTS, root, memcg, NIL,
+            F_FREE_OBJECTS, root, memcg, 0,
             memcg_at(&self.e.w.m, memcg).generation, count,
         ):
             raise LifecycleError("fewer objects are allocated than free was asked for")
@@ -713,7 +828,7 @@ cdef class World:
         rows = [tuple(row) for row in steps]
         for row in rows:
             known = len(row) == 5 and (
-                OP_MKDIR <= row[0] <= OP_DROP_CACHES
+                OP_MKDIR <= row[0] <= OP_DESTROY_CACHE
                 or row[0] == OP_MARK
                 or (row[0] == OP_HOTPLUG and row[1] <= MEMORY_OFFLINE)
             )
@@ -725,6 +840,14 @@ cdef class World:
                 raise ValueError(f"{row} forks no earlier program")
             if row[0] in (OP_ALLOC, OP_PIN) and max(row[1:4]) >= 1 << 31:
                 raise ValueError(f"{row} has a figure of 2**31 or more")
+            if row[0] in (OP_HOLD, OP_FREE, OP_DESTROY_CACHE) and (
+                max(row[1:3]) >= 1 << 31
+            ):
+                raise ValueError(f"{row} has a figure of 2**31 or more")
+            if row[0] == OP_CREATE_CACHE and not (
+                1 <= row[1] <= 1 << 22 and row[2] < 32
+            ):
+                raise ValueError(f"{row} has no size or flags of a cache")
         arena_take(&w.programs, &number)
         p = <program *>arena_at(&w.programs, number)
         p.nsteps = 0
@@ -817,10 +940,29 @@ cdef class World:
                     "at_ns": w.n.findings[<int>kind].at,
                     "count": w.n.findings[<int>kind].count,
                 }
+                | self._schedule_of(kind)
                 for kind, name in _FINDING_NAMES
                 if w.n.findings[<int>kind].count
             ],
             "marks": self._marks(),
+        }
+
+    def _schedule_of(self, int kind):
+        """Return what led to the first finding of this kind, if that is kept."""
+        cdef world *w = &self.e.w
+        if kind != CACHE_USE_AFTER_FREE or not w.scheduled:
+            return {}
+        return {
+            "schedule": [
+                {
+                    "at_ns": w.schedule[<int>event].at,
+                    "cpu": w.schedule[<int>event].cpu,
+                    "event": name,
+                    "ahead": w.schedule[<int>event].ahead,
+                }
+                for event, name in _SCHEDULE_EVENTS.items()
+                if event < w.scheduled
+            ]
         }
 
     def _marks(self):
@@ -1005,10 +1147,16 @@ cdef class World:
             i = root_at(&w.c, i).roots.next
         children, slots, caches, kmem_caches, memcgs = {}, {}, {}, {}, {}
         references, memcg_ids = {}, {}
+        parked, users = {}, {}
         for i in range(w.c.roots.used):
+            if root_gone(&w.c, i):
+                continue
             r = root_at(&w.c, i)
-            serial = cache_at(&w.c, r.cache).serial
+            serial = r.serial
             children[serial] = self._cache_list(r.children.first, in_children)
+            if r.parked.length:
+                parked[serial] = self._cache_list(r.parked.first, in_children)
+            users[serial] = (r.refcount, r.leaving, bool(r.dying), not r.shut)
             slots[serial] = {}
             if r.slots != NULL:
                 for j in range(w.c.nr_ids):
@@ -1016,11 +1164,11 @@ cdef class World:
                         slots[serial][j] = cache_at(&w.c, r.slots[j]).serial
             caches[serial] = self._contents(r.cache)
             references[serial] = self._references(r.cache)
-            j = r.children.first
-            while j != NIL:
-                caches[cache_at(&w.c, j).serial] = self._contents(j)
-                references[cache_at(&w.c, j).serial] = self._references(j)
-                j = links_at(&w.c, j).children.next
+            for j in (r.children.first, r.parked.first):
+                while j != NIL:
+                    caches[cache_at(&w.c, j).serial] = self._contents(j)
+                    references[cache_at(&w.c, j).serial] = self._references(j)
+                    j = links_at(&w.c, j).children.next
         objcgs, objcg_list = {}, {}
         for index in [0, *self._memcgs()]:
             objcg_list[memcg_at(&w.m, index).serial] = []
@@ -1046,6 +1194,8 @@ cdef class World:
             "slab_caches": self._cache_list(w.c.all.first, in_all),
             "slab_root_caches": roots,
             "children": children,
+            "parked": parked,
+            "roots": users,
             "kmem_caches": kmem_caches,
             "rcu_destroy": self._cache_list(w.c.rcu_destroy.first, in_all),
             "slots": slots,

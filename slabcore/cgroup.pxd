@@ -16,7 +16,7 @@ from slabcore.memcontrol cimport (
 )
 from slabcore.rcu cimport call_rcu
 from slabcore.sched cimport CGROUP_MUTEX, SLAB_MUTEX, frame, task
-from slabcore.slab cimport accounted_at, root_at
+from slabcore.slab cimport accounted_at, root_at, root_cache
 from slabcore.world cimport (
     CB_CGROUP_FREE,
     CB_CSS_KILLED,
@@ -188,6 +188,7 @@ cdef inline int reparent_objcgs(
 cdef inline int offline_work(world *w, task *t, frame *f) except -1 nogil:
     """Take cgroup a offline, then each parent that only waited for it."""
     cdef mem_cgroup *m
+    cdef root_cache *r
     cdef uint32_t i, parent
     cdef int64_t hops
     while True:
@@ -218,7 +219,9 @@ cdef inline int offline_work(world *w, task *t, frame *f) except -1 nogil:
             if f.i:
                 if w.k.children:
                     for i in range(w.c.accounted.used):
-                        root_at(&w.c, accounted_at(&w.c, i)).missed_at[m.kmemcg_id] = -1
+                        r = root_at(&w.c, accounted_at(&w.c, i))
+                        if not r.shut:
+                            r.missed_at[m.kmemcg_id] = -1
                 id_give(&w.m.kmemcg_ids, m.kmemcg_id)
                 m.kmemcg_id = -1
             m.online = 0

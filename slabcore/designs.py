@@ -110,10 +110,18 @@ class Design:
             or self.join_waits,
             "kobject-under-slab_mutex": self.sysfs_removal
             in ("deactivation", "shutdown")
-            or (self.sysfs_removal == "release" and self.typesafe_free != _BATCH),
+            or (
+                self.sysfs_removal == "release"
+                and self.typesafe_free not in (_BATCH, "barrier-per-cache")
+            ),
             "cache-leaked": self.sysfs_removal == "work-leaks",
             "cache-use-after-free": self.typesafe_free == "call-rcu",
             "alias-marked-dying": self.root_destroy in ("flush-first", "flush-twice"),
+            "work-on-destroyed-cache": children
+            and (
+                self.root_destroy in ("at-once", "unlink-first")
+                or (self.reparenting and self.root_destroy == "flush-first")
+            ),
             "busy-child-unusable": children and self.busy_children == "single-pass",
             "children-missed-at-hotplug": children and self.slab_caches == "roots",
         }

@@ -101,13 +101,13 @@ cdef inline bint lists_broken(world *w, breach *b) noexcept nogil:
             )
         if list_broken(&r.children, &base.children, stride):
             return broken(b, "children of cache {where}: a link is torn", serial, -1)
-        if order_broken(
+        if not r.respliced and order_broken(
             w, b, r.children.first, in_children,
             "children of cache {where}: cache {which} stands behind an older one",
             serial,
         ):
             return True
-        children += r.children.length
+        children += r.children.length + r.parked.length
         i = r.roots.next
     # The root cgroup has what its children leave to it, then all others follow.
     i = 0
@@ -186,7 +186,9 @@ cdef inline bint cache_broken(world *w, breach *b, uint32_t i) noexcept nogil:
         ):
             return broken(b, "slab_root_caches: cache {which} is missing", -1, c.serial)
         return False
-    if not list_has(&r.children, &base.children, sizeof(cache_links), i):
+    if not list_has(&r.children, &base.children, sizeof(cache_links), i) and not (
+        list_has(&r.parked, &base.children, sizeof(cache_links), i)
+    ):
         return broken(
             b, "children of cache {where}: cache {which} is missing",
             cache_at(&w.c, r.cache).serial, c.serial,
@@ -197,7 +199,9 @@ cdef inline bint cache_broken(world *w, breach *b, uint32_t i) noexcept nogil:
             b, "kmem_caches of cgroup {where}: cache {which} is missing", m.serial,
             c.serial,
         )
-    if not c.deactivated and m.kmem_online and r.slots[m.kmemcg_id] != i:
+    if m.kmem_online and not c.deactivated and not c.unslotted and (
+        r.slots[m.kmemcg_id] != i
+    ):
         return broken(
             b, "slots of cache {where}: active cache {which} is not in its own",
             cache_at(&w.c, r.cache).serial, c.serial,
@@ -208,7 +212,7 @@ cdef inline bint cache_broken(world *w, breach *b, uint32_t i) noexcept nogil:
 cdef inline bint caches_broken(world *w, breach *b) noexcept nogil:
     """Look at each cache's record, on whichever lists it is."""
     cdef kmem_cache *c
-    cdef uint32_t i, live = 0, listed = w.c.root_list.length
+    cdef uint32_t i, live = 0, listed = w.c.root_list.length, looked_at = 0
     cdef int64_t nodes = 0, dying = 0, bytes = 0
     for i in range(w.c.caches.used):
         c = cache_at(&w.c, i)
@@ -219,18 +223,19 @@ cdef inline bint caches_broken(world *w, breach *b) noexcept nogil:
             bytes += <int64_t>c.slabs * (
                 w.c.page_size << root_at(&w.c, links_at(&w.c, i).root).order
             )
+        looked_at += c.freed and (c.page_frees or c.works)
         nodes += c.nodes
         dying += c.deactivated
     i = w.c.root_list.first
     while i != NIL:
-        listed += root_at(&w.c, i).children.length
+        listed += root_at(&w.c, i).children.length + root_at(&w.c, i).parked.length
         i = root_at(&w.c, i).roots.next
     if live != listed:
         return broken(b, "{where} caches are live, {which} are on lists", live, listed)
-    if w.n.caches != w.c.caches.used - w.c.caches.spares:
+    if w.n.caches != w.c.caches.used - w.c.caches.spares - looked_at:
         return broken(
             b, "{where} caches are counted, {which} are there", w.n.caches,
-            w.c.caches.used - w.c.caches.spares,
+            w.c.caches.used - w.c.caches.spares - looked_at,
         )
     if dying != w.n.caches_dying:
         return broken(
@@ -515,7 +520,9 @@ cdef inline bint creations_broken(world *w, breach *b) noexcept nogil:
             b, "{where} creations are pending after {which} misses",
             w.n.creations_pending, w.n.misses,
         )
-    if w.n.caches_created != w.delays.used or w.delays.used > w.n.pairs_missed:
+    if w.n.caches_created != w.delays.used + w.n.creations_unmissed or (
+        w.delays.used > w.n.pairs_missed
+    ):
         return broken(
             b, "{where} caches were created where {which} were missed",
             w.n.caches_created, w.n.pairs_missed,

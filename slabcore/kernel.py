@@ -13,7 +13,12 @@ import numpy.typing as npt
 from slabcore._core import EVENT_NAMES as EVENTS
 from slabcore._core import World
 from slabcore.designs import Design, find
-from slabcore.errors import InputError, LifecycleError, StaleHandleError
+from slabcore.errors import (
+    BusyError,
+    InputError,
+    LifecycleError,
+    StaleHandleError,
+)
 from slabcore.machine import Machine
 
 __all__ = [
@@ -76,6 +81,21 @@ FINDINGS = types.MappingProxyType(
         "kobject-under-slab_mutex": "deleted a kobject with slab_mutex held",
         "children-missed-at-hotplug": "a cache did not learn that a CPU or memory came "
         "or went: it is not on slab_caches",
+        "cache-use-after-free": "freed a cache that a page-free callback still uses",
+        "cache-leaked": "lost the last reference to a cache: nobody frees it",
+        "alias-marked-dying": "marked a cache dying that has other users",
+        "busy-child-unusable": "took a busy child out of its slot and kept the root",
+        "work-on-destroyed-cache": "ran a work item or a callback for a cache that was "
+        "destroyed",
+    }
+)
+
+SCHEDULE_EVENTS = types.MappingProxyType(
+    {
+        "page-free-queued": "call_rcu() for a page of the cache",
+        "cache-free-queued": "the cache is shut down: call_rcu() for the cache",
+        "cache-freed": "the callback of the cache runs: the cache is freed",
+        "page-free-ran": "the callback of the page runs and follows it to the cache",
     }
 )
 
@@ -129,10 +149,10 @@ class Kernel:
     """Run one kernel on one machine.
 
     A call is made by a user task of this world and returns when the kernel's would:
-    virtual time moves on. Building: create_cache, mkdir, rmdir. Using: alloc, free,
-    pin, drop_caches, hotplug. Time: advance, advance_to, drain, next_event_ns.
-    Programs: program, spawn, run. Looking: counters, caches, timeline, snapshot,
-    validate.
+    virtual time moves on. Building: create_cache, destroy_cache, mkdir, rmdir. Using:
+    alloc, free, pin, drop_caches, hotplug. Time: advance, advance_to, drain,
+    next_event_ns. Programs: program, spawn, run. Looking: counters, caches, timeline,
+    snapshot, validate.
     One thread at a time may use a kernel; several kernels may run in as many threads.
     """
 
@@ -190,6 +210,7 @@ class Kernel:
             log=log,
         )
         self._caches: dict[str, Cache] = {}
+        self._destroyed: set[str] = set()  # names of caches that were busy then
         self._memcgs: dict[str, Memcg] = {"/": Memcg("/", 0)}
         self._paths = {0: "/"}  # of each cgroup ever made here, by handle
 
@@ -208,15 +229,20 @@ class Kernel:
         accounted: bool = False,
         typesafe: bool = False,
         reclaimable: bool = False,
+        mergeable: bool | None = None,
     ) -> Cache:
         """Create a root cache; before time has begun it is one of boot and free.
 
         accounted: cgroups get a cache of their own on their first allocation.
         typesafe: SLAB_TYPESAFE_BY_RCU, its pages go back after a grace period.
         reclaimable: drop_caches frees its pinned objects.
+        mergeable: created later than boot, it is another name of an older one of its
+        kind and size that was created mergeable, if there is one. None: the same, but
+        it is nobody else's to share. False: it is not even looked for.
+        Returns: the cache; merged ones have one number.
         Raises: InputError if the name is taken or the size no object's.
         """
-        if name in self._caches:
+        if name in self._caches and name not in self._destroyed:
             raise InputError("create_cache", f"{name!r} exists", "a new name")
         if not 8 <= object_size <= 1 << 22:
             raise InputError(
@@ -224,10 +250,34 @@ class Kernel:
                 f"object_size is {object_size}",
                 "8 to 4194304 bytes",
             )
-        make = self._world.create_cache if self.now_ns else self._world.boot_cache
-        number = make(object_size, accounted, typesafe, reclaimable)
+        kind = (object_size, accounted, typesafe, reclaimable)
+        if self.now_ns:
+            number = self._world.create_cache(
+                *kind, mergeable is not False, mergeable is True
+            )
+        else:
+            number = self._world.boot_cache(*kind, mergeable is True)
         self._caches[name] = Cache(name, number)
+        self._destroyed.discard(name)
         return self._caches[name]
+
+    def destroy_cache(self, cache: Cache | str) -> None:
+        """Destroy a root cache, or give up one name of a merged one.
+
+        Raises: BusyError if objects are left. They can be freed by that name still,
+        and a new mergeable cache of this kind takes the old one up again.
+        """
+        if isinstance(cache, str):
+            cache = self._cache("destroy_cache", cache)
+        named = self._caches.get(cache.name) == cache
+        try:
+            self._world.destroy_cache(cache.number)
+        except BusyError:
+            if named:
+                self._destroyed.add(cache.name)
+            raise
+        if named:
+            del self._caches[cache.name]
 
     def mkdir(self, path: str) -> Memcg:
         """Make a memory cgroup, as ``mkdir`` in its file system does.
@@ -357,6 +407,8 @@ class Kernel:
         )
         for finding in counters["findings"]:
             finding["text"] = FINDINGS[finding["id"]]
+            for event in finding.get("schedule", ()):
+                event["text"] = SCHEDULE_EVENTS[event["event"]]
         return counters
 
     @property
@@ -469,9 +521,10 @@ class Kernel:
         if count < 1:
             raise InputError(what, f"count is {count}", "1 or more objects")
         if isinstance(cache, str):
-            if cache not in self._caches:
-                raise LifecycleError(
-                    f"{cache!r} is no cache; {what} needs a root cache"
-                )
-            cache = self._caches[cache]
+            cache = self._cache(what, cache)
         return cache.number, self._memcg(memcg).handle
+
+    def _cache(self, what: str, name: str) -> Cache:
+        if name not in self._caches:
+            raise LifecycleError(f"{name!r} is no cache; {what} needs a root cache")
+        return self._caches[name]

@@ -7,6 +7,7 @@ from slabcore.sched cimport frame, pool_wake_worker, task, work, worker_pool
 from slabcore.workqueue cimport (
     pool_enter_idle,
     pool_leave_idle,
+    queue_count_out,
     queue_finish,
     work_at,
     work_popleft,
@@ -27,8 +28,11 @@ from slabcore.world cimport (
     F_CREATE_WORK,
     F_DEACTIVATE,
     F_DEACTIVATE_WORK,
+    F_DELETE_DIRECTORY,
     F_DESTROY,
+    F_DESTROY_ROOT,
     F_DROP_CACHES,
+    F_FLUSH_WORKQUEUE,
     F_FREE_OBJECTS,
     F_FREE_WORK,
     F_GROW,
@@ -38,7 +42,9 @@ from slabcore.world cimport (
     F_OFFLINE_WORK,
     F_PROGRAM,
     F_REAP_WORK,
+    F_RELEASE_LATER,
     F_RELEASE_WORK,
+    F_REMOVE_DIRECTORY_WORK,
     F_RMDIR,
     F_SHUTDOWN,
     F_SHUTDOWN_WORK,
@@ -57,6 +63,7 @@ from slabcore.world cimport (
     W_OFFLINE,
     W_REAP,
     W_RELEASE,
+    W_REMOVE_DIRECTORY,
     W_SHUTDOWN,
     call,
     new_worker,
@@ -65,7 +72,7 @@ from slabcore.world cimport (
     spend,
     world,
 )
-from slabcore.rcupdate cimport barrier, softirq, synchronize
+from slabcore.rcupdate cimport barrier, flush_workqueue, softirq, synchronize
 from slabcore.slab_common cimport (
     barrier_work,
     configure,
@@ -73,11 +80,15 @@ from slabcore.slab_common cimport (
     create_work,
     deactivate,
     deactivate_work,
+    delete_directory,
     destroy,
+    destroy_root,
     hotplug,
     miss,
     reap_work,
     release_cache,
+    release_later,
+    remove_directory_work,
     shutdown_cache,
     shutdown_work,
 )
@@ -149,6 +160,7 @@ cdef inline int worker(world *w, task *t, frame *f) except -1 nogil:
             )
             item.pending = item.again = 0
             item.running = 1
+            f.v = item.before_flush
             f.pc = 5
             return call_work(w, t, item)
         else:
@@ -156,6 +168,7 @@ cdef inline int worker(world *w, task *t, frame *f) except -1 nogil:
             item = work_at(&w.q, f.a)
             item.running = 0
             w.q.outstanding -= 1
+            queue_count_out(&w.s, &w.q, item.queue, f.v)
             f.pc = 4
             if not item.again:
                 queue_finish(&w.s, &w.q, item.queue, t.cpu)
@@ -183,6 +196,8 @@ cdef inline int call_work(world *w, task *t, work *item) noexcept nogil:
         return call(t, F_REAP_WORK, NIL, NIL)
     if item.kind == W_SHUTDOWN:
         return call(t, F_SHUTDOWN_WORK, item.a, NIL)
+    if item.kind == W_REMOVE_DIRECTORY:
+        return call(t, F_REMOVE_DIRECTORY_WORK, item.a, NIL)
     return call(t, F_BARRIER_WORK, NIL, NIL)
 
 
@@ -242,8 +257,6 @@ cdef inline int step(world *w, task *t) except -1 nogil:
         return deactivate(w, t, f)
     elif function == F_DESTROY:
         return destroy(w, t, f)
-    elif function == F_SHUTDOWN:
-        return shutdown_cache(w, t, f)
     elif function == F_HOTPLUG:
         return hotplug(w, t, f)
     elif function == F_CONFIGURE:
@@ -252,4 +265,16 @@ cdef inline int step(world *w, task *t) except -1 nogil:
         return reap_work(w, t, f)
     elif function == F_SHUTDOWN_WORK:
         return shutdown_work(w, t, f)
+    elif function == F_DESTROY_ROOT:
+        return destroy_root(w, t, f)
+    elif function == F_SHUTDOWN:
+        return shutdown_cache(w, t, f)
+    elif function == F_RELEASE_LATER:
+        return release_later(w, t, f)
+    elif function == F_FLUSH_WORKQUEUE:
+        return flush_workqueue(w, t, f)
+    elif function == F_DELETE_DIRECTORY:
+        return delete_directory(w, t, f)
+    elif function == F_REMOVE_DIRECTORY_WORK:
+        return remove_directory_work(w, t, f)
     return release_cache(w, t, f)

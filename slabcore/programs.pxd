@@ -24,7 +24,9 @@ from slabcore.slab cimport (
     links_at,
     root_at,
     root_cache,
+    root_gone,
     root_of,
+    root_serves,
     root_slot,
 )
 from slabcore.world cimport (
@@ -34,7 +36,10 @@ from slabcore.world cimport (
     F_ALLOC,
     F_ATTACH,
     F_BURST,
+    F_CREATE_ROOT,
+    F_DESTROY_ROOT,
     F_DROP_CACHES,
+    F_FREE_OBJECTS,
     F_HOTPLUG,
     F_MISS,
     F_MKDIR,
@@ -45,9 +50,13 @@ from slabcore.world cimport (
     OP_ALLOC,
     OP_AT,
     OP_CALLBACKS,
+    OP_CREATE_CACHE,
+    OP_DESTROY_CACHE,
     OP_DROP_CACHES,
     OP_EXIT,
     OP_FORK,
+    OP_FREE,
+    OP_HOLD,
     OP_HOTPLUG,
     OP_JOIN,
     OP_MARK,
@@ -91,6 +100,8 @@ cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:
             return run(t, spend(w, T_OBJECTS, w.cost.alloc))
         elif f.pc == 1:
             m = memcg_at(&w.m, f.b)
+            if not root_serves(&w.c, f.a):
+                return DONE
             f.d = root_at(&w.c, f.a).cache
             f.v = NIL
             if w.k.by_object and root_at(&w.c, f.a).accounted:
@@ -104,6 +115,11 @@ cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:
                     return call(t, F_MISS, f.a, f.b)
                 f.d = root_slot(&w.c, f.a, m.kmemcg_id)
         elif f.pc == 2:
+            if not root_serves(&w.c, f.a):
+                if f.v != NIL:
+                    objcg_at(&w.m, <uint32_t>f.v).in_flight -= 1
+                    objcg_put(w, t.cpu, <uint32_t>f.v, 1)
+                return DONE
             slabs = take_objects(w, f.d, 1)
             if slabs and links_at(&w.c, f.d).memcg_index != NIL:
                 refill_stock(w, t.cpu, links_at(&w.c, f.d).memcg_index)
@@ -198,15 +214,16 @@ cdef inline int free_charged(
 
 
 cdef inline int free_objects(world *w, task *t, frame *f) except -1 nogil:
-    """Free n objects of root a for cgroup b of generation d.
+    """Free n objects of root a for cgroup b of generation d; c: at most what is there.
 
     Its own first, then what it was given, the latest first, then what nobody is
     charged for.
     """
     cdef uint32_t root = root_at(&w.c, f.a).cache
     cdef uint32_t memcg, i
-    cdef int64_t count, most, discarded = 0
+    cdef int64_t count, most = 0, discarded = 0
     cdef int given
+    cdef bint gone = root_gone(&w.c, f.a)
     if f.pc == 0:
         f.pc = 1
         if w.k.inherits:
@@ -219,10 +236,11 @@ cdef inline int free_objects(world *w, task *t, frame *f) except -1 nogil:
     memcg = heir_of(w, f.b)
     if not w.k.inherits and memcg_at(&w.m, f.b).generation != f.d:
         memcg = NIL
-    count = f.n
-    most = free_for(w, root)
-    if memcg != NIL:
-        most += free_for_memcg(w, memcg, f.a)
+    if not gone:
+        most = free_for(w, root)
+        if memcg != NIL:
+            most += free_for_memcg(w, memcg, f.a)
+    count = min(f.n, most) if f.c else f.n
     t.result = 0
     f.pc = 2 if count <= most else 3
     if count <= most and memcg != NIL:
@@ -235,7 +253,7 @@ cdef inline int free_objects(world *w, task *t, frame *f) except -1 nogil:
                 ):
                     free_to(w, t.cpu, i, free_for(w, i), &count, &discarded)
                 i = links_at(&w.c, i).memcg.next
-    if count <= most:
+    if count <= most and not gone:
         free_to(w, t.cpu, root, free_for(w, root), &count, &discarded)
     if w.k.inherits:
         css_put(w, t.cpu, f.b, 1)
@@ -332,6 +350,8 @@ cdef inline int drop_caches(world *w, task *t, frame *f) except -1 nogil:
             f.i = 0
             f.pc = 1
         elif f.pc == 1:
+            while f.i < f.n and root_gone(&w.c, <uint32_t>f.i):
+                f.i += 1
             if f.i < f.n:
                 f.i += 1
                 return call(t, F_UNPIN, root_at(&w.c, <uint32_t>f.i - 1).cache, NIL)
@@ -449,6 +469,37 @@ cdef inline int program_step(
         begin_phase(w, step[1])
     elif number == OP_HOTPLUG:
         return call(t, F_HOTPLUG, <uint32_t>step[1], NIL)
+    elif number == OP_CREATE_CACHE:
+        f.pc = 7
+        return call(t, F_CREATE_ROOT, <uint32_t>step[1], <uint32_t>step[2])
+    elif number in (OP_HOLD, OP_FREE, OP_DESTROY_CACHE):
+        return cache_step(w, t, number, step)
+    return CALL
+
+
+cdef inline int cache_step(
+    world *w, task *t, int64_t number, const int64_t *step
+) noexcept nogil:
+    """Begin a step on a root cache: 0 is the one the task holds, n + 1 is number n."""
+    cdef frame *g
+    cdef uint32_t root = <uint32_t>step[1] - 1 if step[1] else t.cache
+    cdef uint32_t memcg = t.memcg if t.memcg != NIL else 0
+    if root >= w.c.roots.used:
+        return CALL
+    if number == OP_FREE:
+        g = task_push(t, F_FREE_OBJECTS)
+        g.c = 1
+        g.d = memcg_at(&w.m, memcg).generation
+    elif not root_serves(&w.c, root):
+        return CALL
+    elif number == OP_HOLD:
+        g = task_push(t, F_ALLOC)
+        g.c = 1
+    else:
+        return call(t, F_DESTROY_ROOT, root, NIL)
+    g.a = root
+    g.b = memcg
+    g.n = step[2]
     return CALL
 
 
@@ -503,13 +554,17 @@ cdef inline int run_program(world *w, task *t, frame *f) except -1 nogil:
             child.parent_number = t.number
             child.made = t.made
             child.made_generation = t.made_generation
+            child.cache = t.cache
             t.children += 1
             w.n.user_tasks += 1
             queue_callbacks(w, t.cpu, f.v)
             sched_wake(&w.s, child)
             f.pc = 2
-        else:
+        elif f.pc == 6:
             queue_callbacks(w, t.cpu, f.v)
+            f.pc = 2
+        else:
+            t.cache = t.result
             f.pc = 2
 
 

@@ -24,8 +24,14 @@ cdef struct rcu_head:
     uint32_t arg
 
 
+cdef struct rcu_stamp:
+    int64_t at              # when the callback was queued
+    int64_t ahead           # behind how many others of its CPU
+
+
 cdef struct rcu_data:
     rcu_head *ring
+    rcu_stamp *stamps       # beside the ring; NULL where nobody asks
     uint32_t capacity       # a power of two
     int64_t head
     int64_t done
@@ -43,6 +49,7 @@ cdef struct rcu_data:
 
 cdef struct rcu_state:
     rcu_data *data          # one a CPU
+    uint8_t stamped         # callbacks have stamps
     int64_t gpnum
     int64_t completed
     int64_t requested
@@ -61,17 +68,34 @@ cdef inline int64_t rcu_qlen(const rcu_data *d) noexcept nogil:
     return d.tail - d.head
 
 
-cdef inline int rcu_grow(rcu_data *d) except -1 nogil:
+cdef inline int rcu_grow(rcu_data *d, bint stamped) except -1 nogil:
     """Double the ring; records keep their positions."""
     cdef uint32_t capacity = d.capacity * 2 if d.capacity else 64
     cdef rcu_head *ring = <rcu_head *>arena_resize(NULL, capacity * sizeof(rcu_head))
+    cdef rcu_stamp *stamps
     cdef int64_t i
     for i in range(d.head, d.tail):
         ring[i & (capacity - 1)] = d.ring[i & (d.capacity - 1)]
     PyMem_RawFree(d.ring)
     d.ring = ring
+    if stamped:
+        stamps = <rcu_stamp *>arena_resize(NULL, capacity * sizeof(rcu_stamp))
+        for i in range(d.head, d.tail):
+            stamps[i & (capacity - 1)] = d.stamps[i & (d.capacity - 1)]
+        PyMem_RawFree(d.stamps)
+        d.stamps = stamps
     d.capacity = capacity
     return 0
+
+
+cdef inline void rcu_stamp_last(
+    rcu_state *r, int32_t cpu_number, int64_t now
+) noexcept nogil:
+    """Note when the CPU's last callback was queued and behind how many."""
+    cdef rcu_data *d = &r.data[cpu_number]
+    if r.stamped:
+        d.stamps[(d.tail - 1) & (d.capacity - 1)].at = now
+        d.stamps[(d.tail - 1) & (d.capacity - 1)].ahead = d.tail - 1 - d.head
 
 
 cdef inline int rcu_append(
@@ -79,7 +103,7 @@ cdef inline int rcu_append(
 ) except -1 nogil:
     cdef rcu_data *d = &r.data[cpu_number]
     if rcu_qlen(d) == d.capacity:
-        rcu_grow(d)
+        rcu_grow(d, r.stamped)
     d.ring[d.tail & (d.capacity - 1)].kind = kind
     d.ring[d.tail & (d.capacity - 1)].arg = arg
     d.tail += 1

@@ -4,7 +4,15 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from slabcore.arena cimport NIL
 from slabcore.memcontrol cimport mem_cgroup, memcg_at
-from slabcore.rcu cimport BLIMIT, QLOWMARK, call_rcu, rcu_data, rcu_entrain, rcu_qlen
+from slabcore.rcu cimport (
+    BLIMIT,
+    QLOWMARK,
+    call_rcu,
+    rcu_data,
+    rcu_entrain,
+    rcu_qlen,
+    rcu_stamp,
+)
 from slabcore.sched cimport (
     BARRIER_MUTEX,
     CGROUP_MUTEX,
@@ -14,11 +22,13 @@ from slabcore.sched cimport (
     sched_wake,
     task,
 )
-from slabcore.slab cimport cache_at
+from slabcore.slab cimport cache_at, kmem_cache
+from slabcore.workqueue cimport queue_flush
 from slabcore.world cimport (
     BARRIER_UNDER_CGROUP,
     BARRIER_UNDER_SLAB,
     CB_BARRIER,
+    CB_CACHE_FREE,
     CB_CACHE_KILLED,
     CB_CGROUP_FREE,
     CB_CSS_FREE,
@@ -34,6 +44,8 @@ from slabcore.world cimport (
     EV_SYNCHRONIZE_SCHED,
     GP_UNDER_CGROUP,
     GP_UNDER_SLAB,
+    PAGE_FREE_QUEUED,
+    PAGE_FREE_RAN,
     SLEEP,
     SLEEP_D,
     SYNC_IDLE,
@@ -47,11 +59,15 @@ from slabcore.world cimport (
     W_DEACTIVATE,
     W_FREE,
     W_OFFLINE,
+    WORK_ON_DESTROYED,
     YIELD,
     cache_put,
     find,
+    give_cache,
     lock,
     note,
+    note_schedule,
+    put_kobject,
     queue_new_work,
     run,
     spend,
@@ -86,7 +102,10 @@ cdef inline int rcu_sync_callback(world *w, int32_t cpu) except -1 nogil:
 cdef inline int invoke(
     world *w, int32_t cpu, uint32_t kind, uint32_t arg
 ) except -1 nogil:
-    """Run a callback."""
+    """Run a callback: the one before the CPU's first."""
+    cdef const rcu_data *d = &w.r.data[cpu]
+    cdef const rcu_stamp *stamp
+    cdef kmem_cache *c
     cdef task *t
     cdef mem_cgroup *m
     if kind == CB_WAKE:
@@ -112,10 +131,31 @@ cdef inline int invoke(
     elif kind == CB_DEACTIVATE:
         queue_new_work(w, cpu, w.k.deactivate_queue, W_DEACTIVATE, arg, NIL)
     elif kind == CB_SLAB:
+        if (
+            w.scheduled == PAGE_FREE_RAN
+            and w.schedule[PAGE_FREE_QUEUED].cpu == cpu
+            and w.too_late == d.head - 1
+        ):
+            note_schedule(w, PAGE_FREE_RAN, w.s.now, cpu, 0)
+        cache_at(&w.c, arg).page_frees -= 1
         uncharge(w, cpu, arg, 1)
+        give_cache(w, arg)
     elif kind == CB_CACHE_KILLED:
-        cache_at(&w.c, arg).killed = 1
-        cache_put(w, cpu, arg, 1)
+        c = cache_at(&w.c, arg)
+        c.works -= 1
+        if c.live:
+            c.killed = 1
+            cache_put(w, cpu, arg, 1)
+        else:
+            find(w, WORK_ON_DESTROYED)
+        give_cache(w, arg)
+    elif kind == CB_CACHE_FREE:
+        c = cache_at(&w.c, arg)
+        stamp = &d.stamps[(d.head - 1) & (d.capacity - 1)]
+        c.free_queued_at = stamp.at
+        c.free_queued_ahead = stamp.ahead
+        c.free_queued_cpu = cpu
+        put_kobject(w, cpu, arg)
     return 0
 
 
@@ -215,3 +255,18 @@ cdef inline int barrier(world *w, task *t, frame *f) except -1 nogil:
             w.barrier_sequence += 1
             unlock(w, BARRIER_MUTEX)
             return DONE
+
+
+cdef inline int flush_workqueue(world *w, task *t, frame *f) noexcept nogil:
+    """Wait for the creations, then the deactivations, that are queued or run now."""
+    if f.pc == 0:
+        f.pc = 1
+        if queue_flush(&w.q, w.k.create_queue, t):
+            return SLEEP_D
+    if f.pc == 1:
+        f.pc = 2
+        if w.k.deactivate_queue != w.k.create_queue and (
+            queue_flush(&w.q, w.k.deactivate_queue, t)
+        ):
+            return SLEEP_D
+    return DONE

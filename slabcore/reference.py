@@ -36,6 +36,7 @@ MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, CALLBACKS, EXIT, WAIT, AT, DRO
 HOTPLUG = 30
 HOTPLUGS = ("cpu-dead", "memory-online", "memory-offline")
 MARK = 50
+HOLD, FREE, CREATE_CACHE, DESTROY_CACHE = range(14, 18)
 
 BLIMIT, QHIMARK, QLOWMARK = 10, 10_000, 100  # kernel/rcu/tree.c, 4.4 to 6.12
 MAX_ACTIVE = 256  # WQ_DFL_ACTIVE, include/linux/workqueue.h
@@ -58,6 +59,7 @@ FUNCTIONS = MappingProxyType(
         "shutdown": "kmemcg_workfn",
         "barrier": "slab_caches_to_rcu_destroy_workfn",
         "reap": "cache_reap",
+        "remove-directory": "sysfs_slab_remove_workfn",
     }
 )
 
@@ -142,15 +144,21 @@ class Task:
         self.waiting = False
         self.memcg: Memcg | None = None  # the cgroup it is in
         self.made: Memcg | None = None  # the cgroup its program holds
+        self.cache: Cache | None = None  # the root cache its program holds
 
 
 class Callback(NamedTuple):
-    """An RCU callback: what it does, and the grace period that must be over first."""
+    """An RCU callback: what it does, and the grace period that must be over first.
+
+    at, ahead: when it was queued, and behind how many others of its CPU.
+    """
 
     kind: str
     arg: Any
     after: int
     number: int  # on its CPU
+    at: int
+    ahead: int
 
 
 class Cpu:
@@ -239,8 +247,11 @@ class Work:
         self.pending = self.running = self.again = False
         self.queue = "events"
         self.queued_at = 0
+        self.before_flush = 0  # flushes of its queue that began later wait for it
 
     def about(self) -> tuple[Memcg | None, Cache | None]:
+        if self.name == "remove-directory":
+            return None, self.arg  # its cgroup may be gone by now
         if isinstance(self.arg, Cache):
             return self.arg.memcg, self.arg
         if isinstance(self.arg, tuple):
@@ -265,6 +276,15 @@ class Pool:
         # too_many_workers(), kernel/workqueue.c
         idle = len(self.idle)
         return idle > 2 and (idle - 2) * 4 >= self.workers - idle
+
+
+class Flush:
+    """A task that waits for the items that a workqueue held when it came."""
+
+    def __init__(self, task: Task, number: int, left: int) -> None:
+        self.task = task
+        self.number = number
+        self.left = left
 
 
 class Queue:
@@ -317,10 +337,25 @@ class Cache:
         self.killed = False  # the first of them is gone
         self.deactivated = False
         self.live = True  # until it is shut down
+        self.unslotted = False  # by a destruction of its root that left it
         self.nodes = 0  # kernfs nodes of its directory
         self.named_after = 0  # serial of the cgroup in a child's name
         self.number = 0  # and the number that stands before it
         self.memory_nodes = 1  # those it has a node structure for
+        # A root: how many users it has, and how many of them have asked for its end.
+        self.refcount = 1
+        self.leaving = 0
+        self.shareable = self.dying = False
+        self.parked = List()  # children that held objects, out of the way
+        self.respliced = False  # its children: parked and put back once
+        # The end of any cache.
+        self.released = False  # the first reference is put
+        self.leaked = False  # a root that 6.12 shut with objects left
+        self.kobject = 1  # references to the struct
+        self.lost = 0  # those that nobody will put
+        self.removal: Work | None = None  # of its directory
+        self.page_frees = 0  # callbacks that will look at it
+        self.queued_free: tuple[Cpu, Callback] | None = None  # its own
 
 
 class Memcg:
@@ -469,6 +504,9 @@ class World:
         )
         for name in self.queues:
             self.work_stats[name] = [0, 0, 0]
+        self.in_flight = dict.fromkeys(self.queues, 0)
+        self.flushes: dict[str, list[Flush]] = {name: [] for name in self.queues}
+        self.flushes_begun = dict.fromkeys(self.queues, 0)
         self.kworkers = self.kworkers_peak = 0
         for pool in [*self.pools, self.unbound]:
             self._worker(pool)
@@ -495,8 +533,14 @@ class World:
         self.taken_ids = {1}  # of memory cgroups; the root's
         self.free_ids: list[int] = []
         self.next_id = self.nr_ids = 0
-        steps = ("create", "grow", "offline", "free", "reparent", "hotplug", "reap")
-        self.hops = dict.fromkeys(steps, 0)
+        steps = ("create", "grow", "offline", "free", "reparent", "destroy")
+        self.hops = dict.fromkeys((*steps, "hotplug", "reap"), 0)
+        self.aliases = self.roots_destroyed = self.destroys_failed = 0
+        self.caches_leaked = 0
+        self.creations_unmissed = 0
+        # Of the first cache that was freed under a page-free callback.
+        self.schedule: list[dict[str, Any]] = []
+        self.too_late: Callback | None = None
         self.caches_created = self.caches = self.caches_dying = 0
         self.caches_peak = self.caches_dying_peak = 0
         self.cgroups_created = self.cgroups = self.cgroups_dying = 0
@@ -856,7 +900,7 @@ class World:
     def _call_rcu(self, cpu: Cpu, kind: str, arg: Any = None) -> None:
         # The grace period that runs now, if one does, began too early.
         number = cpu.callbacks_queued
-        callback = Callback(kind, arg, after=self.gpnum + 1, number=number)
+        callback = Callback(kind, arg, self.gpnum + 1, number, self.now, cpu.qlen)
         self._enqueue(cpu, cpu.next, callback)
         if cpu.qlen > QHIMARK:
             cpu.blimit = 1 << 62
@@ -950,7 +994,7 @@ class World:
                     self.callbacks -= 1
                     self.callbacks_invoked += 1
                     cpu.callbacks_invoked += 1
-                    self._invoke(cpu, callback.kind, callback.arg)
+                    self._invoke(cpu, callback)
                 if cpu.blimit != BLIMIT and cpu.qlen <= QLOWMARK:
                     cpu.blimit = BLIMIT
                 if cpu.done and cpu.crowded:
@@ -958,7 +1002,8 @@ class World:
             cpu.softirq_active = False
             yield Block(uninterruptible=False)
 
-    def _invoke(self, cpu: Cpu, kind: str, arg: Any) -> None:
+    def _invoke(self, cpu: Cpu, callback: Callback) -> None:
+        kind, arg = callback.kind, callback.arg
         if kind == "wake":
             self._wake(arg)
         elif kind == "barrier":
@@ -977,10 +1022,19 @@ class World:
         elif kind == "deactivate":
             self._queue_work(cpu, self.deactivate_queue, Work("deactivate", arg))
         elif kind == "cache-killed":
-            arg.killed = True
-            self._cache_put(cpu, arg, 1)
+            if arg.live:
+                arg.killed = True
+                self._cache_put(cpu, arg, 1)
+            else:
+                self._find("work-on-destroyed-cache")
         elif kind == "slab":
+            if callback is self.too_late:
+                self._schedule_event(cpu, "page-free-ran", self.now, 0)
+            arg.page_frees -= 1
             self._uncharge(cpu, arg, 1)
+        elif kind == "cache-free":
+            arg.queued_free = (cpu, callback)
+            self._put_kobject(arg, cpu)
 
     def _synchronize(self, task: Task) -> Step:
         """Wait for a grace period, as synchronize_sched() does."""
@@ -1037,7 +1091,7 @@ class World:
         for segment in (cpu.next, cpu.ready, cpu.wait, cpu.done):
             if segment:
                 after, number = segment[-1].after, cpu.callbacks_queued
-                marker = Callback("barrier", None, after=after, number=number)
+                marker = Callback("barrier", None, after, number, self.now, cpu.qlen)
                 self._enqueue(cpu, segment, marker)
                 return True
         return False
@@ -1078,12 +1132,35 @@ class World:
         self.works += 1
         self.work_stats[name][0] += 1
         work.queued_at = self.now
+        self._count_in(name, work)
         if queue.active < queue.max_active:
             queue.active += 1
             queue.pool.worklist.append((queue, work))
             self._wake_worker(queue.pool)
         else:
             queue.delayed.append(work)
+
+    def _count_in(self, name: str, work: Work) -> None:
+        self.in_flight[name] += 1
+        work.before_flush = self.flushes_begun[name]
+
+    def _count_out(self, name: str, before_flush: int) -> None:
+        self.in_flight[name] -= 1
+        for flush in list(self.flushes[name]):
+            if flush.number > before_flush:
+                flush.left -= 1
+                if not flush.left:
+                    self.flushes[name].remove(flush)
+                    self._wake(flush.task)
+
+    def _flush_workqueue(self, task: Task, name: str) -> Step:
+        """Wait for the items that are queued or run now: flush_workqueue()."""
+        self.flushes_begun[name] += 1
+        if self.in_flight[name]:
+            self.flushes[name].append(
+                Flush(task, self.flushes_begun[name], self.in_flight[name])
+            )
+            yield Block(uninterruptible=True)
 
     def _wake_worker(self, pool: Pool) -> None:
         if pool.worklist and not pool.running and pool.idle:
@@ -1157,10 +1234,12 @@ class World:
             stats[2] = max(stats[2], self.now - work.queued_at)
             work.pending = work.again = False
             work.running = True
+            before_flush = work.before_flush
             yield from self._work_function(worker, work)
             self._note("workqueue_execute_end", worker.cpu, work=work)
             work.running = False
             self.works -= 1
+            self._count_out(queue.name, before_flush)
             if not work.again:
                 break
         queue.active -= 1
@@ -1187,6 +1266,8 @@ class World:
             return self._reap_work(worker)
         if work.name == "shutdown":
             return self._shutdown_work(worker, work.arg)
+        if work.name == "remove-directory":
+            return self._remove_directory_work(worker, work.arg)
         return self._barrier_work(worker)
 
     # --- load average, timeline, findings ---
@@ -1354,6 +1435,7 @@ class World:
             return 0
         cache.slabs -= count
         if cache.typesafe:
+            cache.page_frees += count
             for _ in range(count):
                 self._call_rcu(cpu, "slab", cache)
         else:
@@ -1379,7 +1461,8 @@ class World:
         cache.refs -= count
         if cache.refs < 0:
             raise CorruptionError("a cache has fewer than no references")
-        if not cache.refs:
+        assert cache.root is not None
+        if not cache.refs and cache.live and not cache.root.dying:
             self._queue_work(cpu, self.deactivate_queue, Work("shutdown", cache))
 
     # --- caches: creation ---
@@ -1396,11 +1479,16 @@ class World:
         return cache
 
     def _link_root(
-        self, size: int, accounted: bool, typesafe: bool, reclaimable: bool
+        self,
+        size: int,
+        accounted: bool,
+        typesafe: bool,
+        reclaimable: bool,
+        shareable: bool,
     ) -> Cache:
         cache = self._new_cache(size)
         cache.accounted, cache.typesafe = accounted, typesafe
-        cache.reclaimable = reclaimable
+        cache.reclaimable, cache.shareable = reclaimable, shareable
         self.slab_caches.add(cache)
         self.slab_root_caches.add(cache)
         self._nodes(cache, self.kernfs_per_cache)
@@ -1414,23 +1502,69 @@ class World:
         cache.nodes = count
         self.nodes_peak = max(self.nodes_peak, self.nodes)
 
-    def _create_root(self, task: Task, *kind: Any) -> Step:
-        yield from self._lock_caches()
+    def _serves(self, root: Cache) -> bool:
+        """Tell whether somebody may still allocate from a root."""
+        return root.live and root.refcount > root.leaving
+
+    def _find_mergeable(
+        self, size: int, accounted: bool, typesafe: bool, reclaimable: bool
+    ) -> tuple[int, Cache | None]:
+        """Search the oldest first for a root to share; return the hops too."""
         entries = self.slab_root_caches if self.design.root_list else self.slab_caches
-        hops = len(list(self._walk(entries, "create")))
-        yield Run(self._hop_ns(hops, hops))
+        hops = 0
+        for cache in entries:
+            hops += 1
+            if cache.root is not None or not cache.shareable or cache.typesafe:
+                continue
+            if cache.dying and self.design.root_destroy == "flush-at-zero":
+                continue
+            kind = (accounted, typesafe, reclaimable)
+            if (cache.accounted, cache.typesafe, cache.reclaimable) != kind:
+                continue
+            if -(-cache.size // 8) == -(-size // 8):
+                return hops, cache
+        return hops, None
+
+    def _create_root(
+        self,
+        task: Task,
+        size: int,
+        accounted: bool,
+        typesafe: bool,
+        reclaimable: bool,
+        mergeable: bool,
+        shareable: bool,
+    ) -> Step:
+        yield from self._lock_caches()
         nodes = self.kernfs_per_cache
+        if mergeable and not typesafe:
+            hops, cache = self._find_mergeable(size, accounted, typesafe, reclaimable)
+            self.hops["create"] += hops
+            length = len(
+                self.slab_root_caches if self.design.root_list else self.slab_caches
+            )
+            yield Run(self._hop_ns(hops, length))
+            if cache is not None:
+                # sysfs_slab_alias(), mm/slub.c: one link by the new name
+                yield Run(self._kernfs_add(1 if nodes else 0))
+                cache.refcount += 1
+                self.aliases += 1
+                self._nodes(cache, cache.nodes + (1 if nodes else 0))
+                self._unlock_caches(task)
+                return self.roots.index(cache)
         yield Run(
             self._spend("create", self.costs.cache_create) + self._kernfs_add(nodes)
         )
         yield from self._configure(task)
-        cache = self._link_root(*kind)
+        self._link_root(size, accounted, typesafe, reclaimable, shareable)
         self._unlock_caches(task)
-        return self.roots.index(cache)
+        return len(self.roots) - 1
 
     def _miss(self, task: Task, root: Cache, memcg: Memcg) -> Step:
         """Queue the creation of a child; nothing sees whether one is queued already."""
         yield Run(self._spend("objects", self.costs.alloc_miss))
+        if not self._serves(root):
+            return
         if not memcg.kmem_online or memcg.kmemcg_id in root.slots:
             return
         self.misses += 1
@@ -1446,14 +1580,21 @@ class World:
         self._note("memcg_create_kmem_cache", worker.cpu, memcg)
         yield from self._lock_caches()
         yield Run(self._spend("create", self.costs.create_check))
-        if memcg.kmem_online and memcg.kmemcg_id not in root.slots:
+        if memcg.kmem_online and not root.live:
+            self._find("work-on-destroyed-cache")
+        elif memcg.kmem_online and not root.dying and memcg.kmemcg_id not in root.slots:
             nodes = self.kernfs_per_cache if self.design.child_sysfs else 0
             if not self.slab:
                 self._note("sysfs_slab_add", worker.cpu, memcg)
             ns = self._spend("create", self.costs.cache_create)
             yield Run(ns + self._kernfs_add(nodes))
             yield from self._configure(worker)
-            own = {cache.root for cache in memcg.kmem_caches if not cache.deactivated}
+            # A busy child that a destruction of the root took out is not in the way.
+            own = {
+                cache.root
+                for cache in memcg.kmem_caches
+                if not cache.deactivated and not cache.unslotted
+            }
             if not memcg.online or root in own:
                 raise CorruptionError(
                     f"cgroup {memcg.serial} gets a cache of cache {root.serial} "
@@ -1474,7 +1615,11 @@ class World:
                 memcg.refs += 1
             root.slots[memcg.kmemcg_id] = cache
             self._nodes(cache, nodes)
-            self.delays.append(self.now - root.missed_at[memcg.kmemcg_id])
+            # None missed it since a failed destruction of the root emptied the slot.
+            if memcg.kmemcg_id in root.missed_at:
+                self.delays.append(self.now - root.missed_at[memcg.kmemcg_id])
+            else:
+                self.creations_unmissed += 1
         self._unlock_caches(worker)
         self.creations_pending -= 1
         self._css_put(worker.cpu, memcg, 1)
@@ -1515,10 +1660,11 @@ class World:
                 self._kill(worker.cpu, child)
                 del root.slots[memcg.kmemcg_id]
             elif how == "rcu-per-cache":
-                if not self.design.reparenting:
-                    memcg.refs += 1
-                self.async_waits += 1
-                self._call_rcu(worker.cpu, "deactivate", child)
+                if not root.dying:
+                    if not self.design.reparenting:
+                        memcg.refs += 1
+                    self.async_waits += 1
+                    self._call_rcu(worker.cpu, "deactivate", child)
                 del root.slots[memcg.kmemcg_id]
             elif how == "gp-per-cache":
                 self._note("__kmem_cache_shrink", worker.cpu, memcg, child)
@@ -1579,20 +1725,59 @@ class World:
         yield from self._lock_caches()
         self._note("kmemcg_cache_deact_after_rcu", worker.cpu, None, cache)
         if not cache.live:
-            raise CorruptionError(f"cache {cache.serial} is shrunk after its shutdown")
-        if not self.slab:
-            self._note("__kmem_cache_shrink", worker.cpu, None, cache)
-            yield from self._shrink_step(worker, cache)
-        early = self.design.sysfs_removal == "deactivation"
-        if early and not cache.slabs and cache.nodes:
-            self._find("kobject-under-slab_mutex")
-            yield Run(self._kernfs_remove(cache.nodes))
-            self._nodes(cache, 0)
-        self._kill(worker.cpu, cache)
+            self._find("work-on-destroyed-cache")
+        else:
+            if not self.slab:
+                self._note("__kmem_cache_shrink", worker.cpu, None, cache)
+                yield from self._shrink_step(worker, cache)
+            if not cache.slabs:
+                if self.design.sysfs_removal == "deactivation":
+                    yield from self._delete_directory(worker, cache)
+                self._schedule_removal(worker.cpu, cache)
+            self._kill(worker.cpu, cache)
         self._unlock_caches(worker)
         if not self.design.reparenting:
             assert cache.memcg is not None
             self._css_put(worker.cpu, cache.memcg, 1)
+
+    # --- caches: directories in sysfs ---
+
+    def _delete_directory(self, task: Task, cache: Cache) -> Step:
+        """Be kobject_del()."""
+        if cache.nodes:
+            self._note("sysfs_slab_remove", task.cpu, None, cache)
+            if self.slab_mutex.owner is task:
+                self._find("kobject-under-slab_mutex")
+            yield Run(self._kernfs_remove(cache.nodes))
+            self._nodes(cache, 0)
+
+    def _schedule_removal(self, cpu: Cpu, cache: Cache) -> None:
+        """Queue sysfs_slab_remove_workfn(), which 4.12 to 5.8 have."""
+        how = self.design.sysfs_removal
+        # That of "shutdown" only sends the uevent. The kernels that have it, 4.18 to
+        # 5.8, are those that flush before they take a root apart.
+        queued = how == "shutdown" and self.design.root_destroy.startswith("flush")
+        queued = queued or how in ("work-leaks", "work")
+        # A request that finds the item pending joins it.
+        if queued and cache.removal is None:
+            cache.kobject += 1
+            cache.removal = Work("remove-directory", cache)
+            self._queue_work(cpu, "events", cache.removal)
+
+    def _remove_directory_work(self, worker: Task, cache: Cache) -> Step:
+        self._note("sysfs_slab_remove_workfn", worker.cpu, None, cache)
+        cache.removal = None
+        if self.design.sysfs_removal == "work-leaks" and not cache.nodes:
+            # It returns without the put.
+            cache.lost += 1
+        else:
+            if self.design.sysfs_removal != "shutdown":
+                yield from self._delete_directory(worker, cache)
+            cache.kobject -= 1
+        if cache.released and cache.kobject <= cache.lost:
+            ns = 0 if cache.lost else self.costs.release
+            yield Run(self._spend("release", ns))
+            self._last_reference(cache, worker.cpu)
 
     # --- caches: destruction ---
 
@@ -1602,65 +1787,173 @@ class World:
         yield from self._lock_caches()
         entries = memcg.kmem_caches if self.design.memcg_list else self.slab_caches
         yield Run(self._hop_ns(len(entries), len(entries)))
-        released: list[Cache] = []
+        later: list[Cache] = []
         for cache in self._walk(entries, "free"):
-            if cache.memcg is memcg:
-                yield from self._shutdown(worker, cache, released)
+            if cache.memcg is not memcg:
+                continue
+            if memcg.refs:
+                raise CorruptionError(
+                    f"cache {cache.serial} is shut down while its cgroup has references"
+                )
+            if not (yield from self._shutdown(worker, cache, later)):
+                raise CorruptionError("a cache is shut down with objects left")
         self._unlock_caches(worker)
-        yield from self._release_batch(worker, released)
+        yield from self._release_later(worker, later)
 
     def _shutdown_work(self, worker: Task, cache: Cache) -> Step:
         """Destroy a cache whose last reference is gone."""
         self._note(self._function("shutdown"), worker.cpu, None, cache)
-        released: list[Cache] = []
+        later: list[Cache] = []
         yield from self._lock_caches()
         self._note("kmemcg_cache_shutdown_fn", worker.cpu, None, cache)
-        yield from self._shutdown(worker, cache, released)
-        self._unlock_caches(worker)
-        yield from self._release_batch(worker, released)
-
-    def _shutdown(self, worker: Task, cache: Cache, released: list[Cache]) -> Step:
-        """Be shutdown_cache(); a design that frees by batches adds to *released*."""
-        self._note("shutdown_cache", worker.cpu, cache.memcg, cache)
-        self._note("__kmem_cache_shutdown", worker.cpu, cache.memcg, cache)
-        yield Run(self._spend("release", self.costs.shutdown))
-        self._unlink(cache)
-        if self.design.typesafe_free == "barrier-batch":
-            released.insert(0, cache)
-            return
-        if cache.nodes and self.design.sysfs_removal == "deactivation":
-            self._find("kobject-under-slab_mutex")
-            yield Run(self._kernfs_remove(cache.nodes))
-            self._nodes(cache, 0)
-        if cache.typesafe:
-            self.rcu_destroy.append(cache)
-            self._schedule_barrier_work(worker.cpu)
-        else:
-            yield from self._release(worker, cache)
-
-    def _release_batch(self, worker: Task, released: list[Cache]) -> Step:
-        if any(cache.typesafe for cache in released):
-            yield from self._barrier(worker)
-        for cache in released:
-            yield from self._release(worker, cache)
-
-    def _unlink(self, cache: Cache) -> None:
-        """Take a child that has no slab off its lists; it is freed later."""
-        if cache.slabs or cache.inuse:
-            raise CorruptionError("a cache is shut down with slabs left")
-        assert cache.root is not None and cache.memcg is not None
-        if self.design.reparenting and cache.refs:
+        if cache.refs:
             raise CorruptionError(
                 f"cache {cache.serial} is shut down while it has references"
             )
-        if cache.memcg.refs and not self.design.reparenting:
-            raise CorruptionError(
-                f"cache {cache.serial} is shut down while its cgroup has references"
-            )
+        if not cache.live:
+            self._find("work-on-destroyed-cache")
+        elif not (yield from self._shutdown(worker, cache, later)):
+            raise CorruptionError("a cache is shut down with objects left")
+        self._unlock_caches(worker)
+        yield from self._release_later(worker, later)
+
+    def _shutdown(self, task: Task, cache: Cache, later: list[Cache]) -> Step:
+        """Take a cache apart, unless it has objects; what cannot go now goes *later*.
+
+        Be shutdown_cache(), mm/slab_common.c.
+        """
+        how = self.design.typesafe_free
+        self._note("shutdown_cache", task.cpu, cache.memcg, cache)
+        self._note("__kmem_cache_shutdown", task.cpu, cache.memcg, cache)
+        yield Run(self._spend("release", self.costs.shutdown))
+        if cache.inuse:
+            return False
+        discarded = self._shrink(task.cpu, cache)
+        yield Run(self._spend("release", self.costs.page_free * discarded))
+        in_callback = how == "call-rcu" and cache.typesafe
+        removal = self.design.sysfs_removal
+        # A callback cannot sleep, so it cannot delete a directory.
+        if removal in ("deactivation", "shutdown") or (
+            removal in ("release", "unlocked") and in_callback
+        ):
+            yield from self._delete_directory(task, cache)
+        self._schedule_removal(task.cpu, cache)
+        self._unlink(cache)
+        if how in ("barrier-batch", "barrier-per-cache"):
+            later.insert(0, cache)
+        elif in_callback:
+            self._call_rcu(task.cpu, "cache-free", cache)
+        elif cache.typesafe:
+            self.rcu_destroy.append(cache)
+            self._schedule_barrier_work(task.cpu)
+        elif removal == "unlocked":
+            later.insert(0, cache)
+        else:
+            yield from self._release(task, cache)
+        return True
+
+    def _release_later(self, task: Task, caches: list[Cache]) -> Step:
+        """Free caches that are shut down; no slab lock is held."""
+        how = self.design.typesafe_free
+        if how == "barrier-batch" and any(cache.typesafe for cache in caches):
+            yield from self._barrier(task)
+        for cache in caches:
+            if how == "barrier-per-cache":
+                if self.design.sysfs_removal == "unlocked":
+                    yield from self._delete_directory(task, cache)
+                if cache.typesafe:
+                    yield from self._barrier(task)
+            yield from self._release(task, cache)
+
+    def _unlink(self, cache: Cache) -> None:
+        """Take a cache off its lists."""
         cache.live = False
         self.slab_caches.pop(cache, None)
-        del cache.root.children[cache]
-        del cache.memcg.kmem_caches[cache]
+        if cache.root is None:
+            del self.slab_root_caches[cache]
+            cache.slots.clear()
+            cache.missed_at.clear()
+        else:
+            assert cache.memcg is not None
+            del cache.root.children[cache]
+            del cache.memcg.kmem_caches[cache]
+
+    def _destroy_root(self, task: Task, root: Cache) -> Step:
+        """Be kmem_cache_destroy(); return whether no object was left."""
+        how = self.design.root_destroy
+        root.leaving += 1
+        if how in ("flush-first", "flush-twice"):
+            # Before the reference count is looked at.
+            if not self.design.reparenting:
+                yield Lock(self.slab_mutex)
+                root.dying = True
+                self._unlock(self.slab_mutex)
+            root.dying = True
+            twice = how == "flush-twice"
+            yield from self._let_works_finish(task, root, again=twice)
+        yield from self._lock_caches()
+        root.leaving -= 1
+        root.refcount -= 1
+        if root.refcount:
+            if root.dying:
+                self._find("alias-marked-dying")
+            self._unlock_caches(task)
+            return True
+        if how == "flush-at-zero":
+            root.dying = True
+            self._unlock_caches(task)
+            yield from self._let_works_finish(task, root, again=True)
+            yield from self._lock_caches()
+        later: list[Cache] = []
+        if root.children:
+            yield from self._shutdown_children(task, root, later)
+        done = not root.children and (yield from self._shutdown(task, root, later))
+        if done:
+            self.roots_destroyed += 1
+        else:
+            self.destroys_failed += 1
+            if how == "unlink-first" and not root.children:
+                # Off the lists all the same; its memory stays.
+                self._unlink(root)
+                root.leaked = True
+                self.caches_leaked += 1
+        self._unlock_caches(task)
+        if root.leaked:
+            yield from self._delete_directory(task, root)
+        yield from self._release_later(task, later)
+        return done
+
+    def _let_works_finish(self, task: Task, root: Cache, again: bool) -> Step:
+        """Be flush_memcg_workqueue(), mm/slab_common.c."""
+        yield from self._barrier(task)
+        yield from self._flush_workqueue(task, self.create_queue)
+        if self.deactivate_queue != self.create_queue:
+            yield from self._flush_workqueue(task, self.deactivate_queue)
+        if again and root.children:
+            # percpu_ref_kill() needs another grace period.
+            yield from self._barrier(task)
+
+    def _shutdown_children(self, task: Task, root: Cache, later: list[Cache]) -> Step:
+        """Be shutdown_memcg_caches(), mm/slab_common.c."""
+        single = self.design.busy_children == "single-pass"
+        for number, child in sorted(root.slots.items()):
+            if not single and not (yield from self._shutdown(task, child, later)):
+                del root.children[child]
+                root.parked.add(child)
+                continue
+            del root.slots[number]
+            root.missed_at.pop(number, None)
+            child.unslotted = True
+        length = len(root.children)
+        yield Run(self._hop_ns(length, length))
+        for child in self._walk(root.children, "destroy"):
+            done = yield from self._shutdown(task, child, later)
+            if not done and child.unslotted:
+                self._find("busy-child-unusable")
+        for child in list(root.parked):
+            root.respliced = True
+            del root.parked[child]
+            root.children.add(child)
 
     def _schedule_barrier_work(self, cpu: Cpu) -> None:
         work = self.destroy_work
@@ -1674,6 +1967,7 @@ class World:
             work.queued_at = self.now
             self.works += 1
             self.work_stats["events"][0] += 1
+            self._count_in("events", work)
         else:
             self._queue_work(cpu, "events", work)
 
@@ -1687,19 +1981,63 @@ class World:
             yield from self._release(worker, cache)
 
     def _release(self, worker: Task, cache: Cache) -> Step:
-        if cache.nodes:
-            self._note("sysfs_slab_remove", worker.cpu, None, cache)
-        if cache.nodes and self.slab_mutex.owner is worker:
-            self._find("kobject-under-slab_mutex")
-        ns = self._spend("release", self.costs.release)
-        yield Run(ns + self._kernfs_remove(cache.nodes))
-        self._note("slab_kmem_cache_release", worker.cpu, None, cache)
-        self._nodes(cache, 0)
+        """Put the first reference to a cache's struct."""
+        last = cache.kobject == 1
+        if last:
+            if cache.nodes:
+                self._note("sysfs_slab_remove", worker.cpu, None, cache)
+            if cache.nodes and self.slab_mutex.owner is worker:
+                self._find("kobject-under-slab_mutex")
+            ns = self._spend("release", self.costs.release)
+            yield Run(ns + self._kernfs_remove(cache.nodes))
+            self._nodes(cache, 0)
+        self._put_kobject(cache, worker.cpu)
+
+    def _put_kobject(self, cache: Cache, cpu: Cpu) -> None:
+        cache.released = True
+        cache.kobject -= 1
+        if cache.kobject <= cache.lost:
+            self._last_reference(cache, cpu)
+
+    def _last_reference(self, cache: Cache, cpu: Cpu) -> None:
+        """Free a cache, or note that nobody ever will."""
+        self.caches_dying -= cache.deactivated
+        if cache.lost:
+            cache.deactivated = False
+            self.caches_leaked += 1
+            self._find("cache-leaked")
+            return
+        self._note("slab_kmem_cache_release", cpu, None, cache)
         del self.existing[cache]
         self.caches -= 1
-        self.caches_dying -= cache.deactivated
         if self.design.reparenting and cache.memcg is not None:
-            self._css_put(worker.cpu, cache.memcg, 1)
+            self._css_put(cpu, cache.memcg, 1)
+        if cache.page_frees:
+            self._freed_too_early(cache, cpu)
+
+    def _freed_too_early(self, cache: Cache, cpu: Cpu) -> None:
+        """Find that page-free callbacks will look at a cache that is freed."""
+        for _ in range(cache.page_frees):
+            self._find("cache-use-after-free")
+        if self.too_late is not None or cache.queued_free is None:
+            return
+        pending = [
+            (callback.at, other.number, callback)
+            for other in self.cpus
+            for callback in (*other.done, *other.wait, *other.ready, *other.next)
+            if callback.kind == "slab" and callback.arg is cache
+        ]
+        at, number, page = min(pending, key=lambda entry: entry[:2])
+        self.too_late = page
+        where, own = cache.queued_free
+        self._schedule_event(self.cpus[number], "page-free-queued", at, page.ahead)
+        self._schedule_event(where, "cache-free-queued", own.at, own.ahead)
+        self._schedule_event(cpu, "cache-freed", self.now, 0)
+
+    def _schedule_event(self, cpu: Cpu, event: str, at: int, ahead: int) -> None:
+        self.schedule.append(
+            {"at_ns": at, "cpu": cpu.number, "event": event, "ahead": ahead}
+        )
 
     # --- caches: SLAB's reaper ---
 
@@ -1979,11 +2317,15 @@ class World:
         for _ in range(n):
             yield Run(self._spend("objects", self.costs.alloc))
             cache = root
+            if not self._serves(root):
+                return
             if root.accounted and self.children_made and memcg.kmem_online:
                 if memcg.kmemcg_id in root.slots:
                     cache = root.slots[memcg.kmemcg_id]
                 else:
                     yield from self._miss(task, root, memcg)
+                    if not self._serves(root):
+                        return
             objcg = self._objcg_of(memcg) if root.accounted else None
             if objcg is not None:
                 objcg.refs += 1
@@ -2026,14 +2368,19 @@ class World:
             memcg = memcg.parent
         return memcg
 
-    def _free(self, task: Task, root: Cache, memcg: Memcg, count: int) -> Step:
+    def _free(
+        self, task: Task, root: Cache, memcg: Memcg, count: int, at_most: bool
+    ) -> Step:
         holder = self._heir(memcg)
         holder.refs += self.inherits
         yield Run(self._spend("objects", self.costs.alloc * count))
         discarded = 0
         heir = self._heir(holder)
         held = self._held_by(heir, root)
-        enough = count <= sum(most for _, _, most in held)
+        there = sum(most for _, _, most in held)
+        if at_most:
+            count = min(count, there)
+        enough = count <= there
         if enough:
             for cache, objcg, most in held:
                 freed = min(count, most)
@@ -2166,6 +2513,7 @@ class World:
             child = Task(self, task.cpu, bound=False)
             child.body = self._program(child, a, max(c, 1), 0, 0)
             child.parent, child.made = task, task.made
+            child.cache = task.cache
             task.children += 1
             self.user_tasks += 1
             for _ in range(b):
@@ -2210,6 +2558,24 @@ class World:
             self.marks.setdefault(a, {"at_ns": self.now, **self._figures()})
         elif op == HOTPLUG:
             yield from self._hotplug(task, HOTPLUGS[a])
+        elif op == CREATE_CACHE:
+            flags = [bool(b >> bit & 1) for bit in range(5)]
+            number = yield from self._create_root(task, a, *flags)
+            task.cache = self.roots[number]
+        elif op in (HOLD, FREE, DESTROY_CACHE):
+            # 0 is the cache that the task holds, n + 1 is number n.
+            held = task.cache
+            if a:
+                held = self.roots[a - 1] if a <= len(self.roots) else None
+            if held is None:
+                return
+            memcg = task.memcg or self.root_memcg
+            if op == FREE:
+                yield from self._free(task, held, memcg, b, at_most=True)
+            elif self._serves(held) and op == HOLD:
+                yield from self._alloc(task, held, memcg, 1, b)
+            elif self._serves(held):
+                yield from self._destroy_root(task, held)
 
     # --- the face: calls made by the world's own user task ---
 
@@ -2240,7 +2606,16 @@ class World:
     def _root(self, number: int) -> Cache:
         if not 0 <= number < len(self.roots):
             raise StaleHandleError("there is no root cache of this number")
-        return self.roots[number]
+        root = self.roots[number]
+        if not root.live and not root.leaked:
+            raise StaleHandleError("the root cache of this number is gone")
+        return root
+
+    def _serving(self, number: int, what: str) -> Cache:
+        root = self._root(number)
+        if not self._serves(root):
+            raise LifecycleError(f"the cache is destroyed; {what} needs a live one")
+        return root
 
     def _live(self, handle: int, what: str) -> Memcg:
         memcg = self._memcg(handle)
@@ -2264,25 +2639,50 @@ class World:
         return bool(self.user_tasks or self.works > self.reaps or self.callbacks)
 
     def boot_cache(
-        self, size: int, accounted: bool, typesafe: bool, reclaimable: bool
+        self,
+        size: int,
+        accounted: bool,
+        typesafe: bool,
+        reclaimable: bool,
+        shareable: bool = False,
     ) -> int:
         """Create a root cache before time begins."""
         if self.now:
             raise LifecycleError("time has begun; a boot cache needs time 0")
-        self._link_root(size, accounted, typesafe, reclaimable)
+        self._link_root(size, accounted, typesafe, reclaimable, shareable)
         return len(self.roots) - 1
 
     def create_cache(
-        self, size: int, accounted: bool, typesafe: bool, reclaimable: bool
+        self,
+        size: int,
+        accounted: bool,
+        typesafe: bool,
+        reclaimable: bool,
+        mergeable: bool = True,
+        shareable: bool = False,
     ) -> int:
-        """Create a root cache."""
+        """Create a root cache, or share a shareable one; return its number."""
         return int(
             self._call(
                 lambda task: self._create_root(
-                    task, size, accounted, typesafe, reclaimable
+                    task,
+                    size,
+                    accounted,
+                    typesafe,
+                    reclaimable,
+                    mergeable,
+                    shareable,
                 )
             )
         )
+
+    def destroy_cache(self, number: int) -> None:
+        """Give up a root cache; the last of its users destroys it."""
+        root = self._serving(number, "destroy_cache")
+        if not self._call(lambda task: self._destroy_root(task, root)):
+            raise BusyError(
+                "the cache still has objects; destroy_cache needs them freed (EBUSY)"
+            )
 
     def mkdir(self, parent: int = 0) -> int:
         """Make a memory cgroup; return its handle."""
@@ -2312,19 +2712,21 @@ class World:
 
     def alloc(self, number: int, handle: int, count: int) -> None:
         """Allocate objects as a task of the cgroup would, one by one."""
-        root, memcg = self._root(number), self._live(handle, "alloc")
+        root = self._serving(number, "alloc")
+        memcg = self._live(handle, "alloc")
         self._call(lambda task: self._alloc(task, root, memcg, 1, count))
 
     def pin(self, number: int, handle: int, count: int) -> None:
         """Allocate objects that stay until drop_caches()."""
-        root, memcg = self._root(number), self._live(handle, "pin")
+        root, memcg = self._serving(number, "pin"), self._live(handle, "pin")
         self._call(lambda task: self._alloc(task, root, memcg, 2, count))
 
     def free(self, number: int, handle: int, count: int) -> None:
         """Free objects, those of the cgroup's own cache first."""
         heir = "; its objects are its parent's" if self.inherits else ""
         root, memcg = self._root(number), self._memcg(handle, heir)
-        if not self._call(lambda task: self._free(task, root, memcg, count)):
+        free = self._call(lambda task: self._free(task, root, memcg, count, False))
+        if not free:
             raise LifecycleError("fewer objects are allocated than free was asked for")
 
     def drop_caches(self) -> None:
@@ -2406,6 +2808,13 @@ class World:
                 "dying": self.caches_dying,
                 "peak": self.caches_peak,
                 "peak_dying": self.caches_dying_peak,
+                "leaked": self.caches_leaked,
+            },
+            "roots": {
+                "created": len(self.roots),
+                "aliases": self.aliases,
+                "destroyed": self.roots_destroyed,
+                "destroy_failed": self.destroys_failed,
             },
             "cgroups": {
                 "created": self.cgroups_created,
@@ -2455,11 +2864,17 @@ class World:
             "creations_never": self.pairs_missed - len(self.delays),
             "misses": self.misses,
             "findings": [
-                {"id": name, "at_ns": at, "count": count}
+                {"id": name, "at_ns": at, "count": count} | self._schedule_of(name)
                 for name, (at, count) in sorted(self.findings.items())
             ],
             "marks": {number: dict(mark) for number, mark in self.marks.items()},
         }
+
+    def _schedule_of(self, finding: str) -> dict[str, Any]:
+        """Return what led to the first finding of this kind, if that is kept."""
+        if finding != "cache-use-after-free" or not self.schedule:
+            return {}
+        return {"schedule": [dict(event) for event in self.schedule]}
 
     def timeline(self) -> list[tuple[Any, ...]]:
         """Return the sampled columns, a row each *sample_ns*."""
@@ -2497,7 +2912,16 @@ class World:
             "slab_caches": [c.serial for c in self.slab_caches.walk()],
             "slab_root_caches": [c.serial for c in self.slab_root_caches.walk()],
             "children": {
-                r.serial: [c.serial for c in r.children.walk()] for r in self.roots
+                r.serial: [c.serial for c in r.children.walk()] for r in self._there()
+            },
+            "parked": {
+                r.serial: [c.serial for c in r.parked.walk()]
+                for r in self._there()
+                if r.parked
+            },
+            "roots": {
+                r.serial: (r.refcount, r.leaving, r.dying, r.live)
+                for r in self._there()
             },
             "kmem_caches": {
                 m.serial: [c.serial for c in m.kmem_caches.walk()]
@@ -2506,7 +2930,7 @@ class World:
             "rcu_destroy": [c.serial for c in self.rcu_destroy],
             "slots": {
                 r.serial: {i: c.serial for i, c in sorted(r.slots.items())}
-                for r in self.roots
+                for r in self._there()
             },
             "caches": {
                 c.serial: (
@@ -2517,13 +2941,13 @@ class World:
                     c.nodes,
                     c.memory_nodes,
                 )
-                for r in self.roots
-                for c in (r, *r.children)
+                for r in self._there()
+                for c in (r, *r.children, *r.parked)
             },
             "references": {
                 c.serial: (c.in_flight, c.refs)
-                for r in self.roots
-                for c in (r, *r.children)
+                for r in self._there()
+                for c in (r, *r.children, *r.parked)
             },
             "objcgs": {
                 o.serial: (
@@ -2562,6 +2986,10 @@ class World:
         root = [self.root_memcg] if self.design.reparenting else []
         return root + list(self.memcgs.values())
 
+    def _there(self) -> list[Cache]:
+        """Return the roots that are not destroyed."""
+        return [root for root in self.roots if root.live or root.leaked]
+
     def validate(self) -> None:
         """Check the invariants of lists, slots, ids, references and counts.
 
@@ -2587,13 +3015,14 @@ class World:
 
     def _complaints_of_lists(self) -> Iterator[str]:
         roots, memcgs = self.slab_root_caches, self._with_lists()
-        children = sum(len(root.children) for root in roots)
+        children = sum(len(root.children) + len(root.parked) for root in roots)
         of_memcgs = sum(len(memcg.kmem_caches) for memcg in memcgs)
         yield from self._newest_first("slab_caches", self.slab_caches)
         yield from self._newest_first("slab_root_caches", roots)
         for root in roots:
             name = f"children of cache {root.serial}"
-            yield from self._newest_first(name, root.children)
+            if not root.respliced:
+                yield from self._newest_first(name, root.children)
         for memcg in memcgs:
             name = f"kmem_caches of cgroup {memcg.serial}"
             if not self.design.reparenting:
@@ -2646,11 +3075,11 @@ class World:
             if cache not in self.slab_root_caches:
                 yield f"slab_root_caches: cache {number} is missing"
             return
-        if cache not in root.children:
+        if cache not in root.children and cache not in root.parked:
             yield f"children of cache {root.serial}: cache {number} is missing"
         if cache not in memcg.kmem_caches:
             yield f"kmem_caches of cgroup {memcg.serial}: cache {number} is missing"
-        active = memcg.kmem_online and not cache.deactivated
+        active = not (cache.deactivated or cache.unslotted) and memcg.kmem_online
         if active and root.slots.get(memcg.kmemcg_id) is not cache:
             yield (
                 f"slots of cache {root.serial}: active cache {number} is not in its own"
@@ -2755,7 +3184,11 @@ class World:
             ("dying cgroups", self.cgroups_dying, self._dead()),
             ("kernfs nodes", self.nodes, self._kernfs_nodes()),
             ("bytes of slabs", self.slab_bytes, self._slab_bytes()),
-            ("children created", self.caches_created, len(self.delays)),
+            (
+                "children created",
+                self.caches_created,
+                len(self.delays) + self.creations_unmissed,
+            ),
         ):
             if counted != there:
                 yield f"{counted} {what} are counted, {there} are there"

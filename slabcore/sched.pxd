@@ -62,6 +62,10 @@ cdef struct task:
     uint32_t memcg          # the cgroup it is in
     uint32_t made           # the cgroup its program holds, and which one of that index
     uint32_t made_generation
+    uint32_t cache          # number of the root cache its program holds
+    task *flush_next        # in a workqueue's line of flushes
+    int64_t flush_number
+    int64_t flush_left      # items that it still waits for
     uint32_t result         # of the frame that ended last
     uint8_t state
     uint8_t bound
@@ -110,6 +114,7 @@ cdef struct mutex:
 cdef struct work:
     int64_t queued_at
     int64_t number          # by order of making; 0: slab_caches_to_rcu_destroy's
+    int64_t before_flush    # flushes of its queue that began later wait for it
     uint32_t next
     uint32_t a
     uint32_t b

@@ -33,16 +33,29 @@ cdef struct kmem_cache:
     uint32_t reached        # the latest hotplug that found it
     uint32_t in_flight      # objects being allocated or freed
     uint32_t refs           # of a child that reparenting may move
-    uint8_t killed          # the first of them is gone
+    uint32_t page_frees     # callbacks that will look at it
+    uint32_t works          # other callbacks and items that will
+    int64_t free_queued_at  # its own callback: when, on which CPU, behind how many
+    int64_t free_queued_ahead
+    int32_t free_queued_cpu  # -1: none
+    uint8_t kobject         # references to the struct
+    uint8_t lost            # those that nobody will put
+    uint8_t killed          # the first reference of refs is gone
     uint8_t deactivated
     uint8_t live            # not shut down yet
+    uint8_t freed           # what looks at it now is too late
+    uint8_t released        # the first reference is put
+    uint8_t removal         # of its directory is queued
+    uint8_t unslotted       # by a destruction of its root that left it
 
 
 cdef struct root_cache:
-    uint32_t cache
+    int64_t serial
+    uint32_t cache          # stale once it is gone
     list_link roots         # slab_root_caches
     list_head children
-    uint32_t *slots         # memcg_caches: kmemcg_id -> child
+    list_head parked        # children that held objects, while it is destroyed
+    uint32_t *slots         # memcg_caches: kmemcg_id -> child; NULL once shut
     int64_t *missed_at      # first miss of that cgroup; -1: none
     uint32_t per_slab
     uint32_t keep           # empty slabs that a free leaves: min_partial and the CPU's
@@ -50,9 +63,16 @@ cdef struct root_cache:
     uint32_t size
     uint32_t charged        # objects held that an obj_cgroup answers for
     uint32_t charged_pinned
+    int32_t refcount        # users
+    int32_t leaving         # users that asked for its end and are not yet counted down
     uint8_t accounted
     uint8_t typesafe
     uint8_t reclaimable
+    uint8_t shareable       # by later caches of its kind and size
+    uint8_t dying
+    uint8_t shut            # off its lists
+    uint8_t leaked          # shut with objects left
+    uint8_t respliced       # children were parked and put back
 
 
 cdef struct slab_caches:
@@ -118,6 +138,17 @@ cdef inline uint32_t root_slot(
     slab_caches *s, uint32_t root, int32_t id
 ) noexcept nogil:
     """Return the child that a cgroup has of a root, or NIL."""
-    if id < 0 or <uint32_t>id >= s.nr_ids:
+    if id < 0 or <uint32_t>id >= s.nr_ids or root_at(s, root).slots == NULL:
         return NIL
     return root_at(s, root).slots[id]
+
+
+cdef inline bint root_gone(slab_caches *s, uint32_t root) noexcept nogil:
+    """Tell whether a root is destroyed, so that its memory may be another's."""
+    return root_at(s, root).shut and not root_at(s, root).leaked
+
+
+cdef inline bint root_serves(slab_caches *s, uint32_t root) noexcept nogil:
+    """Tell whether somebody may still allocate from a root."""
+    cdef const root_cache *r = root_at(s, root)
+    return not r.shut and r.refcount > r.leaving

@@ -7,11 +7,17 @@ knobs of a design choose among the steps.
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from slabcore.arena cimport NIL, arena_give
-from slabcore.list cimport list_add_tail, list_init, list_splice
+from slabcore.arena cimport NIL
+from slabcore.list cimport (
+    list_add,
+    list_add_tail,
+    list_del,
+    list_init,
+    list_splice,
+)
 from slabcore.memcontrol cimport mem_cgroup, memcg_at
 from slabcore.mutex cimport hotplug_lock, mutex_own
-from slabcore.rcu cimport call_rcu
+from slabcore.rcu cimport call_rcu, rcu_stamp_last
 from slabcore.sched cimport SLAB_MUTEX, frame, task, work
 from slabcore.slab cimport (
     accounted_at,
@@ -22,10 +28,14 @@ from slabcore.slab cimport (
     root_at,
     root_cache,
     root_of,
+    root_serves,
     root_slot,
 )
-from slabcore.workqueue cimport queue_work, work_at
+from slabcore.workqueue cimport queue_count_in, queue_work, work_at
 from slabcore.world cimport (
+    ALIAS_MARKED_DYING,
+    BUSY_CHILD_UNUSABLE,
+    CB_CACHE_FREE,
     CB_CACHE_KILLED,
     CB_DEACTIVATE,
     CHILDREN_MISSED,
@@ -35,7 +45,6 @@ from slabcore.world cimport (
     DEACT_RCU_PER_CACHE,
     DONE,
     EVENTS,
-    EV_CACHE_RELEASE,
     EV_CACHE_SHUTDOWN_FN,
     EV_CREATE_CACHE,
     EV_CREATE_FUNC,
@@ -48,12 +57,21 @@ from slabcore.world cimport (
     EV_SHUTDOWN_CACHE,
     EV_SYSFS_ADD,
     EV_SYSFS_REMOVE,
+    EV_SYSFS_REMOVE_WORK,
     F_BARRIER,
     F_CONFIGURE,
+    F_DELETE_DIRECTORY,
+    F_FLUSH_WORKQUEUE,
     F_RELEASE_CACHE,
+    F_RELEASE_LATER,
     F_SHUTDOWN,
     F_SYNCHRONIZE,
+    FREE_BARRIER_ASYNC,
+    FREE_BARRIER_BATCH,
+    FREE_BARRIER_PER_CACHE,
+    FREE_CALL_RCU,
     HOPS_CREATE,
+    HOPS_DESTROY,
     HOPS_FREE,
     HOPS_HOTPLUG,
     HOPS_OFFLINE,
@@ -62,7 +80,19 @@ from slabcore.world cimport (
     KOBJECT_UNDER_SLAB,
     MEMORY_OFFLINE,
     MEMORY_ONLINE,
+    ROOT_FLUSH_AT_ZERO,
+    ROOT_FLUSH_FIRST,
+    ROOT_FLUSH_TWICE,
+    ROOT_UNLINK_FIRST,
+    SHUTDOWN_BUSY,
+    SHUTDOWN_DONE,
+    SHUTDOWN_LATER,
     SLEEP_D,
+    SYSFS_DEACTIVATION,
+    SYSFS_RELEASE,
+    SYSFS_SHUTDOWN,
+    SYSFS_UNLOCKED,
+    SYSFS_WORK_LEAKS,
     T_CREATE,
     T_IPIS,
     T_OBJECTS,
@@ -70,17 +100,21 @@ from slabcore.world cimport (
     T_SHRINK,
     W_CREATE,
     W_DEACTIVATE,
+    W_REMOVE_DIRECTORY,
     W_SHUTDOWN,
+    WORK_ON_DESTROYED,
     call,
     css_put,
     discard,
     empty_slabs,
     find,
     function_of,
+    give_cache,
     hop_ns,
     kept,
     kernfs_add,
     kernfs_remove,
+    last_reference,
     link_child,
     link_root,
     lock,
@@ -88,14 +122,16 @@ from slabcore.world cimport (
     mark_deactivated,
     note,
     note_work,
+    put_kobject,
     queue_new_work,
     run,
     set_nodes,
     shrink,
     spend,
-    unlink_child,
+    unlink_cache,
     unlock,
     unlock_caches,
+    walk,
     walk_length,
     walked,
     world,
@@ -106,29 +142,92 @@ cdef enum:
     REAP_FREE_S = 4         # REAPTIMEOUT_NODE
 
 
+cdef inline bint mergeable(
+    world *w, uint32_t root, uint32_t size, uint32_t flags
+) noexcept nogil:
+    """Tell whether a new cache could share a root (find_mergeable())."""
+    cdef const root_cache *r = root_at(&w.c, root)
+    if r.shut or not r.shareable or r.typesafe:
+        return False
+    if r.dying and w.k.root_destroy == ROOT_FLUSH_AT_ZERO:
+        return False
+    if r.accounted != (flags & 1 != 0) or r.reclaimable != (flags & 4 != 0):
+        return False
+    return (r.size + 7) // 8 == (size + 7) // 8
+
+
+cdef inline uint32_t find_mergeable(
+    world *w, uint32_t size, uint32_t flags, int64_t *hops
+) noexcept nogil:
+    """Search the oldest first for a root to share, or NIL."""
+    cdef uint32_t i = 0
+    hops[0] = walk_length(w, w.k.root_list)
+    while i < w.c.roots.used and not mergeable(w, i, size, flags):
+        i += 1
+    if i == w.c.roots.used:
+        if w.k.literal:
+            hops[0] = walk(w, w.k.root_list)
+        return NIL
+    hops[0] = 0
+    if w.k.root_list:
+        i = w.c.root_list.last
+        while True:
+            hops[0] += 1
+            if mergeable(w, i, size, flags):
+                return i
+            i = root_at(&w.c, i).roots.prev
+    i = w.c.all.last
+    while True:
+        hops[0] += 1
+        if links_at(&w.c, i).memcg_index == NIL:
+            if mergeable(w, links_at(&w.c, i).root, size, flags):
+                return links_at(&w.c, i).root
+        i = links_at(&w.c, i).caches.prev
+
+
 cdef inline int create_root(world *w, task *t, frame *f) except -1 nogil:
-    """Create a root cache: a = size, b = flags; the alias search walks."""
+    """Create a root cache, or share one: a = size, b = flags; the number results."""
     cdef int64_t hops, ns
+    cdef root_cache *r
+    cdef uint32_t nodes = w.k.kernfs_per_cache
     while True:
         if f.pc == 0:
             return lock_caches(w, t, f)
         elif f.pc == 1:
-            hops = walked(w, HOPS_CREATE, w.k.root_list)
-            f.pc = 2
-            return run(t, hop_ns(w, hops, hops))
+            f.pc = 3
+            if f.b & 8 and not f.b & 2:
+                f.c = find_mergeable(w, f.a, f.b, &hops)
+                w.n.hops[HOPS_CREATE] += hops
+                f.pc = 2
+                return run(t, hop_ns(w, hops, walk_length(w, w.k.root_list)))
         elif f.pc == 2:
             f.pc = 3
-            ns = spend(w, T_CREATE, w.cost.cache_create)
-            return run(t, ns + kernfs_add(w, w.k.kernfs_per_cache))
+            if f.c != NIL:
+                # sysfs_slab_alias(), mm/slub.c: one link by the new name
+                f.pc = 5
+                return run(t, kernfs_add(w, nodes != 0))
         elif f.pc == 3:
             f.pc = 4
+            ns = spend(w, T_CREATE, w.cost.cache_create)
+            return run(t, ns + kernfs_add(w, nodes))
+        elif f.pc == 4:
+            f.pc = 6
             if w.k.create_waits:
                 return call(t, F_CONFIGURE, NIL, NIL)
-        else:
+        elif f.pc == 6:
             link_root(
-                w, f.a, f.b & 1 != 0, f.b & 2 != 0, f.b & 4 != 0, &t.result
+                w, f.a, f.b & 1 != 0, f.b & 2 != 0, f.b & 4 != 0, f.b & 16 != 0,
+                &t.result,
             )
             unlock_caches(w, t)
+            return DONE
+        else:
+            r = root_at(&w.c, f.c)
+            r.refcount += 1
+            w.n.aliases += 1
+            set_nodes(w, r.cache, cache_at(&w.c, r.cache).nodes + (nodes != 0))
+            unlock_caches(w, t)
+            t.result = f.c
             return DONE
 
 
@@ -139,6 +238,8 @@ cdef inline int miss(world *w, task *t, frame *f) except -1 nogil:
     if f.pc == 0:
         f.pc = 1
         return run(t, spend(w, T_OBJECTS, w.cost.alloc_miss))
+    if not root_serves(&w.c, f.a):
+        return DONE
     if not m.kmem_online or root_slot(&w.c, f.a, m.kmemcg_id) != NIL:
         return DONE
     r = root_at(&w.c, f.a)
@@ -168,7 +269,13 @@ cdef inline int create_work(world *w, task *t, frame *f) except -1 nogil:
             return run(t, spend(w, T_CREATE, w.cost.create_check))
         elif f.pc == 2:
             f.pc = 5
-            if m.kmem_online and root_slot(&w.c, f.a, m.kmemcg_id) == NIL:
+            if not m.kmem_online:
+                continue
+            if root_at(&w.c, f.a).shut:
+                find(w, WORK_ON_DESTROYED)
+            elif not root_at(&w.c, f.a).dying and (
+                root_slot(&w.c, f.a, m.kmemcg_id) == NIL
+            ):
                 if not w.k.slab:
                     note(w, EV_SYSFS_ADD, t.cpu, f.b, NIL)
                 f.pc = 3
@@ -219,6 +326,7 @@ cdef inline int kill(world *w, int32_t cpu, uint32_t cache) except -1 nogil:
     """Be percpu_ref_kill(): a grace period later the first reference goes."""
     if w.k.reparenting:
         w.n.async_waits += 1
+        cache_at(&w.c, cache).works += 1
         call_rcu(&w.r, cpu, CB_CACHE_KILLED, cache)
     return 0
 
@@ -284,10 +392,12 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
             return run(t, spend(w, T_SHRINK, w.cost.page_free * discarded))
         elif f.pc == 6:
             if w.k.deactivation == DEACT_RCU_PER_CACHE:
-                if not w.k.reparenting:
-                    memcg_at(&w.m, f.a).refs += 1
-                w.n.async_waits += 1
-                call_rcu(&w.r, t.cpu, CB_DEACTIVATE, f.c)
+                if not root_at(&w.c, f.b).dying:
+                    if not w.k.reparenting:
+                        memcg_at(&w.m, f.a).refs += 1
+                    w.n.async_waits += 1
+                    cache_at(&w.c, f.c).works += 1
+                    call_rcu(&w.r, t.cpu, CB_DEACTIVATE, f.c)
             else:
                 kill(w, t.cpu, f.c)
             clear_slot(w, f.b, f.a)
@@ -343,7 +453,6 @@ cdef inline int deactivate_work(
 ) except -1 nogil:
     """Shrink cache a after its grace period."""
     cdef int64_t discarded
-    cdef kmem_cache *c
     while True:
         if f.pc == 0:
             if not t.in_hotplug:
@@ -351,6 +460,10 @@ cdef inline int deactivate_work(
             return lock_caches(w, t, f)
         elif f.pc == 1:
             note(w, EV_DEACT_AFTER_RCU, t.cpu, NIL, f.a)
+            if not cache_at(&w.c, f.a).live:
+                find(w, WORK_ON_DESTROYED)
+                f.pc = 6
+                continue
             if w.k.slab:
                 f.pc = 3
                 continue
@@ -362,20 +475,82 @@ cdef inline int deactivate_work(
             f.pc = 3
             return run(t, spend(w, T_SHRINK, w.cost.page_free * discarded))
         elif f.pc == 3:
-            c = cache_at(&w.c, f.a)
             f.pc = 5
-            if w.k.sysfs_early and not c.slabs and c.nodes:
-                find(w, KOBJECT_UNDER_SLAB)
+            if not cache_at(&w.c, f.a).slabs:
                 f.pc = 4
-                return run(t, kernfs_remove(w, c.nodes))
+                if w.k.sysfs_removal == SYSFS_DEACTIVATION:
+                    return call(t, F_DELETE_DIRECTORY, f.a, NIL)
         elif f.pc == 4:
-            set_nodes(w, f.a, 0)
+            schedule_removal(w, t.cpu, f.a)
             f.pc = 5
-        else:
+        elif f.pc == 5:
             kill(w, t.cpu, f.a)
+            f.pc = 6
+        else:
             unlock_caches(w, t)
             if not w.k.reparenting:
                 css_put(w, t.cpu, links_at(&w.c, f.a).memcg_index, 1)
+            cache_at(&w.c, f.a).works -= 1
+            give_cache(w, f.a)
+            return DONE
+
+
+# --- directories in sysfs -----------------------------------------------------------
+
+
+cdef inline int delete_directory(world *w, task *t, frame *f) except -1 nogil:
+    """Be kobject_del() for cache a."""
+    cdef kmem_cache *c = cache_at(&w.c, f.a)
+    if f.pc == 0:
+        if not c.nodes:
+            return DONE
+        note(w, EV_SYSFS_REMOVE, t.cpu, NIL, f.a)
+        if w.s.mutexes[SLAB_MUTEX].owner == t:
+            find(w, KOBJECT_UNDER_SLAB)
+        f.pc = 1
+        return run(t, kernfs_remove(w, c.nodes))
+    set_nodes(w, f.a, 0)
+    return DONE
+
+
+cdef inline int schedule_removal(
+    world *w, int32_t cpu, uint32_t cache
+) except -1 nogil:
+    """Queue sysfs_slab_remove_workfn(), which 4.12 to 5.8 have."""
+    cdef kmem_cache *c = cache_at(&w.c, cache)
+    # A request that finds the item pending joins it.
+    if w.k.removal_work and not c.removal:
+        c.kobject += 1
+        c.removal = 1
+        queue_new_work(w, cpu, EVENTS, W_REMOVE_DIRECTORY, cache, NIL)
+    return 0
+
+
+cdef inline int remove_directory_work(
+    world *w, task *t, frame *f
+) except -1 nogil:
+    cdef kmem_cache *c = cache_at(&w.c, f.a)
+    while True:
+        if f.pc == 0:
+            note(w, EV_SYSFS_REMOVE_WORK, t.cpu, NIL, f.a)
+            c.removal = 0
+            if w.k.sysfs_removal == SYSFS_WORK_LEAKS and not c.nodes:
+                c.lost += 1     # it returns without the put
+                f.pc = 2
+                continue
+            f.pc = 1
+            if w.k.sysfs_removal != SYSFS_SHUTDOWN:
+                return call(t, F_DELETE_DIRECTORY, f.a, NIL)
+        elif f.pc == 1:
+            c.kobject -= 1
+            f.pc = 2
+        elif f.pc == 2:
+            if not c.released or c.kobject > c.lost:
+                return DONE
+            f.pc = 3
+            return run(t, spend(w, T_RELEASE, 0 if c.lost else w.cost.release))
+        else:
+            last_reference(w, t.cpu, f.a)
             return DONE
 
 
@@ -401,24 +576,32 @@ cdef inline int destroy(world *w, task *t, frame *f) except -1 nogil:
             else:
                 walked(w, HOPS_FREE, False)
             f.b = NIL
-            f.n = 0
             f.pc = 3
         elif f.pc == 3:
             f.d = m.kmem_caches.first
             if f.d == NIL:
                 unlock_caches(w, t)
                 f.pc = 5
-                if f.n:
-                    return call(t, F_BARRIER, NIL, NIL)
-                continue
+                return call(t, F_RELEASE_LATER, f.b, NIL)
             f.pc = 4
             return call(t, F_SHUTDOWN, f.d, NIL)
         elif f.pc == 4:
-            if w.k.barrier_batch:
-                add_released(w, f, f.d)
+            if t.result == SHUTDOWN_BUSY:
+                with gil:
+                    raise RuntimeError("a cache is shut down with objects left")
+            keep_later(w, t, f, f.d)
             f.pc = 3
         else:
-            return release_next(w, t, f)
+            return DONE
+
+
+cdef inline void keep_later(
+    world *w, task *t, frame *f, uint32_t cache
+) noexcept nogil:
+    """Put a cache that shutdown_cache() could not release on the list of b."""
+    if t.result == SHUTDOWN_LATER:
+        links_at(&w.c, cache).caches.next = f.b
+        f.b = cache
 
 
 cdef inline int shutdown_work(world *w, task *t, frame *f) except -1 nogil:
@@ -428,26 +611,36 @@ cdef inline int shutdown_work(world *w, task *t, frame *f) except -1 nogil:
             if not t.in_hotplug:
                 note(w, function_of(w, W_SHUTDOWN), t.cpu, NIL, f.a)
             f.b = NIL
-            f.n = 0
             return lock_caches(w, t, f)
         elif f.pc == 1:
             note(w, EV_CACHE_SHUTDOWN_FN, t.cpu, NIL, f.a)
+            if not cache_at(&w.c, f.a).live:
+                find(w, WORK_ON_DESTROYED)
+                f.pc = 3
+                continue
             f.pc = 2
             return call(t, F_SHUTDOWN, f.a, NIL)
         elif f.pc == 2:
-            if w.k.barrier_batch:
-                add_released(w, f, f.a)
-            unlock_caches(w, t)
+            if t.result == SHUTDOWN_BUSY:
+                with gil:
+                    raise RuntimeError("a cache is shut down with objects left")
+            keep_later(w, t, f, f.a)
             f.pc = 3
-            if f.n:
-                return call(t, F_BARRIER, NIL, NIL)
+        elif f.pc == 3:
+            unlock_caches(w, t)
+            f.pc = 4
+            return call(t, F_RELEASE_LATER, f.b, NIL)
         else:
-            return release_next(w, t, f)
+            cache_at(&w.c, f.a).works -= 1
+            give_cache(w, f.a)
+            return DONE
 
 
 cdef inline int shutdown_cache(world *w, task *t, frame *f) except -1 nogil:
-    """Take cache a off all lists; unless the design frees by batches, let it go."""
-    cdef kmem_cache *c = cache_at(&w.c, f.a)
+    """Take cache a apart, unless it has objects."""
+    cdef int64_t discarded
+    cdef bint typesafe = root_of(&w.c, f.a).typesafe
+    cdef bint in_callback = typesafe and w.k.typesafe_free == FREE_CALL_RCU
     while True:
         if f.pc == 0:
             note(w, EV_SHUTDOWN_CACHE, t.cpu, links_at(&w.c, f.a).memcg_index, f.a)
@@ -455,43 +648,230 @@ cdef inline int shutdown_cache(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 1
             return run(t, spend(w, T_RELEASE, w.cost.shutdown))
         elif f.pc == 1:
-            unlink_child(w, f.a)
-            if w.k.barrier_batch:
+            if cache_at(&w.c, f.a).inuse:
+                t.result = SHUTDOWN_BUSY
                 return DONE
-            f.pc = 3
-            if c.nodes and w.k.sysfs_early:
-                find(w, KOBJECT_UNDER_SLAB)
-                f.pc = 2
-                return run(t, kernfs_remove(w, c.nodes))
+            shrink(w, t.cpu, f.a, &discarded)
+            f.pc = 2
+            return run(t, spend(w, T_RELEASE, w.cost.page_free * discarded))
         elif f.pc == 2:
-            set_nodes(w, f.a, 0)
             f.pc = 3
+            # A callback cannot sleep, so it cannot delete a directory.
+            if w.k.sysfs_removal in (SYSFS_DEACTIVATION, SYSFS_SHUTDOWN) or (
+                in_callback and w.k.sysfs_removal in (SYSFS_RELEASE, SYSFS_UNLOCKED)
+            ):
+                return call(t, F_DELETE_DIRECTORY, f.a, NIL)
         elif f.pc == 3:
+            schedule_removal(w, t.cpu, f.a)
+            unlink_cache(w, f.a)
             f.pc = 4
-            if not root_of(&w.c, f.a).typesafe:
+            if in_callback:
+                call_rcu(&w.r, t.cpu, CB_CACHE_FREE, f.a)
+                rcu_stamp_last(&w.r, t.cpu, w.s.now)
+            elif typesafe and w.k.typesafe_free == FREE_BARRIER_ASYNC:
+                list_add_tail(
+                    &w.c.rcu_destroy, &links_at(&w.c, 0).caches, sizeof(cache_links),
+                    f.a,
+                )
+                schedule_barrier_work(w, t.cpu)
+            elif w.k.sysfs_removal == SYSFS_UNLOCKED or w.k.typesafe_free in (
+                FREE_BARRIER_BATCH, FREE_BARRIER_PER_CACHE
+            ):
+                t.result = SHUTDOWN_LATER
+                return DONE
+            else:
                 return call(t, F_RELEASE_CACHE, f.a, NIL)
-            list_add_tail(
-                &w.c.rcu_destroy, &links_at(&w.c, 0).caches, sizeof(cache_links), f.a
-            )
-            schedule_barrier_work(w, t.cpu)
         else:
+            t.result = SHUTDOWN_DONE
             return DONE
 
 
-cdef inline void add_released(world *w, frame *f, uint32_t cache) noexcept nogil:
-    """Put a cache first of those linked from b; n: one of them is typesafe."""
-    links_at(&w.c, cache).caches.next = f.b
-    f.b = cache
-    f.n |= root_of(&w.c, cache).typesafe
+cdef inline bint any_typesafe(world *w, uint32_t cache) noexcept nogil:
+    while cache != NIL and not root_of(&w.c, cache).typesafe:
+        cache = links_at(&w.c, cache).caches.next
+    return cache != NIL
 
 
-cdef inline int release_next(world *w, task *t, frame *f) noexcept nogil:
-    """Release the caches linked from b."""
-    cdef uint32_t cache = f.b
-    if cache == NIL:
-        return DONE
-    f.b = links_at(&w.c, cache).caches.next
-    return call(t, F_RELEASE_CACHE, cache, NIL)
+cdef inline int release_later(world *w, task *t, frame *f) noexcept nogil:
+    """Free the caches linked from a, which are shut down; no slab lock is held."""
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            if w.k.typesafe_free == FREE_BARRIER_BATCH and any_typesafe(w, f.a):
+                return call(t, F_BARRIER, NIL, NIL)
+        elif f.pc == 1:
+            if f.a == NIL:
+                return DONE
+            f.b = f.a
+            f.a = links_at(&w.c, f.a).caches.next
+            f.pc = 3
+            if w.k.typesafe_free == FREE_BARRIER_PER_CACHE:
+                f.pc = 2
+                if w.k.sysfs_removal == SYSFS_UNLOCKED:
+                    return call(t, F_DELETE_DIRECTORY, f.b, NIL)
+        elif f.pc == 2:
+            f.pc = 3
+            if root_of(&w.c, f.b).typesafe:
+                return call(t, F_BARRIER, NIL, NIL)
+        else:
+            f.pc = 1
+            return call(t, F_RELEASE_CACHE, f.b, NIL)
+
+
+cdef inline void empty_slot(world *w, root_cache *r, int64_t id) noexcept nogil:
+    """Take a child out of the array of a root that is destroyed."""
+    cache_at(&w.c, r.slots[id]).unslotted = 1
+    r.slots[id] = NIL
+    r.missed_at[id] = -1
+
+
+cdef inline int destroy_root(world *w, task *t, frame *f) except -1 nogil:
+    """Be kmem_cache_destroy() for root a; the result is 0 if objects are left.
+
+    b: the caches to release. c: a child. d: the next one. i: its slot.
+    """
+    cdef root_cache *r = root_at(&w.c, f.a)
+    cdef int64_t length
+    while True:
+        if f.pc == 0:
+            r.leaving += 1
+            f.pc = 5
+            if w.k.root_destroy in (ROOT_FLUSH_FIRST, ROOT_FLUSH_TWICE):
+                # Before the reference count is looked at.
+                f.pc = 2
+                if not w.k.reparenting:
+                    f.pc = 1
+                    return lock(w, t, SLAB_MUTEX)
+        elif f.pc == 1:
+            unlock(w, SLAB_MUTEX)
+            f.pc = 2
+        elif f.pc == 2:
+            r.dying = 1
+            f.pc = 3
+            return call(t, F_BARRIER, NIL, NIL)
+        elif f.pc == 3:
+            f.pc = 4
+            return call(t, F_FLUSH_WORKQUEUE, NIL, NIL)
+        elif f.pc == 4:
+            f.pc = 5
+            # percpu_ref_kill() needs another grace period.
+            if w.k.root_destroy == ROOT_FLUSH_TWICE and r.children.length:
+                return call(t, F_BARRIER, NIL, NIL)
+        elif f.pc == 5:
+            return lock_caches(w, t, f)
+        elif f.pc == 6:
+            r.leaving -= 1
+            r.refcount -= 1
+            if r.refcount:
+                if r.dying:
+                    find(w, ALIAS_MARKED_DYING)
+                unlock_caches(w, t)
+                t.result = 1
+                return DONE
+            f.pc = 10
+            if w.k.root_destroy == ROOT_FLUSH_AT_ZERO:
+                r.dying = 1
+                unlock_caches(w, t)
+                f.pc = 7
+                return call(t, F_BARRIER, NIL, NIL)
+        elif f.pc == 7:
+            f.pc = 8
+            return call(t, F_FLUSH_WORKQUEUE, NIL, NIL)
+        elif f.pc == 8:
+            f.pc = 9
+            if r.children.length:
+                return call(t, F_BARRIER, NIL, NIL)
+        elif f.pc == 9:
+            return lock_caches(w, t, f)
+        elif f.pc == 10:
+            f.b = NIL
+            f.i = 0
+            f.pc = 11 if r.children.length else 17
+        elif f.pc == 11:        # shutdown_memcg_caches(): the slots
+            f.pc = 13
+            while f.i < w.c.nr_ids:
+                if r.slots[f.i] == NIL:
+                    f.i += 1
+                elif w.k.single_pass:
+                    empty_slot(w, r, f.i)
+                else:
+                    f.c = r.slots[f.i]
+                    f.pc = 12
+                    return call(t, F_SHUTDOWN, f.c, NIL)
+        elif f.pc == 12:
+            if t.result == SHUTDOWN_BUSY:
+                list_del(
+                    &r.children, &links_at(&w.c, 0).children, sizeof(cache_links), f.c
+                )
+                list_add(
+                    &r.parked, &links_at(&w.c, 0).children, sizeof(cache_links), f.c
+                )
+            else:
+                empty_slot(w, r, f.i)
+                keep_later(w, t, f, f.c)
+            f.i += 1
+            f.pc = 11
+        elif f.pc == 13:        # then the list
+            length = r.children.length
+            f.pc = 14
+            return run(t, hop_ns(w, length, length))
+        elif f.pc == 14:
+            w.n.hops[HOPS_DESTROY] += r.children.length
+            f.d = r.children.first
+            f.pc = 15
+        elif f.pc == 15:
+            f.c = f.d
+            if f.c == NIL:
+                splice_parked(w, r)
+                f.pc = 17
+                continue
+            f.d = links_at(&w.c, f.c).children.next
+            f.pc = 16
+            return call(t, F_SHUTDOWN, f.c, NIL)
+        elif f.pc == 16:
+            if t.result == SHUTDOWN_BUSY and cache_at(&w.c, f.c).unslotted:
+                find(w, BUSY_CHILD_UNUSABLE)
+            keep_later(w, t, f, f.c)
+            f.pc = 15
+        elif f.pc == 17:
+            t.result = SHUTDOWN_BUSY
+            f.pc = 18
+            if not r.children.length:
+                return call(t, F_SHUTDOWN, r.cache, NIL)
+        elif f.pc == 18:
+            keep_later(w, t, f, r.cache)
+            f.n = t.result != SHUTDOWN_BUSY
+            f.pc = 19
+            if f.n:
+                w.n.roots_destroyed += 1
+                unlock_caches(w, t)
+                continue
+            w.n.destroys_failed += 1
+            if w.k.root_destroy == ROOT_UNLINK_FIRST and not r.children.length:
+                # Off the lists all the same; its memory stays.
+                unlink_cache(w, r.cache)
+                r.leaked = 1
+                w.n.caches_leaked += 1
+            unlock_caches(w, t)
+            if r.leaked:
+                return call(t, F_DELETE_DIRECTORY, r.cache, NIL)
+        elif f.pc == 19:
+            f.pc = 20
+            return call(t, F_RELEASE_LATER, f.b, NIL)
+        else:
+            t.result = <uint32_t>f.n
+            return DONE
+
+
+cdef inline void splice_parked(world *w, root_cache *r) noexcept nogil:
+    """Put the parked children back before the others, in the order they have."""
+    cdef void *links = &links_at(&w.c, 0).children
+    cdef uint32_t i
+    while r.parked.length:
+        r.respliced = 1
+        i = r.parked.last
+        list_del(&r.parked, links, sizeof(cache_links), i)
+        list_add(&r.children, links, sizeof(cache_links), i)
 
 
 cdef inline int schedule_barrier_work(world *w, int32_t cpu) except -1 nogil:
@@ -506,6 +886,7 @@ cdef inline int schedule_barrier_work(world *w, int32_t cpu) except -1 nogil:
         item.queued_at = w.s.now
         w.q.outstanding += 1
         w.q.queued[EVENTS] += 1
+        queue_count_in(&w.q, EVENTS, item)
     else:
         queue_work(&w.s, &w.q, cpu, w.destroy_work)
     return 0
@@ -524,32 +905,34 @@ cdef inline int barrier_work(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 2
             if f.b != NIL:
                 return call(t, F_BARRIER, NIL, NIL)
+        elif f.b == NIL:
+            return DONE
         else:
-            return release_next(w, t, f)
+            f.c = f.b
+            f.b = links_at(&w.c, f.b).caches.next
+            return call(t, F_RELEASE_CACHE, f.c, NIL)
 
 
 cdef inline int release_cache(world *w, task *t, frame *f) except -1 nogil:
-    """Free cache a: the only place where a child's memory goes back."""
+    """Put the first reference to cache a; i: it is the last as well."""
     cdef kmem_cache *c = cache_at(&w.c, f.a)
-    cdef uint32_t memcg = links_at(&w.c, f.a).memcg_index
     cdef int64_t ns
-    if f.pc == 0:
-        if c.nodes:
-            note(w, EV_SYSFS_REMOVE, t.cpu, NIL, f.a)
-        f.pc = 1
-        if c.nodes and w.s.mutexes[SLAB_MUTEX].owner == t:
-            find(w, KOBJECT_UNDER_SLAB)
-        ns = spend(w, T_RELEASE, w.cost.release)
-        return run(t, ns + kernfs_remove(w, c.nodes))
-    note(w, EV_CACHE_RELEASE, t.cpu, NIL, f.a)
-    set_nodes(w, f.a, 0)
-    w.n.caches -= 1
-    w.n.caches_dying -= c.deactivated
-    c.deactivated = 0
-    arena_give(&w.c.caches, f.a)
-    if w.k.reparenting and memcg != NIL:
-        css_put(w, t.cpu, memcg, 1)
-    return DONE
+    while True:
+        if f.pc == 0:
+            f.pc = 1
+            f.i = c.kobject == 1
+            if f.i:
+                if c.nodes:
+                    note(w, EV_SYSFS_REMOVE, t.cpu, NIL, f.a)
+                if c.nodes and w.s.mutexes[SLAB_MUTEX].owner == t:
+                    find(w, KOBJECT_UNDER_SLAB)
+                ns = spend(w, T_RELEASE, w.cost.release)
+                return run(t, ns + kernfs_remove(w, c.nodes))
+        else:
+            if f.i:
+                set_nodes(w, f.a, 0)
+            put_kobject(w, t.cpu, f.a)
+            return DONE
 
 
 # --- SLAB's reaper ------------------------------------------------------------------

@@ -9,6 +9,7 @@ from slabcore.sched cimport (
     SLEEPING,
     pool_wake_worker,
     sched,
+    sched_wake,
     task,
     work,
     work_list,
@@ -41,6 +42,9 @@ cdef struct workqueues:
     int64_t run[QUEUES]
     int64_t longest_pending_ns[QUEUES]
     int64_t number               # of the item made last
+    int64_t in_flight[QUEUES]    # queued, held back or running
+    int64_t flushes_begun[QUEUES]
+    task *flushes[QUEUES]        # who waits in flush_workqueue(), the first first
     int64_t outstanding
     int64_t kworkers
     int64_t kworkers_peak
@@ -75,6 +79,46 @@ cdef inline pool_queue *queue_of(
     return &q.queues[queue][0 if q.one_pool[queue] else cpu]
 
 
+cdef inline void queue_count_in(
+    workqueues *q, int32_t queue, work *item
+) noexcept nogil:
+    q.in_flight[queue] += 1
+    item.before_flush = q.flushes_begun[queue]
+
+
+cdef inline void queue_count_out(
+    sched *s, workqueues *q, int32_t queue, int64_t before_flush
+) noexcept nogil:
+    """An item has run: wake the flushes that waited for it alone."""
+    cdef task **place = &q.flushes[queue]
+    cdef task *t
+    q.in_flight[queue] -= 1
+    while place[0] != NULL:
+        t = place[0]
+        if t.flush_number > before_flush:
+            t.flush_left -= 1
+        if t.flush_left:
+            place = &t.flush_next
+        else:
+            place[0] = t.flush_next
+            sched_wake(s, t)
+
+
+cdef inline bint queue_flush(workqueues *q, int32_t queue, task *t) noexcept nogil:
+    """Put a task in line for the items there are; tell whether it has to wait."""
+    cdef task **place = &q.flushes[queue]
+    q.flushes_begun[queue] += 1
+    if not q.in_flight[queue]:
+        return False
+    t.flush_number = q.flushes_begun[queue]
+    t.flush_left = q.in_flight[queue]
+    t.flush_next = NULL
+    while place[0] != NULL:
+        place = &place[0].flush_next
+    place[0] = t
+    return True
+
+
 cdef inline void queue_work(
     sched *s, workqueues *q, int32_t cpu, uint32_t i
 ) noexcept nogil:
@@ -84,6 +128,7 @@ cdef inline void queue_work(
     q.outstanding += 1
     q.queued[w.queue] += 1
     w.queued_at = s.now
+    queue_count_in(q, w.queue, w)
     if p.active < p.max_active:
         p.active += 1
         work_append(q, &s.pools[p.pool].worklist, i)

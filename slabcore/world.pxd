@@ -7,7 +7,16 @@ meet.
 
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t
 
-from slabcore.arena cimport NIL, arena, arena_reserve, arena_resize, arena_take
+from cpython.mem cimport PyMem_RawFree
+
+from slabcore.arena cimport (
+    NIL,
+    arena,
+    arena_give,
+    arena_reserve,
+    arena_resize,
+    arena_take,
+)
 from slabcore.list cimport list_add, list_add_tail, list_del, list_init, list_walk
 from slabcore.log cimport event_log, log_append, record
 from slabcore.memcontrol cimport (
@@ -20,7 +29,7 @@ from slabcore.memcontrol cimport (
     objcg_new,
 )
 from slabcore.mutex cimport hotplug_lock, hotplug_unlock, mutex_lock, mutex_unlock
-from slabcore.rcu cimport call_rcu, rcu_state
+from slabcore.rcu cimport call_rcu, rcu_data, rcu_stamp, rcu_stamp_last, rcu_state
 from slabcore.sched cimport (
     LOCKS,
     SLAB_MUTEX,
@@ -94,6 +103,11 @@ cdef enum:  # function
     F_SHUTDOWN
     F_SHUTDOWN_WORK
     F_RELEASE_CACHE
+    F_DESTROY_ROOT
+    F_RELEASE_LATER
+    F_FLUSH_WORKQUEUE
+    F_DELETE_DIRECTORY
+    F_REMOVE_DIRECTORY_WORK
     F_HOTPLUG
     F_CONFIGURE
     F_REAP_WORK
@@ -109,6 +123,7 @@ cdef enum:  # work_kind
     W_SHUTDOWN
     W_BARRIER
     W_REAP
+    W_REMOVE_DIRECTORY
 
 cdef enum:  # callback_kind
     CB_PLAIN
@@ -121,6 +136,7 @@ cdef enum:  # callback_kind
     CB_DEACTIVATE
     CB_SLAB
     CB_CACHE_KILLED
+    CB_CACHE_FREE
 
 cdef enum:  # queue_number
     EVENTS
@@ -135,11 +151,45 @@ cdef enum:  # deactivation
     DEACT_GP_PER_MEMCG
     DEACT_RCU_PER_CACHE
 
+cdef enum:  # typesafe_free
+    FREE_BARRIER_BATCH
+    FREE_BARRIER_ASYNC
+    FREE_CALL_RCU
+    FREE_BARRIER_PER_CACHE
+
+cdef enum:  # root_destroy
+    ROOT_AT_ONCE
+    ROOT_FLUSH_FIRST
+    ROOT_FLUSH_TWICE
+    ROOT_FLUSH_AT_ZERO
+    ROOT_UNLINK_FIRST
+
+cdef enum:  # sysfs_removal
+    SYSFS_RELEASE
+    SYSFS_DEACTIVATION
+    SYSFS_WORK_LEAKS
+    SYSFS_WORK
+    SYSFS_SHUTDOWN
+    SYSFS_UNLOCKED
+
+cdef enum:  # what shutdown() answers
+    SHUTDOWN_BUSY
+    SHUTDOWN_DONE
+    SHUTDOWN_LATER          # the caller is to release it, once slab_mutex is free
+
+cdef enum:  # schedule_event
+    PAGE_FREE_QUEUED
+    CACHE_FREE_QUEUED
+    CACHE_FREED
+    PAGE_FREE_RAN
+    SCHEDULE_EVENTS
+
 cdef enum:  # hop_kind
     HOPS_CREATE
     HOPS_GROW
     HOPS_OFFLINE
     HOPS_FREE
+    HOPS_DESTROY
     HOPS_HOTPLUG
     HOPS_REAP
     HOPS_REPARENT
@@ -152,6 +202,11 @@ cdef enum:  # finding_kind
     BARRIER_UNDER_SLAB
     KOBJECT_UNDER_SLAB
     CHILDREN_MISSED
+    CACHE_USE_AFTER_FREE
+    CACHE_LEAKED
+    ALIAS_MARKED_DYING
+    BUSY_CHILD_UNUSABLE
+    WORK_ON_DESTROYED
     FINDINGS
 
 cdef enum:  # event; _core.pyx has the names
@@ -189,6 +244,7 @@ cdef enum:  # event; _core.pyx has the names
     EV_SYSFS_REMOVE
     EV_CACHE_RELEASE
     EV_CACHE_REAP
+    EV_SYSFS_REMOVE_WORK
     EVENT_KINDS
 
 cdef enum:  # cause: what time goes into
@@ -222,6 +278,10 @@ cdef enum:  # op
     OP_WAIT
     OP_AT
     OP_DROP_CACHES
+    OP_HOLD
+    OP_FREE
+    OP_CREATE_CACHE
+    OP_DESTROY_CACHE
     OP_HOTPLUG = 30
     OP_MARK = 50
 
@@ -240,13 +300,16 @@ cdef enum:  # rcu_sync_state
 cdef struct knobs:
     uint8_t root_list
     uint8_t memcg_list
-    uint8_t barrier_batch
+    uint8_t typesafe_free
+    uint8_t root_destroy
+    uint8_t single_pass     # a destroyed root's children are passed but once
     uint8_t deactivation
     uint8_t reparenting
     uint8_t inherits        # what an offline cgroup allocated is its parent's
     uint8_t by_object       # objects are charged, not caches' pages
     uint8_t child_sysfs
-    uint8_t sysfs_early     # directories go once deactivated and empty
+    uint8_t sysfs_removal
+    uint8_t removal_work    # a work item has to do with the end of a directory
     uint8_t entrained
     uint8_t join_waits
     uint8_t create_queue
@@ -307,6 +370,12 @@ cdef struct finding:
     int64_t count
 
 
+cdef struct schedule_event:
+    int64_t at
+    int64_t ahead           # callbacks of its CPU before it
+    int32_t cpu
+
+
 cdef struct tally:
     int64_t iterations
     int64_t mkdir_failures
@@ -338,9 +407,15 @@ cdef struct tally:
     int64_t nodes_peak
     int64_t slab_bytes
     int64_t slab_bytes_peak
+    int64_t caches_leaked
+    int64_t roots_created
+    int64_t aliases
+    int64_t roots_destroyed
+    int64_t destroys_failed
     int64_t misses
     int64_t pairs_missed
     int64_t creations_pending
+    int64_t creations_unmissed
     int64_t reaper_passes
     int64_t reaper_skipped
     int64_t time_ns[CAUSES]     # summed over tasks
@@ -381,6 +456,10 @@ cdef struct world:
     int64_t rss_count
     uint32_t destroy_work
     uint32_t *stock         # of each CPU: the cgroup that charged there last, or NIL
+    # Of the first cache that was freed under a page-free callback: what led to it.
+    schedule_event schedule[SCHEDULE_EVENTS]
+    int32_t scheduled
+    int64_t too_late        # that callback's place in the ring of its CPU
     task *main
     uint8_t main_done
     uint32_t main_result
@@ -414,7 +493,7 @@ cdef inline int task_new(
     t.cpu = cpu
     t.pool = -1
     t.children = 0
-    t.memcg = t.made = t.result = NIL
+    t.memcg = t.made = t.cache = t.result = NIL
     t.made_generation = 0
     t.state = SLEEPING
     t.bound = bound
@@ -536,6 +615,9 @@ cdef inline int note_work(
             r.memcg = memcg_at(&w.m, links_at(&w.c, item.a).memcg_index).serial
         elif item.kind == W_CREATE:
             r.memcg = memcg_at(&w.m, item.b).serial
+        elif item.kind == W_REMOVE_DIRECTORY:
+            # Its cgroup may be gone by now.
+            r.cache = cache_at(&w.c, item.a).serial
         elif item.kind != W_BARRIER and item.kind != W_REAP:
             r.memcg = memcg_at(&w.m, item.a).serial
     return 0
@@ -545,6 +627,8 @@ cdef inline int function_of(world *w, int kind) noexcept nogil:
     """Return the event that is named as a work item's function."""
     if kind == W_CREATE:
         return EV_CREATE_FUNC
+    if kind == W_REMOVE_DIRECTORY:
+        return EV_SYSFS_REMOVE_WORK
     if kind == W_OFFLINE:
         return EV_CSS_KILLED_WORK
     if kind == W_RELEASE or kind == W_CGROUP_RELEASE:
@@ -638,18 +722,18 @@ cdef inline int64_t hop_ns(world *w, int64_t hops, int64_t length) noexcept nogi
     return spend(w, T_LIST_WALKS, hops * cost // 1000)
 
 
+cdef inline int64_t walk(world *w, bint roots) noexcept nogil:
+    """Really walk slab_caches or slab_root_caches; return the hops."""
+    if roots:
+        return list_walk(&w.c.root_list, &root_at(&w.c, 0).roots, sizeof(root_cache))
+    return list_walk(&w.c.all, &links_at(&w.c, 0).caches, sizeof(cache_links))
+
+
 cdef inline int64_t walked(world *w, int kind, bint roots) noexcept nogil:
     """Walk slab_caches or slab_root_caches; count and return the hops."""
     cdef int64_t hops = w.c.root_list.length if roots else w.c.all.length
     if w.k.literal:
-        if roots:
-            hops = list_walk(
-                &w.c.root_list, &root_at(&w.c, 0).roots, sizeof(root_cache)
-            )
-        else:
-            hops = list_walk(
-                &w.c.all, &links_at(&w.c, 0).caches, sizeof(cache_links)
-            )
+        hops = walk(w, roots)
     w.n.hops[kind] += hops
     return hops
 
@@ -710,7 +794,8 @@ cdef inline int cache_put(
         with gil:
             raise RuntimeError("a cache has fewer than no references")
     c.refs -= <uint32_t>count
-    if not c.refs:
+    if not c.refs and c.live and not root_of(&w.c, cache).dying:
+        c.works += 1
         queue_new_work(w, cpu, w.k.deactivate_queue, W_SHUTDOWN, cache, NIL)
     return 0
 
@@ -739,8 +824,10 @@ cdef inline int discard(
     discarded[0] = count
     cache_at(&w.c, cache).slabs -= <uint32_t>count
     if root_of(&w.c, cache).typesafe:
+        cache_at(&w.c, cache).page_frees += <uint32_t>count
         for _i in range(count):
             call_rcu(&w.r, cpu, CB_SLAB, cache)
+            rcu_stamp_last(&w.r, cpu, w.s.now)
     else:
         uncharge(w, cpu, cache, count)
     return 0
@@ -808,7 +895,11 @@ cdef inline int new_cache(world *w, uint32_t *index) except -1 nogil:
     c.inuse = c.slabs = c.pinned = c.nodes = c.in_flight = c.refs = 0
     c.memory_nodes = w.c.memory_nodes
     c.reached = w.c.hotplugs
-    c.killed = c.deactivated = 0
+    c.page_frees = c.works = 0
+    c.free_queued_cpu = -1
+    c.kobject = 1
+    c.lost = c.deactivated = c.freed = c.released = c.removal = c.unslotted = 0
+    c.killed = 0
     c.live = 1
     w.n.caches += 1
     w.n.caches_peak = max(w.n.caches_peak, w.n.caches)
@@ -821,7 +912,7 @@ cdef inline int resize_slots(
 ) except -1 nogil:
     """Enlarge the arrays of a root that can have children."""
     cdef uint32_t i
-    if not r.accounted:
+    if not r.accounted or r.shut:
         return 0
     r.slots = <uint32_t *>arena_resize(r.slots, new * sizeof(uint32_t))
     r.missed_at = <int64_t *>arena_resize(r.missed_at, new * sizeof(int64_t))
@@ -833,7 +924,7 @@ cdef inline int resize_slots(
 
 cdef inline int link_root(
     world *w, uint32_t size, bint accounted, bint typesafe, bint reclaimable,
-    uint32_t *number,
+    bint shareable, uint32_t *number,
 ) except -1 nogil:
     cdef uint32_t cache, i, slot
     cdef root_cache *r
@@ -842,12 +933,19 @@ cdef inline int link_root(
     arena_take(&w.c.roots, &i)
     r = root_at(&w.c, i)
     r.cache = cache
+    r.serial = cache_at(&w.c, cache).serial
     r.slots = NULL
     r.missed_at = NULL
     r.charged = r.charged_pinned = 0
     list_init(&r.children)
+    list_init(&r.parked)
     root_layout(&w.c, r, size)
     r.accounted, r.typesafe, r.reclaimable = accounted, typesafe, reclaimable
+    r.shareable = shareable
+    r.refcount = 1
+    r.leaving = 0
+    r.dying = r.shut = r.leaked = r.respliced = 0
+    w.n.roots_created += 1
     if w.k.children:
         resize_slots(w, r, 0, w.c.nr_ids)
     links = links_at(&w.c, cache)
@@ -894,21 +992,32 @@ cdef inline int link_child(
     cache_at(&w.c, cache).number = m.id if w.k.named_by_id else m.serial
     r.slots[m.kmemcg_id] = cache
     set_nodes(w, cache, nodes)
-    arena_take(&w.delays, &slot)
-    (<int64_t *>w.delays.entries)[slot] = w.s.now - r.missed_at[m.kmemcg_id]
+    # None missed it since a failed destruction of the root emptied the slot.
+    if r.missed_at[m.kmemcg_id] < 0:
+        w.n.creations_unmissed += 1
+    else:
+        arena_take(&w.delays, &slot)
+        (<int64_t *>w.delays.entries)[slot] = w.s.now - r.missed_at[m.kmemcg_id]
     return 0
 
 
-cdef inline int unlink_child(world *w, uint32_t cache) except -1 nogil:
-    """Take a child that has no slab off its lists; it is freed later."""
+cdef inline void unlink_cache(world *w, uint32_t cache) noexcept nogil:
+    """Take a cache off its lists."""
     cdef cache_links *links = links_at(&w.c, cache)
-    cdef kmem_cache *c = cache_at(&w.c, cache)
-    if c.slabs or c.inuse or c.refs:
-        with gil:
-            raise RuntimeError("a cache is shut down with slabs left")
+    cdef root_cache *r = root_of(&w.c, cache)
     cache_at(&w.c, cache).live = 0
-    if not w.k.roots_only:
+    if links.memcg_index == NIL or not w.k.roots_only:
         list_del(&w.c.all, &links_at(&w.c, 0).caches, sizeof(cache_links), cache)
+    if links.memcg_index == NIL:
+        list_del(
+            &w.c.root_list, &root_at(&w.c, 0).roots, sizeof(root_cache), links.root
+        )
+        r.shut = 1
+        PyMem_RawFree(r.slots)
+        PyMem_RawFree(r.missed_at)
+        r.slots = NULL
+        r.missed_at = NULL
+        return
     list_del(
         &root_of(&w.c, cache).children,
         &links_at(&w.c, 0).children,
@@ -921,6 +1030,88 @@ cdef inline int unlink_child(world *w, uint32_t cache) except -1 nogil:
         sizeof(cache_links),
         cache,
     )
+
+
+cdef inline void note_schedule(
+    world *w, int event, int64_t at, int32_t cpu, int64_t ahead
+) noexcept nogil:
+    w.schedule[event].at = at
+    w.schedule[event].cpu = cpu
+    w.schedule[event].ahead = ahead
+    w.scheduled = event + 1
+
+
+cdef inline void freed_too_early(
+    world *w, int32_t cpu, uint32_t cache
+) noexcept nogil:
+    """Find that page-free callbacks will look at a cache that is freed."""
+    cdef kmem_cache *c = cache_at(&w.c, cache)
+    cdef const rcu_data *d
+    cdef const rcu_stamp *stamp
+    cdef const rcu_stamp *first = NULL
+    cdef uint32_t _i
+    cdef int64_t j
+    cdef int32_t i, where = 0
+    for _i in range(c.page_frees):
+        find(w, CACHE_USE_AFTER_FREE)
+    if w.scheduled or c.free_queued_cpu < 0:
+        return
+    for i in range(w.s.ncpus):
+        d = &w.r.data[i]
+        for j in range(d.head, d.tail):
+            if (
+                d.ring[j & (d.capacity - 1)].kind == CB_SLAB
+                and d.ring[j & (d.capacity - 1)].arg == cache
+            ):
+                stamp = &d.stamps[j & (d.capacity - 1)]
+                if first == NULL or stamp.at < first.at:
+                    first = stamp
+                    where = i
+                    w.too_late = j
+                break           # the others of this CPU were queued later
+    note_schedule(w, PAGE_FREE_QUEUED, first.at, where, first.ahead)
+    note_schedule(
+        w, CACHE_FREE_QUEUED, c.free_queued_at, c.free_queued_cpu, c.free_queued_ahead
+    )
+    note_schedule(w, CACHE_FREED, w.s.now, cpu, 0)
+
+
+cdef inline int give_cache(world *w, uint32_t cache) except -1 nogil:
+    """Let a freed cache's index be used again, once nothing looks at it any more."""
+    cdef const kmem_cache *c = cache_at(&w.c, cache)
+    if c.freed and not c.page_frees and not c.works:
+        arena_give(&w.c.caches, cache)
+    return 0
+
+
+cdef inline int last_reference(world *w, int32_t cpu, uint32_t cache) except -1 nogil:
+    """Free a cache, or note that nobody ever will."""
+    cdef kmem_cache *c = cache_at(&w.c, cache)
+    w.n.caches_dying -= c.deactivated
+    c.deactivated = 0
+    if c.lost:
+        w.n.caches_leaked += 1
+        find(w, CACHE_LEAKED)
+        return 0
+    note(w, EV_CACHE_RELEASE, cpu, NIL, cache)
+    c.freed = 1
+    w.n.caches -= 1
+    if w.k.reparenting and links_at(&w.c, cache).memcg_index != NIL:
+        css_put(w, cpu, links_at(&w.c, cache).memcg_index, 1)
+    c = cache_at(&w.c, cache)
+    if c.page_frees:
+        freed_too_early(w, cpu, cache)
+    give_cache(w, cache)
+    return 0
+
+
+cdef inline int put_kobject(world *w, int32_t cpu, uint32_t cache) except -1 nogil:
+    """Put the first reference to a cache's struct."""
+    cdef kmem_cache *c = cache_at(&w.c, cache)
+    c.released = 1
+    c.kobject -= 1
+    if c.kobject <= c.lost:
+        last_reference(w, cpu, cache)
     return 0
 
 

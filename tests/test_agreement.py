@@ -32,6 +32,7 @@ Step = tuple[int, int, int, int, int]
 MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, CALLBACKS, EXIT, WAIT, AT, DROP = (
     range(1, 14)
 )
+HOLD, GIVE, CREATE_CACHE, DESTROY_CACHE = range(14, 18)
 HOTPLUG = 30
 MARK = 50
 
@@ -132,7 +133,9 @@ kinds = st.tuples(
     st.sampled_from([True, True, True, False]),  # accounted
     st.booleans(),  # typesafe
     st.booleans(),  # reclaimable
+    st.booleans(),  # shareable
 )
+which = st.sampled_from([0, 0, 1, 2, 3, 9])  # the cache held, or a number and one
 
 
 class Programs(NamedTuple):
@@ -152,7 +155,7 @@ class Author:
         self.weights: list[int] = []
 
     def step(self, draw: Callable[..., Any], budget: int) -> tuple[Step, int]:
-        op = draw(st.sampled_from([*range(1, 14), HOTPLUG, MARK]))
+        op = draw(st.sampled_from([*range(1, 18), HOTPLUG, MARK]))
         small = st.integers(0, 4)
         if op == FORK:
             light = [n for n, weight in enumerate(self.weights) if weight <= budget]
@@ -173,6 +176,12 @@ class Author:
             return (MKDIR, draw(st.integers(0, 1)), 0, 0, 0), 0
         if op == MARK:
             return (MARK, draw(small), 0, 0, 0), 0
+        if op in (HOLD, GIVE):
+            return (op, draw(which), draw(st.sampled_from([1, 40, 200])), 0, 0), 0
+        if op == CREATE_CACHE:
+            return self.create_cache(draw), 0
+        if op == DESTROY_CACHE:
+            return (op, draw(which), 0, 0, 0), 0
         if op in (SLEEP, AT):
             return (op, draw(lengths), 0, 0, 0), 0
         if op == RUN:
@@ -184,6 +193,36 @@ class Author:
         if op == HOTPLUG:
             return (op, draw(st.integers(0, 2)), 0, 0, 0), 0
         return (op, 0, 0, 0, 0), 0
+
+    def create_cache(self, draw: Callable[..., Any]) -> Step:
+        size, flags = draw(st.sampled_from([64, 60, 700])), draw(st.integers(0, 31))
+        return (CREATE_CACHE, size, flags, 0, 0)
+
+    def cache_life(self, draw: Callable[..., Any]) -> list[list[Step]]:
+        """Write a root cache's life: a child uses it too, then it is destroyed."""
+        held, gap = draw(st.sampled_from([40, 120])), draw(lengths)
+        child = [
+            (JOIN, 0, 0, 0, 0),
+            (HOLD, 0, held, 0, 0),
+            (SLEEP, draw(lengths), 0, 0, 0),
+            (HOLD, 0, held, 0, 0),
+            (CALLBACKS, draw(st.sampled_from([0, 40, 3000])), 0, 0, 0),
+            (GIVE, 0, draw(st.sampled_from([2 * held, held])), 0, 0),
+        ]
+        parent = [
+            (MKDIR, 0, 0, 0, 0),
+            self.create_cache(draw),
+            (HOLD, 0, held, 0, 0),
+            (FORK, len(self.weights), 0, 0, 0),
+            (WAIT, 0, 0, 0, 0),
+            (GIVE, 0, 2 * held, 0, 0),
+            (SLEEP, gap, 0, 0, 0),
+            (DESTROY_CACHE, 0, 0, 0, 0),
+            (GIVE, 0, 2 * held, 0, 0),
+            (RMDIR, 0, 0, 0, 0),
+        ]
+        self.weights += [1, 2]
+        return [child, parent]
 
     def life(self, draw: Callable[..., Any]) -> list[list[Step]]:
         """Write a cgroup's life: a child joins, allocates and exits."""
@@ -218,7 +257,8 @@ class Author:
         return [steps]
 
     def write(self, draw: Callable[..., Any]) -> list[list[Step]]:
-        return self.life(draw) if draw(st.booleans()) else self.free_hand(draw)
+        kinds = [self.free_hand, self.free_hand, self.life, self.cache_life]
+        return draw(st.sampled_from(kinds))(draw)
 
 
 @st.composite
@@ -247,7 +287,7 @@ class Setting:
     """A machine, its boot caches, the programs, and how often it is looked at."""
 
     machine: Machine
-    caches: list[tuple[int, bool, bool, bool]]
+    caches: list[tuple[int, bool, bool, bool, bool]]
     programs: Programs
     sample_ns: int = SECOND
     log: bool = False
@@ -293,7 +333,16 @@ ablated = st.builds(
     root_list=st.booleans(),
     memcg_list=st.booleans(),
     slab_caches=st.sampled_from(["all", "all", "roots"]),
-    typesafe_free=st.sampled_from(["barrier-batch", "barrier-async"]),
+    typesafe_free=st.sampled_from(
+        ["barrier-batch", "barrier-async", "call-rcu", "barrier-per-cache"]
+    ),
+    root_destroy=st.sampled_from(
+        ["at-once", "flush-first", "flush-twice", "flush-at-zero", "unlink-first"]
+    ),
+    busy_children=st.sampled_from(["parked", "single-pass"]),
+    sysfs_removal=st.sampled_from(
+        ["release", "deactivation", "work-leaks", "work", "shutdown", "unlocked"]
+    ),
     create_queue=st.sampled_from(["system", "ordered", "per-cpu-1"]),
     deactivate_queue=st.sampled_from(["system", "per-cpu-1"]),
     create_waits=st.booleans(),
@@ -388,8 +437,8 @@ def crowd(cpus: int) -> Setting:
         (WAIT, 0, 0, 0, 0),
         (RMDIR, 0, 0, 0, 0),
     ]
-    caches = [(64 * n, True, n in (3, 5), n in (1, 2)) for n in range(1, 15)] + [
-        (128, False, False, False)
+    caches = [(64 * n, True, n in (3, 5), n in (1, 2), False) for n in range(1, 15)] + [
+        (128, False, False, False, False)
     ] * 20
     return Setting(
         Machine(cpus=cpus, costs=Costs.preset("rk")),
@@ -496,12 +545,18 @@ class Agreement(RuleBasedStateMachine):
         assert core == twin
 
     @rule(kind=kinds)
-    def boot_cache(self, kind: tuple[int, bool, bool, bool]) -> None:
+    def boot_cache(self, kind: tuple[int, bool, bool, bool, bool]) -> None:
         self.both(lambda world: world.boot_cache(*kind))
 
-    @rule(kind=kinds)
-    def create_cache(self, kind: tuple[int, bool, bool, bool]) -> None:
-        self.both(lambda world: world.create_cache(*kind))
+    @rule(kind=kinds, searches=st.booleans())
+    def create_cache(
+        self, kind: tuple[int, bool, bool, bool, bool], searches: bool
+    ) -> None:
+        self.both(lambda world: world.create_cache(*kind[:4], searches, kind[4]))
+
+    @rule(root=roots)
+    def destroy_cache(self, root: int) -> None:
+        self.both(lambda world: world.destroy_cache(root))
 
     @rule()
     def mkdir(self) -> None:

@@ -37,6 +37,7 @@ RESULT = {
         "offline",
         "free",
         "reparent",
+        "destroy",
         "hotplug",
         "reap",
     },
