@@ -9,7 +9,7 @@ import pytest
 
 from slabcore import reference
 from slabcore.comparison import CAUSES, Comparison, compare
-from slabcore.designs import designs
+from slabcore.designs import Design, designs
 from slabcore.kernel import Kernel, ms
 from slabcore.machine import Costs, Machine
 
@@ -31,10 +31,12 @@ COSTS = Costs(
 )
 
 
-def boot(engine: Any, name: str, **machine: Any) -> Kernel:
+def boot(engine: Any, design: str | Design, **machine: Any) -> Kernel:
     """Boot a kernel with a program, number 1, that makes, uses and removes a cgroup."""
+    if isinstance(design, str):
+        design = designs[design].replace(accounting="always")
     kernel = Kernel(
-        designs[name].replace(accounting="always"),
+        design,
         machine=Machine(cpus=2, costs=COSTS, **machine),
         engine=engine,
     )
@@ -175,17 +177,38 @@ def test_a_barrier_takes_a_grace_period_behind_a_callback_and_nothing_alone(engi
     assert ms(4) < spent[1] <= ms(24)
 
 
-@pytest.mark.parametrize("name", list(designs))
-def test_every_step_that_takes_time_has_a_cause(name, monkeypatch):
-    ran = []
+@pytest.fixture
+def ran(monkeypatch) -> list[int]:
+    """Collect the length of every step that a task of the reference runs."""
+    lengths: list[int] = []
 
     class Counted(reference.Run):
         def __new__(cls, ns: int, user: bool = False) -> Any:
-            ran.append(ns)
+            lengths.append(ns)
             return super().__new__(cls, ns, user)
 
     monkeypatch.setattr(reference, "Run", Counted)
-    spent = dict(lived("reference", name)["time_ns"])
+    return lengths
+
+
+@pytest.mark.parametrize("allocator", ["slub", "slab"])
+@pytest.mark.parametrize("reparenting", [False, True])
+@pytest.mark.parametrize("name", list(designs))
+def test_every_step_that_takes_time_has_a_cause(name, reparenting, allocator, ran):
+    kernel = boot(
+        "reference",
+        designs[name].replace(reparenting=reparenting and name == "4.11"),
+        allocator=allocator,
+    )
+    kernel.spawn(1, repeat=CGROUPS)
+    kernel.run()
+    for event in ("cpu-dead", "memory-online", "memory-offline"):
+        kernel.hotplug(event)
+    kernel.create_cache("late", object_size=64)
+    kernel.drop_caches()
+    kernel.drain()
+    kernel.advance(ms(5_000))
+    spent = dict(kernel.counters["time_ns"])
     assert set(spent) == set(CAUSES)
     del spent["grace_periods"], spent["barriers"]
     assert sum(spent.values()) == sum(ran) > 0
