@@ -26,6 +26,7 @@ from slabcore.traces import Replay, Trace, recording, recordings
 from slabcore.workloads import Reported, Workload, load, workloads
 
 __all__ = [
+    "CAUSES",
     "Comparison",
     "ComparisonTable",
     "Result",
@@ -38,6 +39,7 @@ __all__ = [
     "rows",
     "seconds",
     "span",
+    "spent",
     "whole",
 ]
 
@@ -485,6 +487,14 @@ CAUSES = MappingProxyType(
 )
 
 
+def spent(table: Mapping[str, Any]) -> dict[str, float]:
+    """Return what the tasks' time went into in a run or phase, locks included."""
+    took = {title: float(table["time_s"][cause]) for cause, title in CAUSES.items()}
+    for mutex in ("cgroup_mutex", "slab_mutex"):
+        took[f"waits for {mutex}"] = float(table["locks"][mutex]["waited_s"])
+    return took
+
+
 def rows(comparison: Comparison, *, times: bool = False) -> list[Row]:
     """Return the figures that a person compares, as text.
 
@@ -548,28 +558,22 @@ def rows(comparison: Comparison, *, times: bool = False) -> list[Row]:
     time("  longest", "creation_delay_s", "max")
     count("creations that never came", "creations_never", telling=True)
 
-    def split(*path: str) -> None:
+    def split(parted: Sequence[Mapping[str, Any]]) -> None:
         """Show what time went into, largest first; no row of nothing but zeros."""
-        shown = {title: (*path, "time_s", cause) for cause, title in CAUSES.items()}
-        shown |= {
-            f"waits for {mutex}": (*path, "locks", mutex, "waited_s")
-            for mutex in ("cgroup_mutex", "slab_mutex")
-        }
-        most = {
-            title: max(float(_below(table, where)) for table in tables)
-            for title, where in shown.items()
-        }
+        parts = [spent(table) for table in parted]
+        most = {title: max(part[title] for part in parts) for title in parts[0]}
         for title in sorted(most, key=lambda title: -most[title]):
             if most[title]:
-                time(f"  {title}", *shown[title])
+                cells = tuple(seconds(part[title]) for part in parts)
+                found.append(Row(f"  {title}", cells, telling=False))
 
     for phase in comparison.workload.phases():
         time(f"{phase} lasts", "phases", phase, "lasted_s", telling=True)
-        split("phases", phase)
+        split([table["phases"][phase] for table in tables])
         count("  kernfs nodes at its end", "phases", phase, "kernfs_nodes_at_end")
     if times:
         row("time of all tasks together", lambda table: "")
-        split()
+        split(tables)
     return found
 
 

@@ -11,7 +11,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from slabcore.comparison import Comparison, Result, number, rows, seconds, whole
+from slabcore.comparison import (
+    Comparison,
+    Result,
+    number,
+    rows,
+    seconds,
+    spent,
+    whole,
+)
 from slabcore.errors import InputError
 
 __all__ = [
@@ -57,12 +65,15 @@ def verdict(comparison: Comparison) -> list[str]:
 
     A line for each step between two generations of destruction that were run: a
     grace period a cache, a grace period a cgroup, none; then what that says of the
-    bug; then how long creations stayed pending.
+    bug; then where the time of each phase went; then how long creations stayed
+    pending.
     """
     found = _generations(comparison)
     lines = [_step(*pair) for pair in itertools.pairwise(found)]
     if len(found) == 3:
         lines += _answer(*found, cpus=comparison.machine.cpus)
+    for phase in comparison.workload.phases():
+        lines += [_phase(phase, result) for result in comparison]
     missed = [result for result in comparison if result.counters["misses"]]
     return lines + [_pending(result) for result in missed]
 
@@ -74,6 +85,20 @@ def _generations(comparison: Comparison) -> list[Result]:
         newest[result.design.deactivation] = result
     order = ("gp-per-cache", "gp-per-memcg", "rcu-per-cache")
     return [newest[name] for name in order if name in newest]
+
+
+def _phase(phase: str, result: Result) -> str:
+    """Return what a phase's time went into: what is a twentieth of the most or more."""
+    table = result.to_dict()["phases"][phase]
+    took = spent(table)
+    most = max(took.values())
+    parts = [
+        f"{seconds(took[title])} {title}"
+        for title in sorted(took, key=lambda title: -took[title])
+        if most and took[title] >= most / 20
+    ]
+    what = f"; its tasks: {', '.join(parts)}" if parts else ""
+    return f"{result.name}: {phase} lasts {seconds(table['lasted_s'])}{what}."
 
 
 def _step(before: Result, after: Result) -> str:

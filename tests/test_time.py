@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from slabcore import reference
-from slabcore.comparison import CAUSES, Comparison, compare
+from slabcore import reference, report
+from slabcore.comparison import CAUSES, Comparison, compare, seconds, spent
 from slabcore.designs import Design, designs
 from slabcore.kernel import Kernel, ms
 from slabcore.machine import Costs, Machine
@@ -330,3 +330,18 @@ def test_the_table_shows_phases_and_on_request_the_whole_run(phased):
     assert "time of all tasks together" not in shown
     assert more.startswith(shown)
     assert "time of all tasks together" in more
+
+
+def test_words_say_where_the_time_of_each_phase_went():
+    small = ("workload.programs.host.steps.1.repeat=4",)
+    storm = compare("reclaim-storm", ["4.9", "4.11"], overrides=small)
+    said = [line for line in report.verdict(storm) if " lasts " in line]
+    assert [line.partition(" lasts ")[0] for line in said] == [
+        *("4.9: rmdir", "4.11: rmdir"),
+        *("4.9: drain", "4.11: drain"),
+    ]
+    assert "waits for grace periods, " in said[0]
+    assert "grace periods" not in said[1]
+    phase = storm["4.9"].to_dict()["phases"]["drain"]
+    largest = max(spent(phase), key=spent(phase).__getitem__)
+    assert f"its tasks: {seconds(spent(phase)[largest])} {largest}" in said[2]
