@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from slabcore.comparison import compare
 from slabcore.designs import Design, designs
 from slabcore.kernel import Kernel, ms
 from slabcore.machine import Machine
@@ -189,3 +190,16 @@ def test_a_missed_child_is_not_shrunk_when_memory_leaves(engine):
 
     assert slabs(designs["4.11"]) == 1
     assert slabs(designs["4.11"].replace(slab_caches="roots")) > 1
+
+
+def test_the_workload_hotplug_tells_the_postings_of_the_series_apart(engine):
+    """48 caches of cgroups are alive when memory comes, a CPU dies, memory goes."""
+    first = designs["4.10"].with_("root-only-slab-caches")
+    compared = compare("hotplug", ["4.10", first, "4.11"], engine=engine)
+    missed = {
+        result.name: finding["count"]
+        for result in compared
+        for finding in result.counters["findings"]
+        if finding["id"] == "children-missed-at-hotplug"
+    }
+    assert missed == {first.name: 3 * 48}
