@@ -50,10 +50,8 @@ PHASES = ("made and used", "removed", "released and freed")
 
 # Functions of works, and what waits: the rest is told as calls of the work they are in.
 _WORKS = frozenset(
-    {name for name in EVENTS if name.endswith(("_work_fn", "_workfn", "_create_func"))}
-    | {"sysfs_slab_remove_workfn"}
+    name for name in EVENTS if name.endswith(("_work_fn", "_workfn", "_create_func"))
 )
-_KNOWN = frozenset(EVENTS) | _WORKS
 _WAITS = MappingProxyType(
     {"synchronize_sched": "grace period", "rcu_barrier": "barrier"}
 )
@@ -232,7 +230,7 @@ class _Cutter:
         name = event.name
         if name == "tracing_mark_write":
             name = _MARKS.get(event.body, "")
-        if name in _KNOWN:
+        if name in EVENTS:
             self.names[name] += 1
         by = _context(event)
         if by != "softirq" and name != "rcu_utilization" and event.pid in self.waiting:
@@ -248,7 +246,7 @@ class _Cutter:
             run = self.in_work.pop(event.pid, None)
             if run is not None:
                 run.end = event.at_ns // 1000
-        elif name in _KNOWN:
+        elif name in EVENTS:
             if by == "program":
                 self._in_program(event, name)
             elif by == "softirq":
