@@ -458,7 +458,9 @@ cdef inline bint objcgs_broken(world *w, breach *b) noexcept nogil:
     cdef int64_t held, charged = 0, pinned = 0
     while i != NIL:
         m = memcg_at(&w.m, i)
-        if list_broken(&m.objcg_list, &objcg_at(&w.m, 0).list, sizeof(obj_cgroup)):
+        if m.objcg_list.first != NIL and list_broken(
+            &m.objcg_list, &objcg_at(&w.m, 0).list, sizeof(obj_cgroup)
+        ):
             return broken(
                 b, "objcg_list of cgroup {where}: a link is torn", m.serial, -1
             )

@@ -325,9 +325,11 @@ class Kernel:
         self._world.pin(number, handle, count)
 
     def free(self, cache: Cache | str, memcg: Memcg | str, count: int = 1) -> None:
-        """Free objects: of the cgroup's own cache first, then of the root's.
+        """Free objects: the cgroup's own first, then what it inherited, then the root's.
 
-        Raises: LifecycleError if so many are not allocated.
+        From 5.3 on a parent inherits the objects of a cgroup that is removed.
+        Raises: LifecycleError if so many are not allocated; StaleHandleError if the
+        cgroup is gone.
         """
         number, handle = self._operands("free", cache, memcg, count)
         self._world.free(number, handle, count)

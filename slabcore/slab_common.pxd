@@ -340,12 +340,13 @@ cdef inline int reparent(world *w, int32_t cpu, uint32_t memcg) except -1 nogil:
     while i != NIL:
         links_at(&w.c, i).memcg_index = m.parent
         i = links_at(&w.c, i).memcg.next
-    list_splice(
-        &m.kmem_caches,
-        &parent.kmem_caches,
-        &links_at(&w.c, 0).memcg,
-        sizeof(cache_links),
-    )
+    if count:
+        list_splice(
+            &m.kmem_caches,
+            &parent.kmem_caches,
+            &links_at(&w.c, 0).memcg,
+            sizeof(cache_links),
+        )
     parent.refs += count
     css_put(w, cpu, memcg, count)
     return 0
