@@ -79,16 +79,9 @@ def test_a_child_is_two_grace_periods_and_two_works(engine, allocator, R, M, C):
     hops = {
         step: count - before["list_hops"][step]
         for step, count in after["list_hops"].items()
+        if step != "reap" and count != before["list_hops"][step]
     }
-    assert hops.pop("reap") >= 0
-    assert hops == {
-        "create": 0,
-        "grow": 0,
-        "offline": M * R,
-        "reparent": M * C,
-        "free": 0,
-        "hotplug": 0,
-    }
+    assert hops == {"offline": M * R, "reparent": M * C}
     waits = after["grace_periods"]
     assert waits["synchronous"] == 0
     asynchronous = waits["asynchronous"] - before["grace_periods"]["asynchronous"]
