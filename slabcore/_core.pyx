@@ -1087,8 +1087,9 @@ cdef class World:
         holdings = []
         while i != NIL:
             h = holding_at(&w.m, i)
-            root = cache_at(&w.c, root_at(&w.c, h.root).cache).serial
-            holdings.append((root, h.held, h.pinned))
+            if not root_gone(&w.c, h.root):
+                root = cache_at(&w.c, root_at(&w.c, h.root).cache).serial
+                holdings.append((root, h.held, h.pinned))
             i = h.next
         owner = memcg_at(&w.m, o.memcg).serial
         return o.serial, (owner, o.refs, o.in_flight, holdings)

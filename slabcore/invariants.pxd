@@ -438,8 +438,9 @@ cdef inline bint references_broken(world *w, breach *b) noexcept nogil:
         d = &w.r.data[cpu]
         for at in range(d.head, d.tail):
             arg = d.ring[at & (d.capacity - 1)].arg
+            # With its root a child is shut down whatever it still waits for.
             if d.ring[at & (d.capacity - 1)].kind == CB_SLAB and (
-                links_at(&w.c, arg).memcg_index != NIL
+                links_at(&w.c, arg).memcg_index != NIL and cache_at(&w.c, arg).live
             ):
                 waiting -= 1
     if waiting:

@@ -2954,7 +2954,11 @@ class World:
                     o.memcg.serial,
                     o.refs,
                     o.in_flight,
-                    [(r.serial, o.held[r], o.pinned[r]) for r in o.held],
+                    [
+                        (r.serial, o.held[r], o.pinned[r])
+                        for r in o.held
+                        if r.live or r.leaked
+                    ],
                 )
                 for o in self.objcgs
             },

@@ -24,6 +24,7 @@ MS = 1_000_000
 MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, CALLBACKS, EXIT, WAIT, AT, DROP = (
     range(1, 14)
 )
+HOLD, FREE, CREATE_CACHE, DESTROY_CACHE = range(14, 18)
 HOTPLUG = 30
 REFUSALS = (BusyError, LifecycleError, StaleHandleError)
 
@@ -54,6 +55,7 @@ class Ramble:
                 chance.random() < 0.8,  # accounted
                 chance.random() < 0.4,  # typesafe
                 chance.random() < 0.7,  # reclaimable
+                chance.random() < 0.3,  # shareable
             )
             for _ in range(chance.randint(2, 8))
         ]
@@ -61,7 +63,8 @@ class Ramble:
         self.removed: list[int] = []
         self.held: dict[tuple[int, int], int] = {}  # objects, of root and cgroup
         self.nested = chance.random() < 0.3
-        self.programs = [self.life() for _ in range(2)]
+        self.users = dict.fromkeys(self.roots, 1)  # of a root cache
+        self.programs = [self.life(), self.life(), self.cache_life()]
 
     def life(self) -> int:
         """Write a program: a cgroup is made, used by a child or two, and removed."""
@@ -85,6 +88,32 @@ class Ramble:
             parent += [(SLEEP, chance.randint(0, 50) * MS, 0, 0, 0), (DROP, 0, 0, 0, 0)]
         return int(world.program(parent))
 
+    def cache_life(self) -> int:
+        """Write a program: a root cache is made, used by a child too, and destroyed."""
+        chance, world = self.chance, self.world
+        count = chance.choice([1, 40, 200])
+        child = [
+            (JOIN, 0, 0, 0, 0),
+            (HOLD, 0, count, 0, 0),
+            (SLEEP, chance.choice([0, 3, 40]) * MS, 0, 0, 0),
+            (HOLD, 0, count, 0, 0),
+            (CALLBACKS, chance.choice([0, 0, 5, 200]), 0, 0, 0),
+            (FREE, 0, 2 * count, 0, 0),
+        ]
+        flags = chance.randint(0, 31)
+        parent = [
+            (MKDIR, 0, 0, 0, 0),
+            (CREATE_CACHE, chance.choice([64, 60, 700]), flags, 0, 0),
+            (HOLD, 0, count, 0, 0),
+            (FORK, world.program(child), 0, 0, 0),
+            (WAIT, 0, 0, 0, 0),
+            (FREE, 0, 2 * count, 0, 0),
+            (SLEEP, chance.choice([0, 3, 40]) * MS, 0, 0, 0),
+            (DESTROY_CACHE, 0, 0, 0, 0),
+            (RMDIR, 0, 0, 0, 0),
+        ]
+        return int(world.program(parent))
+
     # --- steps ---
 
     def step(self) -> None:
@@ -99,7 +128,8 @@ class Ramble:
             *([self.spawn] * 2),
             self.drop_caches,
             self.hotplug,
-            self.create_cache,
+            *([self.create_cache] * 2),
+            self.destroy_cache,
             self.world.drain,
         ]
         with contextlib.suppress(*REFUSALS):
@@ -130,15 +160,25 @@ class Ramble:
             self.give(root, handle, self.chance.randint(1, self.held[root, handle]))
 
     def give(self, root: int, handle: int, count: int) -> None:
-        """Free objects of a cgroup, also of one that is gone."""
-        try:
-            self.world.free(root, handle, count)
-        except StaleHandleError:
-            # Nothing of its own pinned it: the objects were the root cache's.
-            self.world.free(root, 0, count)
+        """Free up to so many objects of a cgroup, also of one that is gone.
+
+        A program that shares the root cache may have freed some of them.
+        """
         self.held[root, handle] -= count
         if not self.held[root, handle]:
             del self.held[root, handle]
+        once = count
+        while count and once:
+            try:
+                self.world.free(root, handle, min(count, once))
+                count -= min(count, once)
+            except LifecycleError:
+                once //= 2
+            except StaleHandleError:
+                if not handle:
+                    return  # the root cache went without the objects
+                # Nothing of its own pinned it: the objects were the root cache's.
+                handle = 0
 
     def pin(self) -> None:
         count = self.chance.choice([1, 30])
@@ -160,8 +200,26 @@ class Ramble:
         self.world.spawn(number, self.chance.randint(1, 3), later, 0)
 
     def create_cache(self) -> None:
-        if len(self.roots) < 10:
-            self.roots.append(self.world.create_cache(256, True, False, True))
+        if len(self.roots) < 12:
+            chance = self.chance
+            size, flags = chance.choice([64, 60, 700]), chance.randint(0, 15)
+            kind = [bool(flags >> bit & 1) for bit in range(4)]
+            number = self.world.create_cache(size, True, *kind)
+            self.users[number] = self.users.get(number, 0) + 1
+            self.roots = list(self.users)
+
+    def destroy_cache(self) -> None:
+        # The first stays, so that there is something to allocate from.
+        number = self.chance.choice(self.roots[1:] or self.roots)
+        if number == self.roots[0] and self.users[number] == 1:
+            return
+        with contextlib.suppress(BusyError):
+            self.world.destroy_cache(number)
+        self.users[number] -= 1
+        if not self.users[number]:
+            # Objects may be left in it, and a new cache may come to share it.
+            del self.users[number]
+            self.roots = list(self.users)
 
     # --- ends ---
 
@@ -262,11 +320,18 @@ def left_pinned(world: Any) -> tuple[set[int], set[int]]:
     return dead, pinned
 
 
-def inherited(world: Any) -> list[int]:
-    """Return the children that hold objects."""
+def inherited(world: Any) -> int:
+    """Return how many children hold objects, or have nobody left to destroy them.
+
+    Once a root is marked as dying, and lives on, the end of its children's references
+    is passed over.
+    """
     state = world.state()
-    children = [cache for serials in state["children"].values() for cache in serials]
-    return [cache for cache in children if state["caches"][cache][0]]
+    return sum(
+        bool(state["caches"][cache][0] or state["roots"][root][2])
+        for root, children in state["children"].items()
+        for cache in children
+    )
 
 
 # A preset's machine may have directories for children, or another slab_caches.
@@ -317,9 +382,13 @@ def ramble(design: Design, seed: int, engine: Any = World) -> None:
     check_findings(world, design)
     if not counters["cgroups"]["live"] and "cache-leaked" not in design.findings:
         # A cache that moved to the root cgroup stays while it holds objects.
-        left = len(inherited(world)) if design.reparenting else 0
+        left = inherited(world) if design.reparenting else 0
         assert counters["caches"]["dying"] == left
-        assert counters["caches"]["live"] == len(walk.roots) + left
+        roots = len(world.state()["slab_root_caches"])
+        leaked = counters["caches"]["leaked"]
+        assert counters["caches"]["live"] == roots + left + leaked
+        # A root whose destruction failed stays, for somebody to share.
+        assert roots == len(walk.roots) or counters["roots"]["destroy_failed"]
     dead, pinned = left_pinned(world)
     assert bool(dead) == bool(pinned) or walk.stocks
 
