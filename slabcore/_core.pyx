@@ -125,9 +125,13 @@ from slabcore.world cimport (
     OP_FREE,
     OP_HOLD,
     OP_HOTPLUG,
+    OP_KEEP,
     OP_MARK,
     OP_MKDIR,
     OP_PIN,
+    OP_SETTLE,
+    OP_SLABINFO,
+    OP_TAKE,
     PAGE_FREE_QUEUED,
     PAGE_FREE_RAN,
     ROOT_AT_ONCE,
@@ -144,6 +148,7 @@ from slabcore.world cimport (
     W_BARRIER,
     WORK_ON_DESTROYED,
     hop_point,
+    kept_memcg,
     link_root,
     memcg_handle,
     mark,
@@ -307,6 +312,7 @@ cdef dict figures(const tally *n, const mutex *mutexes, int64_t completed):
             "under_hotplug": n.sync_under_hotplug,
             "asynchronous": n.async_waits,
             "elapsed": completed,
+            "expedited": n.expedited_waits,
         },
         "rcu_barriers": n.barriers,
         "ipis": n.ipis,
@@ -327,6 +333,7 @@ cdef dict figures(const tally *n, const mutex *mutexes, int64_t completed):
             "peak": n.caches_peak,
             "peak_dying": n.caches_dying_peak,
             "leaked": n.caches_leaked,
+            "shrunk": n.shrinks,
         },
         "roots": {
             "created": n.roots_created,
@@ -340,12 +347,15 @@ cdef dict figures(const tally *n, const mutex *mutexes, int64_t completed):
             "dying": n.cgroups_dying,
             "peak": n.cgroups_peak,
             "peak_dying": n.cgroups_dying_peak,
+            "offlined": n.offlined,
         },
         "objcgs": {
             "live": n.objcgs,
             "peak": n.objcgs_peak,
             "reparented": n.objcgs_reparented,
         },
+        "offlined_at_ns": n.offlined_at,
+        "freed_at_ns": n.freed_at,
         "kernfs_nodes": n.nodes,
     }
 
@@ -374,6 +384,7 @@ cdef class World:
         arena_init(&e.w.programs, sizeof(program))
         arena_init(&e.w.delays, sizeof(int64_t))
         arena_init(&e.w.log.records, sizeof(record))
+        arena_init(&e.w.kept, sizeof(kept_memcg))
         arena_init(&e.w.marks, sizeof(mark))
         arena_init(&e.samples, sizeof(sample))
 
@@ -419,6 +430,9 @@ cdef class World:
         self._make_queues(design.create_queue, design.deactivate_queue)
         for i in range(w.s.ncpus + 1):
             new_worker(w, i)
+        # Each CPU's pool of high priority has one; nothing that is modelled uses it.
+        w.q.kworkers += w.s.ncpus
+        w.q.kworkers_peak = w.q.kworkers
         w.hz = machine.hz
         w.tick_ns = e.tick_ns
         if w.k.slab:
@@ -450,6 +464,7 @@ cdef class World:
         PyMem_RawFree(w.stock)
         PyMem_RawFree(w.s.pools)
         PyMem_RawFree(w.cost.hops)
+        PyMem_RawFree(w.cost.ipi_halted)
         clock_free(&w.s.timers)
         arena_free(&w.q.works)
         arena_free(&w.c.links)
@@ -462,6 +477,7 @@ cdef class World:
         arena_free(&w.programs)
         arena_free(&w.delays)
         arena_free(&w.log.records)
+        arena_free(&w.kept)
         arena_free(&w.marks)
         arena_free(&e.samples)
 
@@ -474,6 +490,7 @@ cdef class World:
         w.cost.fork = costs.fork
         w.cost.exit = costs.exit
         w.cost.css_offline = costs.css_offline
+        w.cost.deactivate = costs.deactivate
         w.cost.css_release = costs.css_release
         w.cost.css_free = costs.css_free
         w.cost.cgroup_free = costs.cgroup_free
@@ -487,10 +504,17 @@ cdef class World:
         w.cost.shutdown = costs.shutdown
         w.cost.release = costs.release
         w.cost.ipi = costs.ipi
+        stalls = costs.ipi_halted
+        w.cost.ipi_halted = <int64_t *>zeroed(len(stalls) * sizeof(int64_t))
+        for i, ns in enumerate(stalls):
+            w.cost.ipi_halted[<int>i] = ns
+        w.cost.nipi_halted = len(stalls)
         w.cost.rcu_callback = costs.rcu_callback
         w.cost.worker_create = costs.worker_create
         w.cost.page_alloc = costs.page_alloc
         w.cost.page_free = costs.page_free
+        w.cost.slabinfo_row = costs.slabinfo_row
+        w.cost.slabinfo_child = costs.slabinfo_child
         points = costs.list_hop
         w.cost.hops = <hop_point *>zeroed(len(points) * sizeof(hop_point))
         for i, (length, picoseconds) in enumerate(points):
@@ -829,6 +853,7 @@ cdef class World:
         for row in rows:
             known = len(row) == 5 and (
                 OP_MKDIR <= row[0] <= OP_DESTROY_CACHE
+                or OP_KEEP <= row[0] <= OP_TAKE
                 or row[0] == OP_MARK
                 or (row[0] == OP_HOTPLUG and row[1] <= MEMORY_OFFLINE)
             )
@@ -848,6 +873,10 @@ cdef class World:
                 1 <= row[1] <= 1 << 22 and row[2] < 32
             ):
                 raise ValueError(f"{row} has no size or flags of a cache")
+            if row[0] == OP_SETTLE and not row[2]:
+                raise ValueError(f"{row} looks at no interval; expected c over 0")
+            if row[0] == OP_SLABINFO and not 1 <= row[1] < 1 << 31:
+                raise ValueError(f"{row} reads no rows; expected 1 to 2**31")
         arena_take(&w.programs, &number)
         p = <program *>arena_at(&w.programs, number)
         p.nsteps = 0
@@ -859,11 +888,17 @@ cdef class World:
         return number
 
     def spawn(
-        self, number: int, repeat: int = 1, at_ns: int = 0, until_ns: int = 0
+        self,
+        number: int,
+        repeat: int = 1,
+        at_ns: int = 0,
+        until_ns: int = 0,
+        background: bool = False,
     ) -> None:
         """Start a task that runs a program *repeat* times from *at_ns* on.
 
-        until_ns: no repetition starts later; 0 is for ever.
+        until_ns: no repetition starts later; 0 is for ever. background: the world is
+        at rest, and its programs have ended, though this one has not.
         """
         cdef world *w = &self.e.w
         cdef task *t
@@ -878,7 +913,8 @@ cdef class World:
         f.v = at_ns
         f.c = <uint32_t>(until & 0xFFFFFFFF)
         f.d = <uint32_t>(until >> 32)
-        w.n.user_tasks += 1
+        t.background = background
+        w.n.user_tasks += not background
         sched_wake(&w.s, t)
         with nogil:
             settle(&self.e)

@@ -198,7 +198,11 @@ cdef inline int offline_work(world *w, task *t, frame *f) except -1 nogil:
             return lock(w, t, CGROUP_MUTEX)
         elif f.pc == 1:
             f.pc = 2
-            return run(t, spend(w, T_CGROUPS, w.cost.css_offline))
+            f.n = w.cost.css_offline
+            if w.k.deactivation != DEACT_NONE:
+                m = memcg_at(&w.m, f.a)
+                f.n += m.kmem_caches.length * w.cost.deactivate
+            return run(t, spend(w, T_CGROUPS, f.n))
         elif f.pc == 2:
             note(w, EV_CSS_OFFLINE, t.cpu, f.a, NIL)
             m = memcg_at(&w.m, f.a)
@@ -227,6 +231,8 @@ cdef inline int offline_work(world *w, task *t, frame *f) except -1 nogil:
             m.online = 0
             if not w.k.css_ids:
                 memcg_id_put(&w.m, f.a)
+            w.n.offlined += 1
+            w.n.offlined_at = w.s.now
             parent = m.parent
             css_put(w, t.cpu, f.a, 2)
             m = memcg_at(&w.m, parent)
@@ -295,6 +301,7 @@ cdef inline int cgroup_free_work(
     memcg_at(&w.m, f.a).generation += 1
     list_del(&w.m.all, &memcg_at(&w.m, 0).siblings, sizeof(mem_cgroup), f.a)
     arena_give(&w.m.groups, f.a)
+    w.n.freed_at = w.s.now
     w.n.cgroups -= 1
     w.n.cgroups_dying -= 1
     return DONE

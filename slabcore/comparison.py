@@ -400,6 +400,7 @@ def boot(
                 repeat=spawn.repeat,
                 at_ns=spawn.at_ns,
                 until_ns=spawn.until_ns,
+                background=spawn.background,
             )
     return kernel
 

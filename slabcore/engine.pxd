@@ -127,7 +127,7 @@ cdef inline int resume(engine *e, cpu *c) except -1 nogil:
             if t.depth:
                 continue
             t.state = GONE
-            cpu_leave(c)
+            cpu_leave(&e.w.s, c)
             c.was_idle |= cpu_idle(c)
             if t == e.w.main:
                 e.w.main = NULL
@@ -151,7 +151,7 @@ cdef inline int resume(engine *e, cpu *c) except -1 nogil:
                 sched_sleep(&e.w.s, t, UNINTERRUPTIBLE)
         elif outcome == YIELD:
             t.state = QUEUED
-            cpu_leave(c)
+            cpu_leave(&e.w.s, c)
             queue_append(&c.queue, t)
         else:
             sched_sleep(
@@ -210,7 +210,7 @@ cdef inline void tick(engine *e, int32_t number) noexcept nogil:
         sched_stop_spinners(&e.w.s, t)
         t.left = c.ends - e.w.s.now + e.w.s.context_switch
         t.state = QUEUED
-        cpu_leave(c)
+        cpu_leave(&e.w.s, c)
         queue_append(&c.queue, t)
     rcu_core(&e.w.r, &e.w.s, number)
     if e.w.r.data[number].done > e.w.r.data[number].head and not c.softirq_active:
@@ -221,7 +221,7 @@ cdef inline void tick(engine *e, int32_t number) noexcept nogil:
                 t.left = c.ends - e.w.s.now
             t.interrupted = 1
             t.state = QUEUED
-            cpu_leave(c)
+            cpu_leave(&e.w.s, c)
             queue_appendleft(&c.urgent, t)
         queue_appendleft(&c.urgent, c.softirq)
 

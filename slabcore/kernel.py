@@ -386,13 +386,20 @@ class Kernel:
         return int(self._world.program(steps))
 
     def spawn(
-        self, program: int, *, repeat: int = 1, at_ns: int = 0, until_ns: int = 0
+        self,
+        program: int,
+        *,
+        repeat: int = 1,
+        at_ns: int = 0,
+        until_ns: int = 0,
+        background: bool = False,
     ) -> None:
         """Start a task that runs a program *repeat* times.
 
         at_ns: it sleeps until then. until_ns: no repetition starts later; 0: no limit.
+        background: neither run() nor drain() waits for its end.
         """
-        self._world.spawn(program, repeat, at_ns, until_ns)
+        self._world.spawn(program, repeat, at_ns, until_ns, background)
 
     def run(self) -> None:
         """Run until every program has ended."""

@@ -59,6 +59,8 @@ class Costs:
     fork: int = _cost("fork")
     exit: int = _cost("exit")
     css_offline: int = _cost("css_offline")
+    deactivate: int = _cost("deactivate")
+    """On top of css_offline, for each cache of the cgroup."""
     css_release: int = _cost("css_release")
     css_free: int = _cost("css_free")
     """Without the caches: each takes shutdown and release."""
@@ -76,10 +78,16 @@ class Costs:
     shutdown: int = _cost("shutdown")
     release: int = _cost("release")
     ipi: int = _cost("ipi")
+    ipi_halted: tuple[int, ...] = _cost("ipi_halted")
+    """How long a CPU that has been idle for over a tick keeps those waiting who
+    interrupt it: one after the other, and again from the first."""
     rcu_callback: int = _cost("rcu_callback")
     worker_create: int = _cost("worker_create")
     page_alloc: int = _cost("page_alloc")
     page_free: int = _cost("page_free")
+    slabinfo_row: int = _cost("slabinfo_row")
+    """A row of /proc/slabinfo but for its children."""
+    slabinfo_child: int = _cost("slabinfo_child")
 
     name: str = "default"
     title: str = _described("title")
@@ -97,6 +105,8 @@ class Costs:
             where = f"costs.{field.name}"
             if field.name == "list_hop":
                 object.__setattr__(self, "list_hop", _points(value, where))
+            elif field.name == "ipi_halted":
+                object.__setattr__(self, "ipi_halted", _stalls(value, where))
             else:
                 _check_int(value, where, 0, _MAX_NS, "ns")
         if not self.sources:
@@ -169,7 +179,9 @@ class Costs:
         for field in _cost_fields():
             value = getattr(self, field.name)
             unit = "points" if field.name == "list_hop" else "ns"
-            if field.name == "list_hop":
+            if field.name == "ipi_halted":
+                value = list(value)
+            elif field.name == "list_hop":
                 value = [list(point) for point in value]
             figures[field.name] = {
                 unit: value,
@@ -285,6 +297,14 @@ def _check_int(value: Any, where: str, low: int, high: int, unit: str = "") -> N
 def _check_choice(value: Any, where: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise InputError(where, f"{value!r}", " or ".join(choices))
+
+
+def _stalls(value: Any, where: str) -> tuple[int, ...]:
+    if not isinstance(value, list | tuple):
+        raise InputError(where, f"{value!r}", "a list of ns")
+    for ns in value:
+        _check_int(ns, where, 0, _MAX_NS, "ns")
+    return tuple(value)
 
 
 def _points(value: Any, where: str) -> tuple[tuple[int, int], ...]:

@@ -58,6 +58,12 @@ def _replaced(target: Any, parts: list[str], value: Any, within: str) -> Any:
     names = _names(target)
     if name not in names:
         raise InputError(where, "there is nothing of that name", _nearest(name, names))
+    if isinstance(target, dict):
+        if rest:
+            raise InputError(
+                f"{where}.{rest[0]}", f"{where} has no parts", f"{where}=VALUE"
+            )
+        return {**target, name: value}
     current = getattr(target, name)
     if rest:
         if not _names(current):
@@ -65,6 +71,10 @@ def _replaced(target: Any, parts: list[str], value: Any, within: str) -> Any:
                 f"{where}.{rest[0]}", f"{where} has no parts", f"{where}=VALUE"
             )
         new = _replaced(current, rest, value, where)
+        if isinstance(current, dict):
+            hint = typing.get_type_hints(type(target), include_extras=True)[name]
+            entries = typing.get_args(hint)[1]
+            new[rest[0]] = _converted(new[rest[0]], entries, f"{where}.{rest[0]}")
     elif _names(current):
         raise InputError(where, "this is a table", _one_of(_names(current)))
     else:
@@ -83,6 +93,8 @@ def _names(target: Any) -> list[str]:
         return list(target.knobs)
     if isinstance(target, Costs):
         return [f.name for f in dataclasses.fields(target) if "cost" in f.metadata]
+    if isinstance(target, dict):
+        return list(target)
     if isinstance(target, msgspec.Struct):
         return [field.name for field in msgspec.structs.fields(target)]
     if dataclasses.is_dataclass(target):

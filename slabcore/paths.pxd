@@ -48,6 +48,7 @@ from slabcore.world cimport (
     F_RMDIR,
     F_SHUTDOWN,
     F_SHUTDOWN_WORK,
+    F_SLABINFO,
     F_SOFTIRQ,
     F_SYNCHRONIZE,
     F_UNPIN,
@@ -108,6 +109,7 @@ from slabcore.programs cimport (
     drop_caches,
     free_objects,
     run_program,
+    slabinfo,
     unpin,
     unpin_all,
 )
@@ -168,6 +170,7 @@ cdef inline int worker(world *w, task *t, frame *f) except -1 nogil:
             item = work_at(&w.q, f.a)
             item.running = 0
             w.q.outstanding -= 1
+            w.q.worked_at = w.s.now
             queue_count_out(&w.s, &w.q, item.queue, f.v)
             f.pc = 4
             if not item.again:
@@ -235,6 +238,8 @@ cdef inline int step(world *w, task *t) except -1 nogil:
         return unpin(w, t, f)
     elif function == F_UNPIN_ALL:
         return unpin_all(w, t, f)
+    elif function == F_SLABINFO:
+        return slabinfo(w, t, f)
     elif function == F_CREATE_ROOT:
         return create_root(w, t, f)
     elif function == F_SYNCHRONIZE:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from slabcore.arena cimport NIL, arena_at
+from slabcore.arena cimport NIL, arena_at, arena_take
 from slabcore.clock cimport clock_push
 from slabcore.memcontrol cimport (
     holding_add,
@@ -16,7 +16,7 @@ from slabcore.memcontrol cimport (
     objcg_of,
 )
 from slabcore.rcu cimport call_rcu
-from slabcore.sched cimport frame, sched_wake, task, task_push
+from slabcore.sched cimport CGROUP_MUTEX, SLAB_MUTEX, frame, sched_wake, task, task_push
 from slabcore.slab cimport (
     accounted_at,
     cache_at,
@@ -45,6 +45,7 @@ from slabcore.world cimport (
     F_MKDIR,
     F_PROGRAM,
     F_RMDIR,
+    F_SLABINFO,
     F_UNPIN,
     F_UNPIN_ALL,
     OP_ALLOC,
@@ -54,17 +55,24 @@ from slabcore.world cimport (
     OP_DESTROY_CACHE,
     OP_DROP_CACHES,
     OP_EXIT,
+    OP_EXPEDITE,
     OP_FORK,
     OP_FREE,
     OP_HOLD,
     OP_HOTPLUG,
     OP_JOIN,
+    OP_KEEP,
     OP_MARK,
     OP_MKDIR,
     OP_PIN,
+    OP_PROBE,
     OP_RMDIR,
+    OP_RMDIR_KEPT,
     OP_RUN,
+    OP_SETTLE,
+    OP_SLABINFO,
     OP_SLEEP,
+    OP_TAKE,
     OP_WAIT,
     SLEEP,
     T_OBJECTS,
@@ -75,6 +83,8 @@ from slabcore.world cimport (
     call,
     css_put,
     heir_of,
+    kept_memcg,
+    lock,
     objcg_put,
     program,
     put_objects,
@@ -84,6 +94,7 @@ from slabcore.world cimport (
     spend,
     take_objects,
     task_new,
+    unlock,
     world,
 )
 
@@ -120,7 +131,7 @@ cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:
                     objcg_at(&w.m, <uint32_t>f.v).in_flight -= 1
                     objcg_put(w, t.cpu, <uint32_t>f.v, 1)
                 return DONE
-            slabs = take_objects(w, f.d, 1)
+            slabs = take_objects(w, t.cpu, f.d, 1)
             if slabs and links_at(&w.c, f.d).memcg_index != NIL:
                 refill_stock(w, t.cpu, links_at(&w.c, f.d).memcg_index)
             cache_at(&w.c, f.d).in_flight += 1
@@ -412,6 +423,56 @@ cdef inline int queue_callbacks(world *w, int32_t cpu, int64_t n) except -1 nogi
     return 0
 
 
+cdef inline int keep(world *w, task *t) except -1 nogil:
+    """Hand the cgroup that the task holds to rmdir_kept."""
+    cdef uint32_t i
+    cdef kept_memcg *kept
+    arena_take(&w.kept, &i)
+    kept = <kept_memcg *>arena_at(&w.kept, i)
+    kept.memcg = t.made
+    kept.generation = t.made_generation
+    t.made = NIL
+    return 0
+
+
+cdef inline void take(world *w, task *t) noexcept nogil:
+    """Hold the oldest cgroup that was kept."""
+    cdef kept_memcg *kept = <kept_memcg *>arena_at(&w.kept, w.kept_head)
+    w.kept_head += 1
+    t.made = kept.memcg
+    t.made_generation = kept.generation
+
+
+cdef inline int slabinfo(world *w, task *t, frame *f) except -1 nogil:
+    """Read /proc/slabinfo: a rows a read(), each the sum of its root's children."""
+    cdef uint32_t _i, root
+    while True:
+        if f.pc == 0:
+            if f.i >= w.c.root_list.length:
+                return DONE
+            f.pc = 1
+            return lock(w, t, SLAB_MUTEX)
+        elif f.pc == 1:
+            root = w.c.root_list.first
+            for _i in range(<uint32_t>f.i):
+                if root == NIL:
+                    break
+                root = root_at(&w.c, root).roots.next
+            f.n = 0
+            for _i in range(f.a):
+                if root == NIL:
+                    break
+                f.n += w.cost.slabinfo_row
+                f.n += root_at(&w.c, root).children.length * w.cost.slabinfo_child
+                root = root_at(&w.c, root).roots.next
+            f.pc = 2
+            return run(t, spend(w, T_PROGRAMS, f.n))
+        else:
+            unlock(w, SLAB_MUTEX)
+            f.i += f.a
+            f.pc = 0
+
+
 cdef inline int program_step(
     world *w, task *t, frame *f, const int64_t *step
 ) except -1 nogil:
@@ -469,6 +530,26 @@ cdef inline int program_step(
         begin_phase(w, step[1])
     elif number == OP_HOTPLUG:
         return call(t, F_HOTPLUG, <uint32_t>step[1], NIL)
+    elif number == OP_KEEP:
+        if t.made != NIL:
+            keep(w, t)
+    elif number == OP_RMDIR_KEPT:
+        f.pc = 8
+    elif number == OP_TAKE:
+        if w.kept_head < w.kept.used:
+            take(w, t)
+    elif number == OP_SETTLE:
+        w.n.settling += 1
+        f.v = w.s.now
+        f.pc = 9
+    elif number == OP_EXPEDITE:
+        w.expedited = step[1] != 0
+    elif number == OP_SLABINFO:
+        return call(t, F_SLABINFO, <uint32_t>step[1], NIL)
+    elif number == OP_PROBE:
+        f.v = step[1]
+        f.pc = 10
+        return lock(w, t, CGROUP_MUTEX)
     elif number == OP_CREATE_CACHE:
         f.pc = 7
         return call(t, F_CREATE_ROOT, <uint32_t>step[1], <uint32_t>step[2])
@@ -511,6 +592,7 @@ cdef inline int run_program(world *w, task *t, frame *f) except -1 nogil:
     cdef program *p = <program *>arena_at(&w.programs, f.a)
     cdef task *child
     cdef frame *g
+    cdef kept_memcg *kept
     cdef int64_t until
     while True:
         if f.pc == 0:
@@ -526,7 +608,7 @@ cdef inline int run_program(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 2
         elif f.pc == 2:
             if f.i == p.nsteps:
-                if t.parent == NULL:
+                if t.parent == NULL and not t.background:
                     w.n.iterations += 1
                 f.pc = 1
             else:
@@ -555,16 +637,38 @@ cdef inline int run_program(world *w, task *t, frame *f) except -1 nogil:
             child.made = t.made
             child.made_generation = t.made_generation
             child.cache = t.cache
+            child.background = t.background
             t.children += 1
-            w.n.user_tasks += 1
+            w.n.user_tasks += not t.background
             queue_callbacks(w, t.cpu, f.v)
             sched_wake(&w.s, child)
             f.pc = 2
         elif f.pc == 6:
             queue_callbacks(w, t.cpu, f.v)
             f.pc = 2
-        else:
+        elif f.pc == 7:
             t.cache = t.result
+            f.pc = 2
+        elif f.pc == 8:
+            if w.kept_head < w.kept.used:
+                kept = <kept_memcg *>arena_at(&w.kept, w.kept_head)
+                w.kept_head += 1
+                return call(t, F_RMDIR, kept.memcg, kept.generation)
+            f.pc = 2
+        elif f.pc == 9:
+            if (
+                w.n.user_tasks > w.n.settling
+                or w.q.outstanding
+                or w.s.now - max(f.v, w.q.worked_at) < p.steps[5 * (f.i - 1) + 1]
+            ):
+                return sleep_until(w, t, w.s.now + p.steps[5 * (f.i - 1) + 2])
+            w.n.settling -= 1
+            f.pc = 2
+        elif f.pc == 10:
+            f.pc = 11
+            return run(t, spend(w, T_PROGRAMS, f.v))
+        else:
+            unlock(w, CGROUP_MUTEX)
             f.pc = 2
 
 
@@ -572,9 +676,10 @@ cdef inline int end_program(world *w, task *t) noexcept nogil:
     if t.memcg != NIL:
         memcg_at(&w.m, t.memcg).tasks -= 1
         t.memcg = NIL
-    w.n.user_tasks -= 1
-    if not w.n.user_tasks:
-        w.n.ended_at = w.s.now
+    if not t.background:
+        w.n.user_tasks -= 1
+        if not w.n.user_tasks:
+            w.n.ended_at = w.s.now
     if t.parent != NULL and t.parent.number == t.parent_number:
         t.parent.children -= 1
         if t.parent.waiting and not t.parent.children:

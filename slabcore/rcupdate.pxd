@@ -188,10 +188,17 @@ cdef inline int softirq(world *w, task *t, frame *f) except -1 nogil:
 
 cdef inline int synchronize(world *w, task *t, frame *f) except -1 nogil:
     """Wait for a grace period, as synchronize_sched() does."""
+    if f.pc == 2:
+        return DONE
     if f.pc:
         spend(w, T_GRACE_PERIODS, w.s.now - f.v)
         return DONE
     note(w, EV_SYNCHRONIZE_SCHED, t.cpu, NIL, NIL)
+    if w.expedited:
+        # The other CPUs are interrupted instead (kernel/rcu/tree_exp.h).
+        w.n.expedited_waits += 1
+        f.pc = 2
+        return run(t, spend(w, T_IPIS, w.cost.ipi * (w.s.ncpus - 1)))
     if w.s.mutexes[SLAB_MUTEX].owner == t:
         w.n.sync_under_slab += 1
         find(w, GP_UNDER_SLAB)

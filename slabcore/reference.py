@@ -37,6 +37,7 @@ HOTPLUG = 30
 HOTPLUGS = ("cpu-dead", "memory-online", "memory-offline")
 MARK = 50
 HOLD, FREE, CREATE_CACHE, DESTROY_CACHE = range(14, 18)
+KEEP, RMDIR_KEPT, SETTLE, EXPEDITE, SLABINFO, PROBE, TAKE = range(40, 47)
 
 BLIMIT, QHIMARK, QLOWMARK = 10, 10_000, 100  # kernel/rcu/tree.c, 4.4 to 6.12
 MAX_ACTIVE = 256  # WQ_DFL_ACTIVE, include/linux/workqueue.h
@@ -142,6 +143,7 @@ class Task:
         self.parent: Task | None = None
         self.children = 0
         self.waiting = False
+        self.background = False  # runs for ever; nobody waits for its end
         self.memcg: Memcg | None = None  # the cgroup it is in
         self.made: Memcg | None = None  # the cgroup its program holds
         self.cache: Cache | None = None  # the root cache its program holds
@@ -182,6 +184,7 @@ class Cpu:
         self.qs = self.qs_pending = False
         self.was_idle = False
         self.stock: Memcg | None = None  # the cgroup that charged here last
+        self.left_at = 0  # when a task last left it, or an IPI woke it up
         self.softirq: Task
         self.softirq_active = False
 
@@ -335,6 +338,7 @@ class Cache:
         self.in_flight = 0  # objects being allocated or freed: nobody else's to free
         self.refs = 0  # of a child that may move to another cgroup
         self.killed = False  # the first of them is gone
+        self.cpus = 0  # bit n: CPU n has a slab of it
         self.deactivated = False
         self.live = True  # until it is shut down
         self.unslotted = False  # by a destruction of its root that left it
@@ -447,6 +451,8 @@ class World:
         self.ended_at = self.drained_at = 0
         self.was_busy = False
         self.programs: list[list[tuple[int, int, int, int, int]]] = []
+        self.kept: deque[Memcg] = deque()  # cgroups that wait for rmdir_kept
+        self.settling = 0  # programs that wait until nothing but them is left
 
         self.cgroup_mutex = Mutex("cgroup_mutex")
         self.slab_mutex = Mutex("slab_mutex")
@@ -475,7 +481,10 @@ class World:
             "hotplug": 0,
         }
         self.async_waits = 0
+        self.expedited = False  # /sys/kernel/rcu_expedited
+        self.expedited_waits = 0
         self.barriers = self.ipis = 0
+        self.stalls = 0  # of those who interrupted halted CPUs
         # rcu_sync of cgroup_threadgroup_rwsem, kernel/rcu/sync.c
         self.rss_state = "idle"
         self.rss_callback = "idle"
@@ -484,6 +493,7 @@ class World:
         self.pools = [Pool(cpu.number, cpu) for cpu in self.cpus]
         self.unbound = Pool(machine.cpus, None)
         self.works = 0
+        self.worked_at = 0  # when a work item last ended
         self.work_stats: dict[str, list[int]] = {}
         self.queues: dict[str, list[Queue]] = {
             "events": [Queue("events", pool, MAX_ACTIVE) for pool in self.pools],
@@ -510,6 +520,9 @@ class World:
         self.kworkers = self.kworkers_peak = 0
         for pool in [*self.pools, self.unbound]:
             self._worker(pool)
+        # Each CPU's pool of high priority has one; nothing that is modelled uses it.
+        self.kworkers += len(self.cpus)
+        self.kworkers_peak = self.kworkers
 
         self.reaps = 0  # queued or running: they keep nobody from resting
         self.reaper_passes = self.reaper_skipped = self.free_slabs_at = 0
@@ -545,6 +558,8 @@ class World:
         self.caches_peak = self.caches_dying_peak = 0
         self.cgroups_created = self.cgroups = self.cgroups_dying = 0
         self.cgroups_peak = self.cgroups_dying_peak = 0
+        self.shrinks = self.offlined = 0
+        self.offlined_at = self.freed_at = 0  # the last cgroup; the last of all
         self.nodes = self.nodes_peak = 0
         self.slab_bytes = self.slab_bytes_peak = 0
         self.misses = self.pairs_missed = 0
@@ -648,6 +663,7 @@ class World:
 
     def _leave(self, cpu: Cpu) -> None:
         cpu.current = None
+        cpu.left_at = self.now
         cpu.switches += 1
 
     def _resume(self, cpu: Cpu) -> None:
@@ -1039,6 +1055,11 @@ class World:
     def _synchronize(self, task: Task) -> Step:
         """Wait for a grace period, as synchronize_sched() does."""
         self._note("synchronize_sched", task.cpu)
+        if self.expedited:
+            # The other CPUs are interrupted instead (kernel/rcu/tree_exp.h).
+            self.expedited_waits += 1
+            yield Run(self._spend("ipis", self.costs.ipi * (len(self.cpus) - 1)))
+            return
         for mutex in (self.slab_mutex, self.cgroup_mutex):
             if mutex.owner is task:
                 self.sync_waits[mutex.name] += 1
@@ -1239,6 +1260,7 @@ class World:
             self._note("workqueue_execute_end", worker.cpu, work=work)
             work.running = False
             self.works -= 1
+            self.worked_at = self.now
             self._count_out(queue.name, before_flush)
             if not work.again:
                 break
@@ -1398,6 +1420,7 @@ class World:
         added = -(-lacking // cache.per_slab) if lacking > 0 else 0
         cache.inuse += count
         cache.slabs += added
+        cache.cpus |= 1 << cpu.number
         if added:
             if self.design.reparenting:
                 self._cache_get(cache, added << cache.order)
@@ -1426,6 +1449,7 @@ class World:
         return 0 if cache.deactivated and not self.slab else cache.keep
 
     def _shrink(self, cpu: Cpu, cache: Cache) -> int:
+        self.shrinks += 1
         return self._discard(
             cpu, cache, cache.slabs - -(-cache.inuse // cache.per_slab)
         )
@@ -1715,8 +1739,31 @@ class World:
         self.caches_dying += 1
         self.caches_dying_peak = max(self.caches_dying_peak, self.caches_dying)
 
+    def _shrink_ns(self, cpu: Cpu, cache: Cache) -> int:
+        """Interrupt the CPUs that have slabs of a cache; charge what its shrink takes.
+
+        An IPI to a CPU that is awake is in a shrink's cost (flush_all(), mm/slub.c).
+        """
+        halted = [
+            other
+            for other in self.cpus[:64]
+            if other is not cpu
+            and cache.cpus >> other.number & 1
+            and other.idle
+            and not other.qlen
+            and self.now - other.left_at > self.tick_ns
+        ]
+        cache.cpus = 0
+        for other in halted:
+            other.left_at = self.now
+        stall, stalls = 0, self.costs.ipi_halted
+        if halted and stalls:
+            stall = stalls[self.stalls % len(stalls)]
+            self.stalls += 1
+        return self._spend("shrink", self.costs.shrink + stall)
+
     def _shrink_step(self, worker: Task, cache: Cache) -> Step:
-        yield Run(self._spend("shrink", self.costs.shrink))
+        yield Run(self._shrink_ns(worker.cpu, cache))
         discarded = self._shrink(worker.cpu, cache)
         yield Run(self._spend("shrink", self.costs.page_free * discarded))
 
@@ -2009,6 +2056,7 @@ class World:
             return
         self._note("slab_kmem_cache_release", cpu, None, cache)
         del self.existing[cache]
+        self.freed_at = self.now
         self.caches -= 1
         if self.design.reparenting and cache.memcg is not None:
             self._css_put(cpu, cache.memcg, 1)
@@ -2194,7 +2242,10 @@ class World:
         self._note("css_killed_work_fn", worker.cpu, memcg)
         yield Lock(self.cgroup_mutex)
         while True:
-            yield Run(self._spend("cgroups", self.costs.css_offline))
+            ns = self.costs.css_offline
+            if self.design.deactivation != "none":
+                ns += len(memcg.kmem_caches) * self.costs.deactivate
+            yield Run(self._spend("cgroups", ns))
             self._note("mem_cgroup_css_offline", worker.cpu, memcg)
             if memcg.kmem_online:
                 memcg.kmem_online = False
@@ -2209,6 +2260,8 @@ class World:
             memcg.online = False
             if self.design.memcg_ids == "own":
                 self._give_id(memcg)
+            self.offlined += 1
+            self.offlined_at = self.now
             parent = memcg.parent
             assert parent is not None
             self._css_put(worker.cpu, memcg, 2)
@@ -2292,6 +2345,7 @@ class World:
         self._note("css_free_work_fn", worker.cpu, memcg)
         yield Run(self._spend("cgroups", self.costs.cgroup_free))
         memcg.gone = True
+        self.freed_at = self.now
         del self.memcgs[memcg.serial]
         del self.handles[memcg.serial]
         self.cgroups -= 1
@@ -2475,14 +2529,15 @@ class World:
                 break
             for step in self.programs[number]:
                 yield from self._program_step(task, step)
-            if task.parent is None:
+            if task.parent is None and not task.background:
                 self.iterations += 1
         if task.memcg is not None:
             task.memcg.tasks -= 1
             task.memcg = None
-        self.user_tasks -= 1
-        if not self.user_tasks:
-            self.ended_at = self.now
+        if not task.background:
+            self.user_tasks -= 1
+            if not self.user_tasks:
+                self.ended_at = self.now
         if task.parent is not None:
             task.parent.children -= 1
             if task.parent.waiting and not task.parent.children:
@@ -2514,8 +2569,9 @@ class World:
             child.body = self._program(child, a, max(c, 1), 0, 0)
             child.parent, child.made = task, task.made
             child.cache = task.cache
+            child.background = task.background
             task.children += 1
-            self.user_tasks += 1
+            self.user_tasks += not task.background
             for _ in range(b):
                 self._call_rcu(task.cpu, "plain")
             self._wake(child)
@@ -2576,6 +2632,47 @@ class World:
                 yield from self._alloc(task, held, memcg, 1, b)
             elif self._serves(held):
                 yield from self._destroy_root(task, held)
+        elif op == KEEP:
+            if task.made is not None:
+                self.kept.append(task.made)
+                task.made = None
+        elif op == TAKE:
+            if self.kept:
+                task.made = self.kept.popleft()
+        elif op == RMDIR_KEPT:
+            while self.kept:
+                yield from self._rmdir(task, self.kept.popleft())
+        elif op == SETTLE:
+            self.settling += 1
+            began = self.now
+            while (
+                self.user_tasks > self.settling
+                or self.works
+                or self.now - max(began, self.worked_at) < a
+            ):
+                yield from self._sleep_until(task, self.now + b)
+            self.settling -= 1
+        elif op == EXPEDITE:
+            self.expedited = bool(a)
+        elif op == SLABINFO:
+            yield from self._slabinfo(a)
+        elif op == PROBE:
+            yield Lock(self.cgroup_mutex)
+            yield Run(self._spend("programs", a))
+            self._unlock(self.cgroup_mutex)
+
+    def _slabinfo(self, rows: int) -> Step:
+        """Read /proc/slabinfo: *rows* rows a read(), each the sum of its children."""
+        at = 0
+        while at < len(self.slab_root_caches):
+            yield Lock(self.slab_mutex)
+            shown = list(self.slab_root_caches.walk())[at : at + rows]
+            summed = sum(len(root.children) for root in shown)
+            ns = len(shown) * self.costs.slabinfo_row
+            ns += summed * self.costs.slabinfo_child
+            yield Run(self._spend("programs", ns))
+            self._unlock(self.slab_mutex)
+            at += rows
 
     # --- the face: calls made by the world's own user task ---
 
@@ -2743,15 +2840,22 @@ class World:
         return len(self.programs) - 1
 
     def spawn(
-        self, number: int, repeat: int = 1, at_ns: int = 0, until_ns: int = 0
+        self,
+        number: int,
+        repeat: int = 1,
+        at_ns: int = 0,
+        until_ns: int = 0,
+        background: bool = False,
     ) -> None:
         """Start a task that runs a program *repeat* times from *at_ns* on.
 
-        until_ns: no repetition starts later; 0 is for ever.
+        until_ns: no repetition starts later; 0 is for ever. background: the world is
+        at rest, and its programs have ended, though this one has not.
         """
         task = Task(self, self.cpus[0], bound=False)
         task.body = self._program(task, number, repeat, at_ns, until_ns)
-        self.user_tasks += 1
+        task.background = background
+        self.user_tasks += not background
         self._wake(task)
         self._settle()
 
@@ -2798,6 +2902,7 @@ class World:
                 "under_hotplug": self.sync_waits["hotplug"],
                 "asynchronous": self.async_waits,
                 "elapsed": self.completed,
+                "expedited": self.expedited_waits,
             },
             "rcu_barriers": self.barriers,
             "ipis": self.ipis,
@@ -2809,6 +2914,7 @@ class World:
                 "peak": self.caches_peak,
                 "peak_dying": self.caches_dying_peak,
                 "leaked": self.caches_leaked,
+                "shrunk": self.shrinks,
             },
             "roots": {
                 "created": len(self.roots),
@@ -2822,12 +2928,15 @@ class World:
                 "dying": self.cgroups_dying,
                 "peak": self.cgroups_peak,
                 "peak_dying": self.cgroups_dying_peak,
+                "offlined": self.offlined,
             },
             "objcgs": {
                 "live": len(self.objcgs),
                 "peak": self.objcgs_peak,
                 "reparented": self.objcgs_reparented,
             },
+            "offlined_at_ns": self.offlined_at,
+            "freed_at_ns": self.freed_at,
             "kernfs_nodes": self.nodes,
         }
 

@@ -77,6 +77,7 @@ cdef struct task:
     uint8_t is_softirq
     uint8_t wants_write     # the write side of the hotplug lock
     uint8_t in_hotplug      # it holds either side
+    uint8_t background      # runs for ever; nobody waits for its end
     int32_t depth
     frame frames[FRAMES]
 
@@ -96,6 +97,7 @@ cdef struct cpu:
     uint8_t qs              # passed a quiescent state since it noticed the grace period
     uint8_t was_idle        # since the last scan
     int64_t reap_at         # when SLAB's reaper begins its next pass; FOREVER: none
+    int64_t left_at         # when a task last left it, or an IPI woke it up
 
 
 cdef struct mutex:
@@ -199,8 +201,9 @@ cdef inline bint cpu_takes_wakeups(const cpu *c) noexcept nogil:
     return (c.current == NULL or c.current == c.softirq) and not cpu_crowded(c)
 
 
-cdef inline void cpu_leave(cpu *c) noexcept nogil:
+cdef inline void cpu_leave(sched *s, cpu *c) noexcept nogil:
     c.current = NULL
+    c.left_at = s.now
     c.ends = FOREVER
 
 
@@ -214,7 +217,7 @@ cdef inline void cpu_displace(sched *s, cpu *c) noexcept nogil:
     cdef task *t = c.current
     t.left += s.context_switch
     t.state = QUEUED
-    cpu_leave(c)
+    cpu_leave(s, c)
     queue_appendleft(&c.queue, t)
 
 
@@ -266,7 +269,7 @@ cdef inline void sched_sleep(sched *s, task *t, uint8_t state) noexcept nogil:
     if t.counted:
         s.pools[t.pool].running -= 1
         pool_wake_worker(s, &s.pools[t.pool])
-    cpu_leave(c)
+    cpu_leave(s, c)
     c.was_idle |= cpu_idle(c)
 
 

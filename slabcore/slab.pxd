@@ -4,7 +4,7 @@ What every walk touches is 32 bytes a cache, apart from the rest. Roots are few 
 the arrays of children besides.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from slabcore.arena cimport NIL, arena, arena_at
 from slabcore.list cimport list_head, list_link
@@ -25,6 +25,7 @@ cdef struct kmem_cache:
     int64_t serial
     int64_t named_after     # handle of the cgroup in a child's name
     int64_t number          # and the number that stands before it
+    uint64_t cpus           # bit n: CPU n, of the first 64, has a slab of it
     uint32_t inuse          # objects
     uint32_t slabs
     uint32_t pinned

@@ -127,6 +127,7 @@ from slabcore.world cimport (
     run,
     set_nodes,
     shrink,
+    shrink_ns,
     spend,
     unlink_cache,
     unlock,
@@ -386,7 +387,7 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
                 return call(t, F_SYNCHRONIZE, NIL, NIL)
         elif f.pc == 4:
             f.pc = 5
-            return run(t, spend(w, T_SHRINK, w.cost.shrink))
+            return run(t, shrink_ns(w, t.cpu, f.c))
         elif f.pc == 5:
             shrink(w, t.cpu, f.c, &discarded)
             f.pc = 6
@@ -427,7 +428,7 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
                 continue
             note(w, EV_SHRINK, t.cpu, f.a, f.c)
             f.pc = 12
-            return run(t, spend(w, T_SHRINK, w.cost.shrink))
+            return run(t, shrink_ns(w, t.cpu, f.c))
         elif f.pc == 12:
             shrink(w, t.cpu, f.c, &discarded)
             f.pc = 13
@@ -470,7 +471,7 @@ cdef inline int deactivate_work(
                 continue
             note(w, EV_SHRINK, t.cpu, NIL, f.a)
             f.pc = 2
-            return run(t, spend(w, T_SHRINK, w.cost.shrink))
+            return run(t, shrink_ns(w, t.cpu, f.a))
         elif f.pc == 2:
             shrink(w, t.cpu, f.a, &discarded)
             f.pc = 3
@@ -1041,7 +1042,7 @@ cdef inline int hotplug(world *w, task *t, frame *f) except -1 nogil:
             cache_at(&w.c, f.b).reached = w.c.hotplugs
             f.pc = 5
             if f.a == MEMORY_OFFLINE:
-                return run(t, spend(w, T_SHRINK, w.cost.shrink))
+                return run(t, shrink_ns(w, t.cpu, f.b))
             elif f.a == MEMORY_ONLINE:
                 return run(t, spend(w, T_CREATE, w.cost.alloc))
         elif f.pc == 5:

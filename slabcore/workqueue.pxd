@@ -45,6 +45,7 @@ cdef struct workqueues:
     int64_t in_flight[QUEUES]    # queued, held back or running
     int64_t flushes_begun[QUEUES]
     task *flushes[QUEUES]        # who waits in flush_workqueue(), the first first
+    int64_t worked_at       # when a work item last ended
     int64_t outstanding
     int64_t kworkers
     int64_t kworkers_peak

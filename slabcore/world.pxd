@@ -5,7 +5,7 @@ run (slab_common, cgroup, programs) are made of them. Here and above alone the p
 meet.
 """
 
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from cpython.mem cimport PyMem_RawFree
 
@@ -29,12 +29,20 @@ from slabcore.memcontrol cimport (
     objcg_new,
 )
 from slabcore.mutex cimport hotplug_lock, hotplug_unlock, mutex_lock, mutex_unlock
-from slabcore.rcu cimport call_rcu, rcu_data, rcu_stamp, rcu_stamp_last, rcu_state
+from slabcore.rcu cimport (
+    call_rcu,
+    rcu_data,
+    rcu_qlen,
+    rcu_stamp,
+    rcu_stamp_last,
+    rcu_state,
+)
 from slabcore.sched cimport (
     LOCKS,
     SLAB_MUTEX,
     SLEEPING,
     TASKS_A_CHUNK,
+    cpu_idle,
     frame,
     mutex,
     sched,
@@ -111,6 +119,7 @@ cdef enum:  # function
     F_HOTPLUG
     F_CONFIGURE
     F_REAP_WORK
+    F_SLABINFO
 
 cdef enum:  # work_kind
     W_CREATE
@@ -283,6 +292,13 @@ cdef enum:  # op
     OP_CREATE_CACHE
     OP_DESTROY_CACHE
     OP_HOTPLUG = 30
+    OP_KEEP = 40
+    OP_RMDIR_KEPT
+    OP_SETTLE
+    OP_EXPEDITE
+    OP_SLABINFO
+    OP_PROBE
+    OP_TAKE
     OP_MARK = 50
 
 cdef enum:  # hotplug_event
@@ -339,6 +355,7 @@ cdef struct costs:
     int64_t fork
     int64_t exit
     int64_t css_offline
+    int64_t deactivate
     int64_t css_release
     int64_t css_free
     int64_t cgroup_free
@@ -356,6 +373,10 @@ cdef struct costs:
     int64_t worker_create
     int64_t page_alloc
     int64_t page_free
+    int64_t slabinfo_row
+    int64_t slabinfo_child
+    int64_t *ipi_halted
+    int32_t nipi_halted
     hop_point *hops
     int32_t nhops
 
@@ -363,6 +384,11 @@ cdef struct costs:
 cdef struct program:
     int64_t *steps          # five numbers each
     int64_t nsteps
+
+
+cdef struct kept_memcg:     # waits for rmdir_kept
+    uint32_t memcg
+    uint32_t generation
 
 
 cdef struct finding:
@@ -380,7 +406,8 @@ cdef struct tally:
     int64_t iterations
     int64_t mkdir_failures
     int64_t mkdir_failed_at     # the first time
-    int64_t user_tasks
+    int64_t user_tasks      # those in the background not counted
+    int64_t settling        # programs that wait until nothing but them is left
     int64_t ended_at
     int64_t barriers
     int64_t ipis
@@ -389,6 +416,7 @@ cdef struct tally:
     int64_t sync_under_slab
     int64_t sync_under_hotplug
     int64_t async_waits
+    int64_t expedited_waits
     int64_t hops[HOP_KINDS]
     int64_t caches_created
     int64_t caches
@@ -403,6 +431,11 @@ cdef struct tally:
     int64_t objcgs
     int64_t objcgs_peak
     int64_t objcgs_reparented
+    int64_t shrinks
+    int64_t stalls          # of those who interrupted halted CPUs
+    int64_t offlined
+    int64_t offlined_at     # the last cgroup
+    int64_t freed_at        # the last cache or cgroup
     int64_t nodes
     int64_t nodes_peak
     int64_t slab_bytes
@@ -442,12 +475,15 @@ cdef struct world:
     event_log log
     arena programs
     arena delays            # int64_t: first miss to slot filled
+    arena kept              # kept_memcg; those before kept_head were removed
+    uint32_t kept_head
     arena marks
     uint32_t max_memcgs
     int64_t hz
     int64_t tick_ns
     int64_t reaps           # queued or running: they keep nobody from resting
     int64_t free_slabs_at   # when the reaper may free empty slabs again
+    uint8_t expedited       # /sys/kernel/rcu_expedited
     int64_t barrier_sequence
     int64_t barrier_count
     task *barrier_waiter
@@ -499,6 +535,7 @@ cdef inline int task_new(
     t.bound = bound
     t.user = t.interrupted = t.spins = t.counted = t.waiting = t.is_softirq = 0
     t.wants_write = t.in_hotplug = 0
+    t.background = 0
     t.depth = 0
     new[0] = t
     return 0
@@ -834,7 +871,7 @@ cdef inline int discard(
 
 
 cdef inline int64_t take_objects(
-    world *w, uint32_t cache, int64_t count
+    world *w, int32_t cpu, uint32_t cache, int64_t count
 ) noexcept nogil:
     """Allocate from a cache; return the slabs that had to be added."""
     cdef kmem_cache *c = cache_at(&w.c, cache)
@@ -844,6 +881,8 @@ cdef inline int64_t take_objects(
     cdef int64_t added = slabs_for(r, lacking) if lacking > 0 else 0
     c.inuse += <uint32_t>count
     c.slabs += <uint32_t>added
+    if cpu < 64:
+        c.cpus |= <uint64_t>1 << cpu
     if added:
         if w.k.reparenting:
             cache_get(w, cache, added << r.order)
@@ -879,7 +918,34 @@ cdef inline int put_objects(
 cdef inline int shrink(
     world *w, int32_t cpu, uint32_t cache, int64_t *discarded
 ) except -1 nogil:
+    w.n.shrinks += 1
     return discard(w, cpu, cache, empty_slabs(w, cache), discarded)
+
+
+cdef inline int64_t shrink_ns(world *w, int32_t cpu, uint32_t cache) noexcept nogil:
+    """Interrupt the CPUs that have slabs of a cache; charge what its shrink takes.
+
+    An IPI to a CPU that is awake is in the cost of a shrink (flush_all(), mm/slub.c).
+    """
+    cdef kmem_cache *c = cache_at(&w.c, cache)
+    cdef bint halted = False
+    cdef int32_t i
+    for i in range(min(w.s.ncpus, 64)):
+        if (
+            i != cpu
+            and c.cpus >> i & 1
+            and cpu_idle(&w.s.cpus[i])
+            and not rcu_qlen(&w.r.data[i])
+            and w.s.now - w.s.cpus[i].left_at > w.tick_ns
+        ):
+            halted = True
+            w.s.cpus[i].left_at = w.s.now
+    c.cpus = 0
+    if not halted or not w.cost.nipi_halted:
+        return spend(w, T_SHRINK, w.cost.shrink)
+    w.n.stalls += 1
+    i = <int32_t>((w.n.stalls - 1) % w.cost.nipi_halted)
+    return spend(w, T_SHRINK, w.cost.shrink + w.cost.ipi_halted[i])
 
 
 cdef inline int new_cache(world *w, uint32_t *index) except -1 nogil:
@@ -893,6 +959,7 @@ cdef inline int new_cache(world *w, uint32_t *index) except -1 nogil:
     c.serial = w.c.serial
     w.c.serial += 1
     c.inuse = c.slabs = c.pinned = c.nodes = c.in_flight = c.refs = 0
+    c.cpus = 0
     c.memory_nodes = w.c.memory_nodes
     c.reached = w.c.hotplugs
     c.page_frees = c.works = 0
@@ -1095,6 +1162,7 @@ cdef inline int last_reference(world *w, int32_t cpu, uint32_t cache) except -1 
         return 0
     note(w, EV_CACHE_RELEASE, cpu, NIL, cache)
     c.freed = 1
+    w.n.freed_at = w.s.now
     w.n.caches -= 1
     if w.k.reparenting and links_at(&w.c, cache).memcg_index != NIL:
         css_put(w, cpu, links_at(&w.c, cache).memcg_index, 1)

@@ -34,6 +34,7 @@ MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, CALLBACKS, EXIT, WAIT, AT, DRO
 )
 HOLD, GIVE, CREATE_CACHE, DESTROY_CACHE = range(14, 18)
 HOTPLUG = 30
+KEEP, RMDIR_KEPT, SETTLE, EXPEDITE, SLABINFO, PROBE, TAKE = range(40, 47)
 MARK = 50
 
 
@@ -76,7 +77,7 @@ def outcome(call: Callable[[Any], Any], world: Any) -> Any:
 # --- what is drawn ---
 
 COSTS = tuple(f.name for f in dataclasses.fields(Costs) if "cost" in f.metadata)
-FIGURES = tuple(name for name in COSTS if name != "list_hop")
+FIGURES = tuple(name for name in COSTS if name not in ("list_hop", "ipi_halted"))
 
 # Whole milliseconds meet the ticks: most surprises are in events of one instant.
 lengths = st.one_of(
@@ -106,7 +107,8 @@ def odd_costs(draw: st.DrawFn) -> Costs:
     # Where a switch takes a tick, tasks that share a CPU get nowhere.
     costs["context_switch"] = draw(st.sampled_from([0, 1, 3000, 33_939, 250_000]))
     costs["rcu_callback"] = draw(st.sampled_from([0, 1, 811, 33_333, 250_000]))
-    return Costs(list_hop=draw(curves), **costs)
+    stalls = draw(st.lists(figures, max_size=3))
+    return Costs(list_hop=draw(curves), ipi_halted=tuple(stalls), **costs)
 
 
 costs = st.one_of(
@@ -142,7 +144,8 @@ class Programs(NamedTuple):
     """Programs in the order in which they are added, and who runs them."""
 
     programs: list[list[Step]]
-    tasks: list[tuple[int, int, int, int]]  # program, repeat, at_ns, until_ns
+    tasks: list[tuple[int, int, int, int, bool]]
+    """Program, repeat, at_ns, until_ns, background."""
 
 
 class Author:
@@ -155,7 +158,8 @@ class Author:
         self.weights: list[int] = []
 
     def step(self, draw: Callable[..., Any], budget: int) -> tuple[Step, int]:
-        op = draw(st.sampled_from([*range(1, 18), HOTPLUG, MARK]))
+        kept = [KEEP, RMDIR_KEPT, EXPEDITE, SLABINFO, PROBE, TAKE]
+        op = draw(st.sampled_from([*range(1, 18), HOTPLUG, *kept, MARK]))
         small = st.integers(0, 4)
         if op == FORK:
             light = [n for n, weight in enumerate(self.weights) if weight <= budget]
@@ -190,6 +194,12 @@ class Author:
             # Over 10000 queued callbacks lift the limit of a batch.
             count = draw(st.sampled_from([0, 1, 12, 12, 150, 150, 150, 10_001]))
             return (op, count, 0, 0, 0), 0
+        if op == SLABINFO:
+            return (op, draw(st.integers(1, 3)), 0, 0, 0), 0
+        if op == EXPEDITE:
+            return (op, draw(st.integers(0, 1)), 0, 0, 0), 0
+        if op == PROBE:
+            return (op, draw(lengths), 0, 0, 0), 0
         if op == HOTPLUG:
             return (op, draw(st.integers(0, 2)), 0, 0, 0), 0
         return (op, 0, 0, 0, 0), 0
@@ -267,7 +277,7 @@ def programs(draw: st.DrawFn) -> Programs:
     written = author.life(draw)
     for _ in range(draw(st.integers(0, 3))):
         written += author.write(draw)
-    tasks = [(1, draw(st.integers(1, 4)), 0, 0)]
+    tasks = [(1, draw(st.integers(1, 4)), 0, 0, False)]
     tasks += draw(
         st.lists(
             st.tuples(
@@ -275,10 +285,17 @@ def programs(draw: st.DrawFn) -> Programs:
                 st.integers(1, 4),
                 lengths,
                 st.one_of(st.just(0), lengths),
+                st.sampled_from([False, False, True]),
             ),
             max_size=4,
         )
     )
+    if draw(st.booleans()):
+        # Nobody forks these: a parent that waits would keep them from settling.
+        poll = draw(st.sampled_from([MS, 7 * MS, 50 * MS + 1]))
+        settle = (SETTLE, draw(lengths), poll, 0, 0)
+        tasks += [(len(written), 1, draw(lengths), 0, False)] * draw(st.integers(1, 2))
+        written += [[settle, (RMDIR_KEPT, 0, 0, 0, 0), settle]]
     return Programs(written, tasks)
 
 
@@ -443,7 +460,7 @@ def crowd(cpus: int) -> Setting:
     return Setting(
         Machine(cpus=cpus, costs=Costs.preset("rk")),
         caches,
-        Programs([job, life], [(1, 4, 0, 0)] * cpus),
+        Programs([job, life], [(1, 4, 0, 0, False)] * cpus),
         log=True,
     )
 

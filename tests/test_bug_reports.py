@@ -90,7 +90,7 @@ def test_kworkers_pile_up_to_256_a_cpu(smythies, design, cpus, low, high):
 @pytest.mark.parametrize("cpus", [8, 2])
 @pytest.mark.parametrize("design", CURED)
 def test_no_kworkers_pile_up_from_4_10_on(smythies, design, cpus):
-    assert smythies[cpus][design].counters["kworkers_peak"] <= 4 * cpus + 1
+    assert smythies[cpus][design].counters["kworkers_peak"] <= 5 * cpus + 1
 
 
 @pytest.mark.parametrize("cpus", [8, 2])
@@ -128,7 +128,7 @@ def test_with_slab_over_2000_kworkers_wait_behind_creations_of_4_7(smythies_slab
 @pytest.mark.parametrize("design", ["4.6", "4.9", "4.10", "4.11"])
 def test_with_slab_no_other_kernel_piles_kworkers_up(smythies_slab, design):
     counters = smythies_slab[design].counters
-    assert counters["kworkers_peak"] <= 4 * 8 + 1
+    assert counters["kworkers_peak"] <= 5 * 8 + 1
     assert counters["grace_periods"]["under_slab_mutex"] == 0
 
 

@@ -24,7 +24,7 @@ FREE = Costs(
     **{
         field.name: 0
         for field in dataclasses.fields(Costs)
-        if "cost" in field.metadata and field.name != "list_hop"
+        if "cost" in field.metadata and field.name not in ("list_hop", "ipi_halted")
     },
 )
 

@@ -97,7 +97,7 @@ def test_costs_come_from_a_file_too(tmp_path):
 @pytest.mark.parametrize(
     ("text", "end"),
     [
-        ("[ipii]\nns = 1", ": no cost is called 'ipii'; expected ipi"),
+        ("[ipii]\nns = 1", ": no cost is called 'ipii'; expected ipi or ipi_halted"),
         ("[ipi]\nus = 1", ": ipi: no ns in it; expected a table with ns and source"),
         ("ipi = 1", ": ipi: no ns in it; expected a table with ns and source"),
         (

@@ -23,7 +23,7 @@ FREE = Costs(
     **{
         field.name: 0
         for field in dataclasses.fields(Costs)
-        if "cost" in field.metadata and field.name != "list_hop"
+        if "cost" in field.metadata and field.name not in ("list_hop", "ipi_halted")
     },
 )
 WITH_CHILDREN = [
@@ -267,9 +267,10 @@ def test_a_cpu_s_workers_pile_up_to_max_active(engine, cpus):
     with_slab_mutex_held(kernel, 300)
     counters = kernel.counters
     assert counters["misses"] == 20 + 300 * cpus
-    # 256 creations a CPU and the offline work sleep; each pool has an idle worker left.
+    # 256 creations a CPU and the offline work sleep; each pool has an idle worker left,
+    # and each CPU one of high priority.
     assert counters["uninterruptible_peak"] == 256 * cpus + 1
-    assert counters["kworkers_peak"] == 256 * cpus + 1 + (cpus + 1)
+    assert counters["kworkers_peak"] == 256 * cpus + 1 + (2 * cpus + 1)
     kernel.drain()
     events = kernel.counters["works"]["events"]
     assert events["queued"] == events["run"] == 20 + 300 * cpus
@@ -320,8 +321,8 @@ def test_works_that_do_not_sleep_share_one_worker(engine, name):
     )
     populate(kernel, "/a", 40)
     assert kernel.counters["works"]["events"]["run"] == 40
-    # That one, the one that is kept idle, and the unbound pool's.
-    assert kernel.counters["kworkers_peak"] == 3
+    # That one, the one kept idle, the unbound pool's, and the one of high priority.
+    assert kernel.counters["kworkers_peak"] == 4
 
 
 def test_when_a_worker_sleeps_another_takes_over(engine):
@@ -350,7 +351,7 @@ def test_idle_workers_leave_after_300_seconds(engine):
     kernel.advance(seconds(2))
     # too_many_workers() lets two stay in each pool; the unbound one has had no work.
     assert kernel.snapshot()["workers"] == [(2, 2, 0), (2, 2, 0), (1, 1, 0)]
-    assert kernel.counters["kworkers"] == 5
+    assert kernel.counters["kworkers"] == 5 + 2
 
 
 def test_busy_workers_keep_idle_ones(engine):

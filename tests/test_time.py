@@ -26,7 +26,7 @@ COSTS = Costs(
     **{
         field.name: 1_000 + 17 * number
         for number, field in enumerate(dataclasses.fields(Costs))
-        if "cost" in field.metadata and field.name != "list_hop"
+        if "cost" in field.metadata and field.name not in ("list_hop", "ipi_halted")
     },
 )
 
@@ -110,6 +110,8 @@ def test_every_cache_is_shrunk_once(engine, name):
 def test_every_cgroup_takes_its_steps(engine, name):
     steps = (COSTS.cgroup_mkdir, COSTS.cgroup_attach, COSTS.cgroup_rmdir)
     steps += (COSTS.css_offline, 2 * COSTS.css_release, COSTS.css_free)
+    if name in WITH_CHILDREN and designs[name].deactivation != "none":
+        steps += (CACHES * COSTS.deactivate,)
     assert lived(engine, name)["time_ns"]["cgroups"] == CGROUPS * (
         sum(steps) + COSTS.cgroup_free
     )

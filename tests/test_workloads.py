@@ -455,7 +455,7 @@ ALLOC = "program.loop.steps[1].child[1]"
         (
             '"cpus"',
             '"all"',
-            "16: program[0].copies: 'all'; "
+            "16: program.loop.copies: 'all'; "
             "expected a whole number from 0 to 1e+09 or 'cpus'",
         ),
         ('name = "loop"\n', "", "14: program[0]: incomplete; expected a field 'name'"),
@@ -564,7 +564,7 @@ def test_a_knob_of_a_design_can_be_turned():
         (
             "programs.loop.copies",
             "many",
-            "workload.programs.loop.copies: 'many'; "
+            "program.loop.copies: 'many'; "
             "expected a whole number from 0 to 1e+09 or 'cpus'",
         ),
         (
@@ -576,7 +576,8 @@ def test_a_knob_of_a_design_can_be_turned():
             "programs.loop",
             1,
             "workload.programs.loop: this is a table; "
-            "expected one of name, steps, copies, repeat, at_ms, until_s",
+            "expected one of name, steps, copies, repeat, total, at_ms, until_s, "
+            "background",
         ),
         (
             "programs.loop.copies.x",

@@ -31,10 +31,14 @@ __all__ = [
 
 _HERE = Path(__file__).parent
 
+_FOR_EVER = 1 << 30  # repetitions
+
 # What a step is for the engine: (op, a, b, c, d).
 Step5: TypeAlias = tuple[int, int, int, int, int]
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+# A count, or the name of one of the workload's parameters.
+Named: TypeAlias = Count | str
 Positive = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 Microseconds = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
@@ -72,8 +76,8 @@ class Fork(_Step, frozen=True, kw_only=True, tag="fork"):
     callbacks: Count = 0
     copies: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 1
     """How many children are started, one after another."""
-    repeat: Positive = 1
-    """How often each goes through its steps."""
+    repeat: Named = 1
+    """How often each goes through its steps; 0: there is no child."""
 
 
 class Join(_Step, frozen=True, kw_only=True, tag="join"):
@@ -83,18 +87,18 @@ class Join(_Step, frozen=True, kw_only=True, tag="join"):
 class Alloc(_Step, frozen=True, kw_only=True, tag="alloc"):
     """Allocate and free an object of each of *caches* caches, *count* rounds."""
 
-    caches: Positive
+    caches: Named
     first: Count = 0
-    count: Positive = 1
+    count: Named = 1
     gap_us: Microseconds = 0
 
 
 class Pin(_Step, frozen=True, kw_only=True, tag="pin"):
     """Allocate *count* objects of each cache, to stay until caches are dropped."""
 
-    caches: Positive
+    caches: Named
     first: Count = 0
-    count: Positive = 1
+    count: Named = 1
 
 
 class Sleep(_Step, frozen=True, kw_only=True, tag="sleep"):
@@ -148,6 +152,46 @@ class Mark(_Step, frozen=True, kw_only=True, tag="mark"):
     phase: PhaseName
 
 
+class Keep(_Step, frozen=True, kw_only=True, tag="keep"):
+    """Leave the cgroup that the task holds with those that were kept."""
+
+
+class Take(_Step, frozen=True, kw_only=True, tag="take"):
+    """Hold the oldest cgroup that was kept, which no longer is."""
+
+
+class RmdirKept(_Step, frozen=True, kw_only=True, tag="rmdir_kept"):
+    """Remove every cgroup that was kept, the oldest first."""
+
+
+class Settle(_Step, frozen=True, kw_only=True, tag="settle"):
+    """Look every *poll_ms* until no other program runs and no work did for *quiet_ms*.
+
+    Programs in the background do not count, nor do others that settle.
+    """
+
+    quiet_ms: Milliseconds
+    poll_ms: Annotated[float, msgspec.Meta(gt=0, le=1e12)] = 50
+
+
+class Expedite(_Step, frozen=True, kw_only=True, tag="expedite"):
+    """Switch /sys/kernel/rcu_expedited: who waits for a grace period need not."""
+
+    on: bool
+
+
+class Slabinfo(_Step, frozen=True, kw_only=True, tag="slabinfo"):
+    """Read /proc/slabinfo, *rows* rows a read()."""
+
+    rows: Positive = 36
+
+
+class Probe(_Step, frozen=True, kw_only=True, tag="probe"):
+    """Hold cgroup_mutex, as a read of /proc/cgroups or a mkdir elsewhere does."""
+
+    us: Microseconds
+
+
 Step: TypeAlias = (
     Mkdir
     | Rmdir
@@ -164,6 +208,13 @@ Step: TypeAlias = (
     | DropCaches
     | Hotplug
     | Mark
+    | Keep
+    | Take
+    | RmdirKept
+    | Settle
+    | Expedite
+    | Slabinfo
+    | Probe
 )
 _STEPS = MappingProxyType(
     {str(step.__struct_config__.tag): step for step in _Step.__subclasses__()}
@@ -175,11 +226,16 @@ class Program(_Table, frozen=True, kw_only=True):
 
     name: str
     steps: tuple[Step, ...]
-    copies: Count | Literal["cpus"] = 1
+    copies: Named = 1
+    """How many tasks run it: a number, a parameter, or "cpus"."""
     repeat: Positive = 1
+    total: Named = 0
+    """Repetitions of all copies together, shared out evenly; 0: *repeat* each."""
     at_ms: Milliseconds = 0
     until_s: Seconds = 0
     """No repetition starts later than this after the workload began; 0: no limit."""
+    background: bool = False
+    """It goes on for ever, and nobody waits for its end."""
 
 
 class RootCache(_Table, frozen=True, kw_only=True):
@@ -245,6 +301,8 @@ class Workload(_Table, frozen=True, kw_only=True):
     inputs: tuple[str, ...] = ()
     """What is put in, each with its source; everything else comes out."""
     machine: MachineSettings = MachineSettings()
+    parameters: dict[str, Count] = {}
+    """Numbers that programs name in place of a count."""
     begin_s: Seconds = 0
     """When the workload begins, after boot; its times are counted from there."""
     settle_s: Seconds = 0
@@ -263,14 +321,34 @@ class Workload(_Table, frozen=True, kw_only=True):
         _refuse_twins("cache", [cache.name for cache in self.caches])
         accounted = sum(cache.accounted * cache.copies for cache in self.caches)
         for program in self.programs:
-            for where, step in _walk(program.steps, f"program.{program.name}.steps"):
-                if (
-                    isinstance(step, Alloc | Pin)
-                    and step.first + step.caches > accounted
-                ):
-                    last = step.first + step.caches
-                    what = f"caches {step.first} to {last - 1} are asked for"
-                    raise InputError(where, what, f"caches below {accounted}")
+            place = f"program.{program.name}"
+            if program.copies != "cpus":
+                self.number(program.copies, f"{place}.copies", "'cpus'")
+            self.number(program.total, f"{place}.total")
+            for where, step in _walk(program.steps, f"{place}.steps"):
+                if isinstance(step, Alloc | Pin):
+                    self.number(step.count, f"{where}.count")
+                    caches = self.number(step.caches, f"{where}.caches")
+                    if step.first + caches > accounted:
+                        last = step.first + caches
+                        what = f"caches {step.first} to {last - 1} are asked for"
+                        raise InputError(where, what, f"caches below {accounted}")
+                elif isinstance(step, Fork):
+                    self.number(step.repeat, f"{where}.repeat")
+                elif isinstance(step, Settle) and ".child[" in where:
+                    what = "a child settles, for which its parent may wait"
+                    raise InputError(where, what, "settle in the program itself")
+
+    def number(self, value: Named, where: str = "", *also: str) -> int:
+        """Return a count, or the parameter it names. Raises: InputError."""
+        if isinstance(value, int):
+            return value
+        if value not in self.parameters:
+            expected = " or ".join(("a whole number from 0 to 1e+09", *also))
+            if self.parameters:
+                expected += " or one of " + ", ".join(self.parameters)
+            raise InputError(where, f"{value!r}", expected)
+        return self.parameters[value]
 
     def roots(self) -> list[RootCache]:
         """Return every root cache: the named ones, then the plain ones."""
@@ -307,21 +385,99 @@ class Workload(_Table, frozen=True, kw_only=True):
         programs: list[list[Step5]] = []
         spawns = []
         begin_ns = round(self.begin_s * 1e9)
-        phases = self.phases()
         for program in self.programs:
-            number = _compile(program.steps, programs, begin_ns, phases)
-            copies = machine.cpus if program.copies == "cpus" else program.copies
+            number = self._compile(program.steps, programs)
             until_ns = round(program.until_s * 1e9)
-            spawns.append(
-                Spawn(
-                    program=number,
-                    repeat=program.repeat,
-                    at_ns=begin_ns + round(program.at_ms * 1e6),
-                    until_ns=begin_ns + until_ns if until_ns else 0,
-                    copies=copies,
+            for copies, repeat in self._shares(program, machine):
+                spawns.append(
+                    Spawn(
+                        program=number,
+                        repeat=repeat,
+                        at_ns=begin_ns + round(program.at_ms * 1e6),
+                        until_ns=begin_ns + until_ns if until_ns else 0,
+                        copies=copies,
+                        background=program.background,
+                    )
                 )
-            )
         return programs, spawns
+
+    def _shares(self, program: Program, machine: Machine) -> Iterator[tuple[int, int]]:
+        """Yield how many copies run a program how often."""
+        asked = machine.cpus if program.copies == "cpus" else program.copies
+        copies = self.number(asked)
+        total = self.number(program.total)
+        if program.background:
+            yield copies, _FOR_EVER
+        elif not total:
+            yield copies, program.repeat
+        elif copies:
+            each, more = divmod(total, copies)
+            yield more, each + 1
+            yield copies - more if each else 0, each
+
+    def _compile(self, steps: Sequence[Step], programs: list[list[Step5]]) -> int:
+        """Append the program, children first; return its number."""
+        compiled = []
+        for step in steps:
+            copies = 1
+            if isinstance(step, Fork):
+                copies = step.copies if self.number(step.repeat) else 0
+            if copies:
+                compiled += [self._compile_step(step, programs)] * copies
+        programs.append(compiled)
+        return len(programs) - 1
+
+    def _compile_step(self, step: Step, programs: list[list[Step5]]) -> Step5:
+        match step:
+            case Mkdir():
+                return (1, int(step.inside), 0, 0, 0)
+            case Rmdir():
+                return (2, 0, 0, 0, 0)
+            case Fork():
+                number = self._compile(step.child, programs)
+                times = self.number(step.repeat)
+                return (3, number, step.callbacks, 0 if times == 1 else times, 0)
+            case Join():
+                return (4, 0, 0, 0, 0)
+            case Alloc():
+                caches, count = self.number(step.caches), self.number(step.count)
+                return (5, step.first, caches, count, round(step.gap_us * 1e3))
+            case Pin():
+                caches, count = self.number(step.caches), self.number(step.count)
+                return (6, step.first, caches, count, 0)
+            case Sleep():
+                return (7, round(step.ms * 1e6), 0, 0, 0)
+            case Run():
+                return (8, round(step.ms * 1e6), int(step.when == "kmem"), 0, 0)
+            case Callbacks():
+                return (9, step.count, 0, 0, 0)
+            case Exit():
+                return (10, step.callbacks, 0, 0, 0)
+            case Wait():
+                return (11, 0, 0, 0, 0)
+            case At():
+                return (12, round(self.begin_s * 1e9) + round(step.ms * 1e6), 0, 0, 0)
+            case DropCaches():
+                return (13, 0, 0, 0, 0)
+            case Keep():
+                return (40, 0, 0, 0, 0)
+            case RmdirKept():
+                return (41, 0, 0, 0, 0)
+            case Settle():
+                poll_ns = max(1, round(step.poll_ms * 1e6))
+                return (42, round(step.quiet_ms * 1e6), poll_ns, 0, 0)
+            case Expedite():
+                return (43, int(step.on), 0, 0, 0)
+            case Slabinfo():
+                return (44, step.rows, 0, 0, 0)
+            case Probe():
+                return (45, round(step.us * 1e3), 0, 0, 0)
+            case Take():
+                return (46, 0, 0, 0, 0)
+            case Hotplug():
+                return (30, HOTPLUGS.index(step.event), 0, 0, 0)
+            case Mark():
+                return (50, self.phases().index(step.phase), 0, 0, 0)
 
     def replace(self, **fields: Any) -> Workload:
         """Return the workload with some fields changed."""
@@ -339,6 +495,7 @@ class Spawn:
     """Say which program tasks run, how often, from when until when, and how many.
 
     at_ns and until_ns are virtual times since boot; an until_ns of 0 is no limit.
+    Nobody waits for the end of those in the background.
     """
 
     program: int
@@ -346,6 +503,7 @@ class Spawn:
     at_ns: int
     until_ns: int
     copies: int
+    background: bool = False
 
 
 def _refuse_twins(what: str, names: list[str]) -> None:
@@ -361,60 +519,6 @@ def _walk(steps: Sequence[Step], where: str) -> Iterator[tuple[str, Step]]:
         yield f"{where}[{index}]", step
         if isinstance(step, Fork):
             yield from _walk(step.child, f"{where}[{index}].child")
-
-
-def _compile(
-    steps: Sequence[Step],
-    programs: list[list[Step5]],
-    begin_ns: int,
-    phases: list[str],
-) -> int:
-    """Append the program, children first; return its number."""
-    compiled = []
-    for step in steps:
-        copies = step.copies if isinstance(step, Fork) else 1
-        if copies:
-            compiled += [_compile_step(step, programs, begin_ns, phases)] * copies
-    programs.append(compiled)
-    return len(programs) - 1
-
-
-def _compile_step(
-    step: Step, programs: list[list[Step5]], begin_ns: int, phases: list[str]
-) -> Step5:
-    match step:
-        case Mkdir():
-            return (1, int(step.inside), 0, 0, 0)
-        case Rmdir():
-            return (2, 0, 0, 0, 0)
-        case Fork():
-            number = _compile(step.child, programs, begin_ns, phases)
-            repeat = 0 if step.repeat == 1 else step.repeat
-            return (3, number, step.callbacks, repeat, 0)
-        case Join():
-            return (4, 0, 0, 0, 0)
-        case Alloc():
-            return (5, step.first, step.caches, step.count, round(step.gap_us * 1e3))
-        case Pin():
-            return (6, step.first, step.caches, step.count, 0)
-        case Sleep():
-            return (7, round(step.ms * 1e6), 0, 0, 0)
-        case Run():
-            return (8, round(step.ms * 1e6), int(step.when == "kmem"), 0, 0)
-        case Callbacks():
-            return (9, step.count, 0, 0, 0)
-        case Exit():
-            return (10, step.callbacks, 0, 0, 0)
-        case Wait():
-            return (11, 0, 0, 0, 0)
-        case At():
-            return (12, begin_ns + round(step.ms * 1e6), 0, 0, 0)
-        case DropCaches():
-            return (13, 0, 0, 0, 0)
-        case Hotplug():
-            return (30, HOTPLUGS.index(step.event), 0, 0, 0)
-        case Mark():
-            return (50, phases.index(step.phase), 0, 0, 0)
 
 
 # --- loading --------------------------------------------------------------------------
@@ -521,6 +625,9 @@ def _named_path(where: str, table: dict[str, Any]) -> list[str | int]:
     """Return a path whose second part may be the name of a program or cache."""
     head, _, rest = where.partition(".")
     name, dot, rest = rest.partition(".steps")
+    for field in (".copies", ".total"):
+        if not dot and name.endswith(field):
+            name, dot, rest = name.removesuffix(field), field, ""
     entries = table.get(head, [])
     names = [entry.get("name") for entry in entries]
     # the last of that name: of two twins, the second is the one too many
