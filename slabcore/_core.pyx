@@ -545,16 +545,19 @@ cdef class World:
         w.k.sysfs_removal = _SYSFS_REMOVALS[design.sysfs_removal]
         # That of "shutdown" only sends the uevent. The kernels that have it, 4.18 to
         # 5.8, are those that flush before they take a root apart.
-        w.k.removal_work = design.sysfs_removal in ("work-leaks", "work") or (
-            design.sysfs_removal == "shutdown"
-            and design.root_destroy.startswith("flush")
+        w.k.slab = machine.allocator == "slab"
+        w.k.removal_work = not w.k.slab and (
+            design.sysfs_removal in ("work-leaks", "work")
+            or (
+                design.sysfs_removal == "shutdown"
+                and design.root_destroy.startswith("flush")
+            )
         )
         w.k.entrained = design.barrier_marker == "entrained"
         w.k.join_waits = design.join_waits
         w.k.roots_only = design.slab_caches == "roots"
         w.k.css_ids = design.memcg_ids == "css-id"
         w.k.named_by_id = design.memcg_name == "id"
-        w.k.slab = machine.allocator == "slab"
         w.k.create_waits = w.k.slab and design.create_waits
         later = w.k.reparenting and w.k.deactivation == DEACT_RCU_PER_CACHE
         if w.k.slab and w.k.deactivation != DEACT_NONE and not later:

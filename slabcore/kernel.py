@@ -210,6 +210,7 @@ class Kernel:
             log=log,
         )
         self._caches: dict[str, Cache] = {}
+        self._names: dict[int, str] = {}  # the first of a merged cache is the kernel's
         self._destroyed: set[str] = set()  # names of caches that were busy then
         self._memcgs: dict[str, Memcg] = {"/": Memcg("/", 0)}
         self._paths = {0: "/"}  # of each cgroup ever made here, by handle
@@ -258,6 +259,7 @@ class Kernel:
         else:
             number = self._world.boot_cache(*kind, mergeable is True)
         self._caches[name] = Cache(name, number)
+        self._names.setdefault(number, name)
         self._destroyed.discard(name)
         return self._caches[name]
 
@@ -493,15 +495,17 @@ class Kernel:
 
         The cgroups of programs have no path; they are called cgroup- and their number.
         """
-        roots = {cache.number: name for name, cache in self._caches.items()}
         caches = []
         for root, of, number, memcg, serial, *rest in self._world.caches_listed():
-            name, cgroup = roots[root], self._paths.get(memcg, f"/cgroup-{serial}")
+            name, cgroup = (
+                self._names[root],
+                self._paths.get(memcg, f"/cgroup-{serial}"),
+            )
             if of >= 0:
                 unnamed = cgroup if of == memcg else f"/cgroup-{number}"
                 path = self._paths.get(of, unnamed)
                 name += f"({number}:{path.rpartition('/')[2]})"
-            caches.append(LiveCache(name, roots[root], cgroup, *rest))
+            caches.append(LiveCache(name, self._names[root], cgroup, *rest))
         return caches
 
     def snapshot(self) -> Mapping[str, Any]:

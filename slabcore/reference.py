@@ -1805,6 +1805,7 @@ class World:
         # 5.8, are those that flush before they take a root apart.
         queued = how == "shutdown" and self.design.root_destroy.startswith("flush")
         queued = queued or how in ("work-leaks", "work")
+        queued = queued and not self.slab
         # A request that finds the item pending joins it.
         if queued and cache.removal is None:
             cache.kobject += 1
@@ -1972,7 +1973,9 @@ class World:
 
     def _let_works_finish(self, task: Task, root: Cache, again: bool) -> Step:
         """Be flush_memcg_workqueue(), mm/slab_common.c."""
-        yield from self._barrier(task)
+        if self.design.reparenting or not self.slab:
+            # For the callbacks of deactivated caches.
+            yield from self._barrier(task)
         yield from self._flush_workqueue(task, self.create_queue)
         if self.deactivate_queue != self.create_queue:
             yield from self._flush_workqueue(task, self.deactivate_queue)

@@ -750,7 +750,9 @@ cdef inline int destroy_root(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 2:
             r.dying = 1
             f.pc = 3
-            return call(t, F_BARRIER, NIL, NIL)
+            if w.k.reparenting or not w.k.slab:
+                # For the callbacks of deactivated caches.
+                return call(t, F_BARRIER, NIL, NIL)
         elif f.pc == 3:
             f.pc = 4
             return call(t, F_FLUSH_WORKQUEUE, NIL, NIL)
@@ -775,7 +777,8 @@ cdef inline int destroy_root(world *w, task *t, frame *f) except -1 nogil:
                 r.dying = 1
                 unlock_caches(w, t)
                 f.pc = 7
-                return call(t, F_BARRIER, NIL, NIL)
+                if w.k.reparenting or not w.k.slab:
+                    return call(t, F_BARRIER, NIL, NIL)
         elif f.pc == 7:
             f.pc = 8
             return call(t, F_FLUSH_WORKQUEUE, NIL, NIL)

@@ -354,6 +354,17 @@ def test_the_cgroups_of_programs_are_called_by_their_number(engine):
     ]
 
 
+def test_a_merged_cache_keeps_its_first_name(engine):
+    kernel = Kernel("5.9", engine=engine)
+    kernel.create_cache("dentry", object_size=192, mergeable=True)
+    kernel.advance(ms(1))
+    kernel.create_cache("names", object_size=192, mergeable=True)
+    kernel.destroy_cache("dentry")
+    assert [cache.name for cache in kernel.caches()] == ["dentry"]
+    kernel.destroy_cache("names")
+    assert kernel.caches() == []
+
+
 def test_a_kernel_without_children_has_its_own_caches_only(engine):
     kernel = Kernel("5.9", engine=engine)
     kernel.create_cache("dentry", object_size=192, accounted=True)

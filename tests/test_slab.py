@@ -141,3 +141,40 @@ def test_a_dying_cgroup_goes_with_its_last_object_or_when_the_reaper_comes(
     assert kernel.counters["cgroups"]["dying"] == passes
     kernel.advance_to(seconds(1) + ms(900))
     assert kernel.counters["cgroups"]["dying"] == 0
+
+
+def findings(kernel: Kernel) -> set[str]:
+    return {finding["id"] for finding in kernel.counters["findings"]}
+
+
+@pytest.mark.parametrize(("allocator", "leaked"), [("slub", 6), ("slab", 0)])
+def test_slab_has_no_work_for_directories_that_could_leak_caches(
+    engine, allocator, leaked
+):
+    leaky = designs["4.11"].replace(sysfs_removal="work-leaks")
+    kernel = boot(engine, leaky, allocator=allocator)
+    for path in ("/a", "/b"):
+        kernel.rmdir(path)
+    kernel.drain()
+    assert kernel.counters["caches"]["leaked"] == leaked
+    assert ("cache-leaked" in findings(kernel)) == (leaked > 0)
+
+
+@pytest.mark.parametrize(
+    ("allocator", "reparenting", "barriers"),
+    [("slub", False, 1), ("slab", False, 0), ("slub", True, 1), ("slab", True, 1)],
+)
+def test_only_deactivation_by_callback_makes_a_root_s_end_wait_for_a_barrier(
+    engine, allocator, reparenting, barriers
+):
+    design = designs["4.11"].replace(
+        root_destroy="flush-first", sysfs_removal="shutdown", reparenting=reparenting
+    )
+    kernel = boot(engine, design, allocator=allocator)
+    # What was allocated before the cgroups had caches of their own.
+    kernel.free("c0", "/", 2)
+    kernel.drain()
+    before = kernel.counters["rcu_barriers"]
+    kernel.destroy_cache("c0")
+    assert kernel.counters["rcu_barriers"] == before + barriers
+    kernel.validate()
