@@ -426,7 +426,8 @@ def _offline_ns(name: str, hz: int) -> float:
 
 def reclaim_storm() -> str:
     """Show where the time of the cover letter's storm goes, phase by phase."""
-    designs_shown = ("4.6", "4.9", "4.10", "4.11")
+    known = ("4.6", "4.9", "4.10", "series-v1", "series-v2", "4.11", "5.3", "5.9")
+    designs_shown = [name for name in known if name in designs]
     results = [
         result.to_dict() for result in comparison("reclaim-storm", *designs_shown)
     ]
