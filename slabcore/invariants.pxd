@@ -31,7 +31,7 @@ from slabcore.slab cimport (
     root_cache,
 )
 from slabcore.workqueue cimport work_at
-from slabcore.world cimport CB_SLAB, world
+from slabcore.world cimport world
 
 
 cdef struct breach:
@@ -417,36 +417,19 @@ cdef inline bint memcgs_broken(world *w, breach *b) noexcept nogil:
 cdef inline bint references_broken(world *w, breach *b) noexcept nogil:
     """Tell whether children that count for themselves count wrong."""
     cdef kmem_cache *c
-    cdef rcu_data *d
-    cdef uint32_t i, arg
-    cdef int32_t cpu, order
-    cdef int64_t at, rest, waiting = 0
+    cdef uint32_t i
+    cdef int64_t held
     for i in range(w.c.caches.used):
         c = cache_at(&w.c, i)
         if not c.live or links_at(&w.c, i).memcg_index == NIL:
             continue
-        order = root_at(&w.c, links_at(&w.c, i).root).order
-        rest = <int64_t>c.refs - (not c.killed) - c.in_flight
-        rest -= <int64_t>c.slabs << order
-        if rest < 0 or rest & ((<int64_t>1 << order) - 1):
+        held = <int64_t>c.slabs + c.page_frees
+        held <<= root_at(&w.c, links_at(&w.c, i).root).order
+        held += (not c.killed) + c.in_flight
+        if c.refs != held:
             return broken(
-                b, "cache {which} has {where} references, which is not what is held",
-                c.refs, c.serial,
+                b, "cache {which} does not know what holds it ({where})", held, c.serial
             )
-        waiting += rest >> order
-    for cpu in range(w.s.ncpus):
-        d = &w.r.data[cpu]
-        for at in range(d.head, d.tail):
-            arg = d.ring[at & (d.capacity - 1)].arg
-            # With its root a child is shut down whatever it still waits for.
-            if d.ring[at & (d.capacity - 1)].kind == CB_SLAB and (
-                links_at(&w.c, arg).memcg_index != NIL and cache_at(&w.c, arg).live
-            ):
-                waiting -= 1
-    if waiting:
-        return broken(
-            b, "{where} slabs are referred to that wait for nothing", waiting, -1
-        )
     return False
 
 
