@@ -327,7 +327,7 @@ class Kernel:
         self._world.pin(number, handle, count)
 
     def free(self, cache: Cache | str, memcg: Memcg | str, count: int = 1) -> None:
-        """Free objects: the cgroup's own first, then what it inherited, then the root's.
+        """Free objects: the cgroup's own first, then inherited ones, then the root's.
 
         From 5.3 on a parent inherits the objects of a cgroup that is removed.
         Raises: LifecycleError if so many are not allocated; StaleHandleError if the

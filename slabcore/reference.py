@@ -544,6 +544,7 @@ class World:
         self.root_memcg.online = True
         self.memcgs: dict[int, Memcg] = {}
         self.taken_ids = {1}  # of memory cgroups; the root's
+        self.lowest_id = 2  # no free one is below
         self.free_ids: list[int] = []
         self.next_id = self.nr_ids = 0
         steps = ("create", "grow", "offline", "free", "reparent", "destroy")
@@ -2094,9 +2095,10 @@ class World:
 
     def _arm_reaper(self, cpu: Cpu) -> None:
         """Let the next pass of this CPU's begin; neighbours follow 3 jiffies apart."""
-        jiffies = self.machine.hz + 3 * cpu.number
-        while jiffies * self.tick_ns <= self.now:
-            jiffies += REAP_S * self.machine.hz
+        jiffies, period = self.machine.hz + 3 * cpu.number, REAP_S * self.machine.hz
+        late = self.now - jiffies * self.tick_ns
+        if late >= 0:
+            jiffies += (late // (period * self.tick_ns) + 1) * period
         self._at(jiffies * self.tick_ns, REAP, cpu.number)
 
     def _reap_work(self, worker: Task) -> Step:
@@ -2165,9 +2167,9 @@ class World:
         if len(self.taken_ids) == self.machine.max_memcgs:
             self._unlock(self.cgroup_mutex)
             return None
-        memcg_id = 2
-        while memcg_id in self.taken_ids:
-            memcg_id += 1
+        while self.lowest_id in self.taken_ids:
+            self.lowest_id += 1
+        memcg_id = self.lowest_id
         self.taken_ids.add(memcg_id)
         number = -1
         if self.kmem:
@@ -2276,6 +2278,7 @@ class World:
 
     def _give_id(self, memcg: Memcg) -> None:
         self.taken_ids.remove(memcg.id)
+        self.lowest_id = min(self.lowest_id, memcg.id)
         memcg.id_held = False
 
     def _reparent_objcgs(self, worker: Task, memcg: Memcg) -> Step:
