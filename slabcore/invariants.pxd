@@ -21,7 +21,7 @@ from slabcore.memcontrol cimport (
     objcg_next,
 )
 from slabcore.rcu cimport rcu_data, rcu_qlen
-from slabcore.sched cimport CGROUP_MUTEX, HOTPLUG_LOCK, MUTEXES
+from slabcore.sched cimport CGROUP_MUTEX, HOTPLUG_LOCK, MUTEXES, SLAB_MUTEX
 from slabcore.slab cimport (
     cache_at,
     cache_links,
@@ -181,6 +181,16 @@ cdef inline bint cache_broken(world *w, breach *b, uint32_t i) noexcept nogil:
             b, "cache {which} has more objects in flight than objects", -1, c.serial
         )
     if links.memcg_index == NIL:
+        if r.leaving < 0 or r.leaving > r.refcount:
+            return broken(
+                b, "cache {which}: {where} more users leave than it has",
+                r.leaving - r.refcount, c.serial,
+            )
+        if r.parked.length and w.s.mutexes[SLAB_MUTEX].owner == NULL:
+            return broken(
+                b, "children of cache {which}: {where} are parked and stay so",
+                r.parked.length, c.serial,
+            )
         if r.cache != i or not list_has(
             &w.c.root_list, &root_at(&w.c, 0).roots, sizeof(root_cache), links.root
         ):
@@ -501,10 +511,10 @@ cdef inline bint objcgs_broken(world *w, breach *b) noexcept nogil:
 
 cdef inline bint creations_broken(world *w, breach *b) noexcept nogil:
     """Tell whether creations and the misses that asked for them do not fit."""
-    if w.n.creations_pending > w.n.misses:
+    if w.n.creations_pending + w.n.creations_run != w.n.misses:
         return broken(
-            b, "{where} creations are pending after {which} misses",
-            w.n.creations_pending, w.n.misses,
+            b, "{where} misses queued {which} creations", w.n.misses,
+            w.n.creations_pending + w.n.creations_run,
         )
     if w.n.caches_created != w.delays.used + w.n.creations_unmissed or (
         w.delays.used > w.n.pairs_missed

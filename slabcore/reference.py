@@ -565,7 +565,7 @@ class World:
         self.slab_bytes = self.slab_bytes_peak = 0
         self.misses = self.pairs_missed = 0
         self.delays: list[int] = []
-        self.creations_pending = 0
+        self.creations_pending = self.creations_run = 0
         self.findings: dict[str, list[int]] = {}
         self.time_ns = dict.fromkeys(CAUSES, 0)
         self.marks: dict[int, dict[str, Any]] = {}
@@ -1570,6 +1570,8 @@ class World:
             )
             yield Run(self._hop_ns(hops, length))
             if cache is not None:
+                if cache.root is not None or not cache.live:
+                    raise CorruptionError(f"cache {cache.serial} is no root to share")
                 # sysfs_slab_alias(), mm/slub.c: one link by the new name
                 yield Run(self._kernfs_add(1 if nodes else 0))
                 cache.refcount += 1
@@ -1625,6 +1627,11 @@ class World:
                     f"cgroup {memcg.serial} gets a cache of cache {root.serial} "
                     "offline, or a second one"
                 )
+            # From 5.3 on slab_mutex is not held where a root is marked.
+            if root.dying and not self.design.reparenting:
+                raise CorruptionError(
+                    f"cache {root.serial} is dying and gets another child"
+                )
             cache = self._new_cache(root.size)
             self.caches_created += 1
             cache.typesafe, cache.reclaimable = root.typesafe, root.reclaimable
@@ -1646,6 +1653,7 @@ class World:
             else:
                 self.creations_unmissed += 1
         self._unlock_caches(worker)
+        self.creations_run += 1
         self.creations_pending -= 1
         self._css_put(worker.cpu, memcg, 1)
 
@@ -1887,6 +1895,8 @@ class World:
         ):
             yield from self._delete_directory(task, cache)
         self._schedule_removal(task.cpu, cache)
+        if cache.slabs:
+            raise CorruptionError(f"cache {cache.serial} is shut down with slabs")
         self._unlink(cache)
         if how in ("barrier-batch", "barrier-per-cache"):
             later.insert(0, cache)
@@ -1916,6 +1926,8 @@ class World:
 
     def _unlink(self, cache: Cache) -> None:
         """Take a cache off its lists."""
+        if cache.children or cache.parked:
+            raise CorruptionError(f"cache {cache.serial} is shut down with children")
         cache.live = False
         self.slab_caches.pop(cache, None)
         if cache.root is None:
@@ -2059,6 +2071,8 @@ class World:
             self._find("cache-leaked")
             return
         self._note("slab_kmem_cache_release", cpu, None, cache)
+        if cache.kobject or cache.live:
+            raise CorruptionError(f"cache {cache.serial} is freed while it is in use")
         del self.existing[cache]
         self.freed_at = self.now
         self.caches -= 1
@@ -3191,6 +3205,10 @@ class World:
         if (root is None) != (memcg is None):
             yield f"cache {number} is of a cgroup or of a root, and not of both"
         if root is None or memcg is None:
+            if not 0 <= cache.leaving <= cache.refcount:
+                yield f"cache {number}: {cache.leaving} of {cache.refcount} users leave"
+            if cache.parked and self.slab_mutex.owner is None:
+                yield f"children of cache {number}: some are parked and stay so"
             if cache not in self.slab_root_caches:
                 yield f"slab_root_caches: cache {number} is missing"
             return
@@ -3313,8 +3331,8 @@ class World:
                 yield f"{counted} {what} are counted, {there} are there"
         if not len(self.delays) <= self.pairs_missed <= self.misses:
             yield "more caches were created than were missed"
-        if self.creations_pending > self.misses:
-            yield "more creations are pending than were asked for"
+        if self.creations_pending + self.creations_run != self.misses:
+            yield "misses and the creations they queued do not fit"
 
     def _total(self, field: str) -> int:
         return sum(getattr(cache, field) for cache in self.existing)

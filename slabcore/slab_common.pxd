@@ -292,6 +292,7 @@ cdef inline int create_work(world *w, task *t, frame *f) except -1 nogil:
         else:
             unlock_caches(w, t)
             w.n.creations_pending -= 1
+            w.n.creations_run += 1
             css_put(w, t.cpu, f.b, 1)
             return DONE
 

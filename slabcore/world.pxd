@@ -448,6 +448,7 @@ cdef struct tally:
     int64_t misses
     int64_t pairs_missed
     int64_t creations_pending
+    int64_t creations_run
     int64_t creations_unmissed
     int64_t reaper_passes
     int64_t reaper_skipped

@@ -5,6 +5,7 @@ Each test breaks one rule of the reference on purpose: a check that cannot fail 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from slabcore.designs import Design, designs
-from slabcore.errors import CorruptionError
+from slabcore.errors import BusyError, CorruptionError
 from slabcore.machine import Machine
 from slabcore.reference import Block, Cache, Hotplug, Lock, Memcg, Run, Work, World
 
@@ -191,6 +192,17 @@ def root_that_charges_a_cgroup(at: Scene) -> None:
     at.caches[0].memcg = at.memcgs[1]
 
 
+@breaks("cache 0: 2 of 1 users leave")
+def root_given_up_by_more_users_than_it_has(at: Scene) -> None:
+    at.caches[0].leaving = 2
+
+
+@breaks("children of cache 0: some are parked and stay so")
+def busy_child_not_put_back(at: Scene) -> None:
+    del at.caches[0].children[at.caches[2]]
+    at.caches[0].parked.add(at.caches[2])
+
+
 @breaks("cache 2 has more objects than its slabs hold")
 def objects_without_slabs(at: Scene) -> None:
     at.caches[2].slabs = 0
@@ -291,7 +303,7 @@ def more_misses_than_there_were(at: Scene) -> None:
     at.world.misses = 5
 
 
-@breaks("more creations are pending than were asked for")
+@breaks("misses and the creations they queued do not fit")
 def creations_nobody_asked_for(at: Scene) -> None:
     at.world.creations_pending = at.world.misses + 1
 
@@ -538,6 +550,84 @@ def test_a_child_shut_down_with_objects_is_caught():
 
     with pytest.raises(CorruptionError, match="shut down with objects left"):
         life(world(Impatient, "4.11"))
+
+
+def destroy(new: World) -> None:
+    """Destroy a root cache of which a cgroup has a child in use."""
+    memcg = new.mkdir()
+    new.alloc(0, memcg, 1)
+    new.drain()
+    new.alloc(0, memcg, 30)
+    with contextlib.suppress(BusyError):
+        new.destroy_cache(0)
+    new.drain()
+    new.validate()
+
+
+@pytest.mark.parametrize("name", designs)
+def test_a_destruction_that_fails_leaves_a_world_in_order(name):
+    destroy(world(World, name))
+
+
+def test_a_root_shut_down_before_its_children_is_caught():
+    class Careless(World):
+        def _shutdown_children(self, task: Any, root: Cache, later: Any) -> Any:
+            yield from self._shutdown(task, root, later)
+
+    new = world(Careless, "4.11")
+    memcg = new.mkdir()
+    new.alloc(0, memcg, 1)
+    new.drain()
+    new.alloc(0, memcg, 1)
+    new.free(0, 0, 1)
+    with pytest.raises(CorruptionError, match="cache 0 is shut down with children"):
+        new.destroy_cache(0)
+
+
+def test_a_shutdown_that_forgets_slabs_is_caught():
+    class Careless(World):
+        def _shrink(self, cpu: Any, cache: Cache) -> int:
+            return 0
+
+    new = world(Careless, "4.10")
+    new.alloc(0, 0, 1)
+    new.free(0, 0, 1)
+    with pytest.raises(CorruptionError, match="cache 0 is shut down with slabs"):
+        new.destroy_cache(0)
+
+
+def test_sharing_a_child_is_caught():
+    class Careless(World):
+        def _find_mergeable(self, *kind: Any) -> Any:
+            return 0, next(iter(self.roots[0].children))
+
+    new = world(Careless, "4.10")
+    new.alloc(0, new.mkdir(), 1)
+    new.drain()
+    with pytest.raises(CorruptionError, match="cache 1 is no root to share"):
+        new.create_cache(192, False, False, False)
+
+
+def test_a_cache_freed_while_its_kobject_is_held_is_caught():
+    class Careless(World):
+        def _put_kobject(self, cache: Cache, cpu: Any) -> None:
+            self._last_reference(cache, cpu)
+
+    with pytest.raises(CorruptionError, match="cache 1 is freed while it is in use"):
+        life(world(Careless, "4.10"))
+
+
+def test_a_child_of_a_dying_root_is_caught():
+    class Careless(World):
+        def _create_work(self, worker: Any, root: Cache, memcg: Memcg) -> Any:
+            runs = 0
+            for step in super()._create_work(worker, root, memcg):
+                yield step
+                runs += isinstance(step, Run)
+                root.dying = runs == 2  # after the look at it, before the creation
+
+    with pytest.raises(CorruptionError, match="cache 0 is dying and gets another"):
+        life(world(Careless, "4.11"))
 
 
 def test_a_deactivation_of_a_cache_that_is_gone_is_caught():
