@@ -668,20 +668,12 @@ def is_a_vendors(name: str) -> bool:
     return re.fullmatch(r"v?[\d.]+-(?!rc\d).*", name) is not None
 
 
-# A generation joins once both engines do all that its knobs say.
 designs = Designs(
     (
-        _G0,
-        _G1,
-        _G2,
-        _G2_LATE,
-        _G3,
-        _G4.replace(kernels=("4.11", "5.2")),
-        _G6.replace(
-            kernels=("5.9", "6.11"),
-            sysfs_removal="shutdown",
-            barrier_marker="entrained",
-        ),
+        *(_G0, _G1, _G2, _G2_LATE, _G3),
+        *(_G4, _G4B, _G4B_FIXED, _G4C, _G4D, _G4E),
+        *(_G5, _G5B, _G5C, _G6, _G6B, _G7),
+        *(_V1, _V2),
     )
 )
 

@@ -157,7 +157,11 @@ def test_designs_as_json(run):
     (entry,) = table["designs"]
     assert entry["knobs"]["deactivation"] == "gp-per-cache"
     assert entry["mechanisms"]["deactivation"]["source"].startswith("81ae6d03952c")
-    assert entry["findings"] == ["gp-under-slab_mutex", "gp-under-cgroup_mutex"]
+    assert entry["findings"] == [
+        "gp-under-slab_mutex",
+        "gp-under-cgroup_mutex",
+        "work-on-destroyed-cache",
+    ]
     assert "steps" not in table
     two = json.loads(run("designs", "4.9", "4.11", "--json").stdout)
     assert [step["to"] for step in two["steps"]] == ["4.10", "4.11"]

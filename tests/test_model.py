@@ -31,6 +31,8 @@ WITH_CHILDREN = [
     for name, design in designs.items()
     if design.child_caches and design.accounting == "always"
 ]
+# Until 5.3 a cgroup that is removed is held by the pages of its caches.
+PINNED_CSS = [name for name in WITH_CHILDREN if not designs[name].reparenting]
 
 
 def boot(
@@ -615,13 +617,16 @@ def test_caches_are_inserted_at_the_head_of_every_list(engine, name):
             kernel.alloc(f"c{root}", path)
             kernel.drain()
     snapshot = kernel.snapshot()
-    assert snapshot["slab_caches"] == [6, 5, 4, 3, 2, 1, 0]
+    hidden = designs[name].slab_caches == "roots"
+    everything = [2, 1, 0] if hidden else [6, 5, 4, 3, 2, 1, 0]
+    assert snapshot["slab_caches"] == everything
     assert snapshot["slab_root_caches"] == [2, 1, 0]
     assert snapshot["children"] == {0: [3], 1: [6], 2: [5, 4]}
-    assert snapshot["kmem_caches"] == {1: [4, 3], 2: [6, 5]}
+    lists = {memcg: list_ for memcg, list_ in snapshot["kmem_caches"].items() if memcg}
+    assert lists == {1: [4, 3], 2: [6, 5]}
     assert snapshot["slots"] == {0: {0: 3}, 1: {1: 6}, 2: {0: 4, 1: 5}}
     kernel.create_cache("late", object_size=8)
-    assert kernel.snapshot()["slab_caches"][:2] == [7, 6]
+    assert kernel.snapshot()["slab_caches"] == [7, *everything]
     assert kernel.snapshot()["slab_root_caches"] == [7, 2, 1, 0]
 
 
@@ -631,8 +636,11 @@ def test_caches_are_inserted_at_the_head_of_every_list(engine, name):
 @pytest.mark.parametrize("name", WITH_CHILDREN)
 def test_every_miss_queues_a_creation_and_one_creates(engine, name):
     kernel = boot(engine, name, cpus=1, costs=FREE.replace(cache_create=ms(5)))
-    queue = {"4.10": "memcg_kmem_cache_create", "4.11": "memcg_kmem_cache"}
-    queue_name = queue.get(name, "events")
+    queue_name = {
+        "system": "events",
+        "ordered": "memcg_kmem_cache_create",
+        "per-cpu-1": "memcg_kmem_cache",
+    }[designs[name].create_queue]
     kernel.mkdir("/a")
     kernel.alloc("c0", "/a", 17)
     kernel.drain()
@@ -710,7 +718,7 @@ def test_4_4_accounts_cgroups_with_a_limit(engine):
 # --- the end of a cgroup ---
 
 
-@pytest.mark.parametrize("name", WITH_CHILDREN)
+@pytest.mark.parametrize("name", PINNED_CSS)
 def test_pinned_objects_keep_a_dying_cgroup_and_its_caches(engine, name):
     kernel = boot(engine, name, caches=2)
     populate(kernel, "/a", 2)
@@ -720,7 +728,8 @@ def test_pinned_objects_keep_a_dying_cgroup_and_its_caches(engine, name):
     snapshot = kernel.snapshot()
     assert snapshot["slots"] == {0: {}, 1: {}}
     # Dying children stay on every list until the css is freed, the empty one too.
-    assert snapshot["slab_caches"] == [3, 2, 1, 0]
+    hidden = designs[name].slab_caches == "roots"
+    assert snapshot["slab_caches"] == ([1, 0] if hidden else [3, 2, 1, 0])
     assert snapshot["children"] == {0: [2], 1: [3]}
     assert snapshot["kmem_caches"] == {1: [3, 2]}
     counters = kernel.counters
@@ -767,7 +776,7 @@ def test_a_parent_s_directory_outlives_its_children_s(engine, name):
     assert kernel.counters["cgroups"]["live"] == 0
 
 
-@pytest.mark.parametrize("name", WITH_CHILDREN)
+@pytest.mark.parametrize("name", PINNED_CSS)
 def test_a_pinned_child_cgroup_holds_its_removed_parent(engine, name):
     kernel = boot(engine, name)
     kernel.mkdir("/a")
@@ -783,7 +792,7 @@ def test_a_pinned_child_cgroup_holds_its_removed_parent(engine, name):
 
 
 @pytest.mark.parametrize("typesafe", [False, True])
-@pytest.mark.parametrize("name", designs)
+@pytest.mark.parametrize("name", [n for n in designs if n != "4.12"])
 def test_a_drained_kernel_keeps_nothing_of_what_was_removed(engine, name, typesafe):
     kernel = boot(
         engine, name, caches=3, typesafe=typesafe, kmem="on", costs=Costs.preset("rk")
