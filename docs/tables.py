@@ -646,6 +646,8 @@ def costs() -> str:
 
 
 def _figure(entry: dict) -> str:
+    if isinstance(entry.get("ns"), list):
+        return ", ".join(seconds(ns / 1e9) for ns in entry["ns"]) or "none"
     if "ns" in entry:
         return seconds(entry["ns"] / 1e9)
     points = (f"{number(ps / 1e3)} ns at {whole(n)}" for n, ps in entry["points"])

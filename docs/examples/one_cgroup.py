@@ -23,7 +23,7 @@ for design in designs:
     counters = kernel.counters
     periods = counters["grace_periods"]
     print(
-        f"{design:>4}: gone after {(counters['drained_ns'] - before) / ms(1):5.1f} ms;",
+        f"{design:>9}: gone after {(counters['drained_ns'] - before) / ms(1):5.1f} ms;",
         f"grace periods waited for: {periods['synchronous']},",
         f"with slab_mutex held: {periods['under_slab_mutex']}",
     )
