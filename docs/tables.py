@@ -522,14 +522,10 @@ class Drain(NamedTuple):
 def drained(caches: int, of_cgroup: int, hz: int, *, busy: bool) -> Drain:
     """Run the storm on a slow host under 4.9; busy: more containers come meanwhile."""
     cgroups = caches // of_cgroup
-    host = "workload.programs.host.steps"
     settings = (
-        f"{host}.1.repeat={cgroups // 10}",
-        f"{host}.1.child.1.child.1.caches={of_cgroup}",
-        f"{host}.1.child.1.child.3.caches={of_cgroup}",
-        f"{host}.4.copies={int(busy)}",
-        f"{host}.4.repeat={cgroups + cgroups // 20}",
-        f"{host}.4.child.1.child.1.caches={of_cgroup}",
+        f"workload.parameters.rounds={cgroups // 10}",
+        f"workload.parameters.caches={of_cgroup}",
+        f"workload.parameters.meanwhile={cgroups + cgroups // 20 if busy else 0}",
         f"machine.hz={hz}",
         f"costs.list_hop={COLD_HOP}",
     )

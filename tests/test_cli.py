@@ -71,7 +71,7 @@ def test_times_are_shown_and_reported_when_asked(run, tmp_path, monkeypatch):
 
 def test_phases_are_figures_of_conditions(run):
     storm = ("compare", "reclaim-storm", *TWO)
-    storm += ("--set", "workload.programs.host.steps.1.repeat=20")
+    storm += ("--set", "workload.parameters.rounds=20")
     wrong = run(*storm, "--fail-if", "phases.dran.lasted_s > 1")
     assert wrong.exit_code == 2
     assert "expected drain" in wrong.stderr

@@ -363,7 +363,7 @@ def test_the_table_shows_phases_and_on_request_the_whole_run(phased):
 
 
 def test_words_say_where_the_time_of_each_phase_went():
-    small = ("workload.programs.host.steps.1.repeat=4",)
+    small = ("workload.parameters.rounds=4",)
     storm = compare("reclaim-storm", ["4.9", "4.11"], overrides=small)
     said = [line for line in report.verdict(storm) if " lasts " in line]
     assert [line.partition(" lasts ")[0] for line in said] == [

@@ -216,12 +216,10 @@ def test_a_cgroup_allocates_as_often_as_was_counted(name, gap_ns):
 
 def storm(cgroups, design, *, at_once=1, more=0):
     """Run the storm; *more*: so many containers that come while the host drains."""
-    host = "workload.programs.host.steps"
     settings = (
-        f"{host}.1.copies={at_once}",
-        f"{host}.1.repeat={cgroups // at_once}",
-        f"{host}.4.copies={min(more, 1)}",
-        f"{host}.4.repeat={max(more, 1)}",
+        f"workload.programs.host.steps.1.copies={at_once}",
+        f"workload.parameters.rounds={cgroups // at_once}",
+        f"workload.parameters.meanwhile={more}",
     )
     return compare("reclaim-storm", [design], overrides=settings)[design].to_dict()
 
@@ -382,15 +380,8 @@ def test_half_as_many_pods_last_twice_as_long():
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        ("reclaim-storm", ("programs.host.steps.1.repeat=1",)),
-        (
-            "reclaim-storm",
-            (
-                "programs.host.steps.1.copies=2",
-                "programs.host.steps.1.repeat=2",
-                "programs.host.steps.4.copies=3",
-            ),
-        ),
+        ("reclaim-storm", ("parameters.rounds=1",)),
+        ("reclaim-storm", ("parameters.rounds=1", "parameters.meanwhile=3")),
         ("health-check", ("programs.check.repeat=2",)),
         ("cronjob-node", ("programs.pods.repeat=3", "programs.pods.steps.5.ms=10")),
     ],
