@@ -17,9 +17,7 @@ from slabcore.machine import Costs
 from slabcore.reference import Cache, Cpu, Memcg
 from slabcore.reference import World as Reference
 
-REPARENTING = designs["4.11"].replace(
-    name="reparenting", reparenting=True, barrier_marker="entrained"
-)
+REPARENTING = designs["5.4"]
 OBJECTS = designs["5.9"]
 heirs = pytest.mark.parametrize("design", [REPARENTING, OBJECTS], ids=lambda d: d.name)
 
@@ -202,6 +200,32 @@ def test_a_cache_that_waits_for_the_barrier_still_holds_its_cgroup(engine):
     world.drain()
     world.validate()
     assert world.state()["memcgs"][1][1] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "late"), [("5.3", range(16, 32)), ("5.5", ()), ("5.8", ())]
+)
+def test_a_root_goes_while_its_child_is_killed_before_5_5_only(engine, name, late):
+    """The barrier and the flush let the work run that kills the child, in a grace
+    period of which the destruction knows nothing: from 5.5 on it waits once more."""
+    found = []
+    for ms in range(0, 48, 1 if engine == "core" else 5):
+        kernel = Kernel(name, machine=Machine(cpus=2), engine=engine)
+        kernel.create_cache("filp", object_size=192, accounted=True)
+        kernel.mkdir("/a")
+        kernel.alloc("filp", "/a")
+        kernel.free("filp", "/a")
+        kernel.drain()
+        kernel.rmdir("/a")
+        kernel.advance(ms * 1_000_000)
+        kernel.destroy_cache("filp")
+        kernel.drain()
+        kernel.validate()
+        findings = {finding["id"] for finding in kernel.counters["findings"]}
+        if "work-on-destroyed-cache" in findings:
+            found.append(ms)
+    assert bool(found) == bool(late)
+    assert set(found) <= {ms + off for ms in late for off in (-1, 0, 1)}
 
 
 # --- obj_cgroups ---
