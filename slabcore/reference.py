@@ -2069,6 +2069,7 @@ class World:
             cache.deactivated = False
             self.caches_leaked += 1
             self._find("cache-leaked")
+            self._leave_memcg(cache, cpu)
             return
         self._note("slab_kmem_cache_release", cpu, None, cache)
         if cache.kobject or cache.live:
@@ -2076,10 +2077,13 @@ class World:
         del self.existing[cache]
         self.freed_at = self.now
         self.caches -= 1
-        if self.design.reparenting and cache.memcg is not None:
-            self._css_put(cpu, cache.memcg, 1)
+        self._leave_memcg(cache, cpu)
         if cache.page_frees:
             self._freed_too_early(cache, cpu)
+
+    def _leave_memcg(self, cache: Cache, cpu: Cpu) -> None:
+        if self.design.reparenting and cache.memcg is not None:
+            self._css_put(cpu, cache.memcg, 1)
 
     def _freed_too_early(self, cache: Cache, cpu: Cpu) -> None:
         """Find that page-free callbacks will look at a cache that is freed."""

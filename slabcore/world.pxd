@@ -1152,6 +1152,12 @@ cdef inline int give_cache(world *w, uint32_t cache) except -1 nogil:
     return 0
 
 
+cdef inline int leave_memcg(world *w, int32_t cpu, uint32_t cache) except -1 nogil:
+    if w.k.reparenting and links_at(&w.c, cache).memcg_index != NIL:
+        css_put(w, cpu, links_at(&w.c, cache).memcg_index, 1)
+    return 0
+
+
 cdef inline int last_reference(world *w, int32_t cpu, uint32_t cache) except -1 nogil:
     """Free a cache, or note that nobody ever will."""
     cdef kmem_cache *c = cache_at(&w.c, cache)
@@ -1160,14 +1166,12 @@ cdef inline int last_reference(world *w, int32_t cpu, uint32_t cache) except -1 
     if c.lost:
         w.n.caches_leaked += 1
         find(w, CACHE_LEAKED)
-        return 0
+        return leave_memcg(w, cpu, cache)
     note(w, EV_CACHE_RELEASE, cpu, NIL, cache)
     c.freed = 1
     w.n.freed_at = w.s.now
     w.n.caches -= 1
-    if w.k.reparenting and links_at(&w.c, cache).memcg_index != NIL:
-        css_put(w, cpu, links_at(&w.c, cache).memcg_index, 1)
-    c = cache_at(&w.c, cache)
+    leave_memcg(w, cpu, cache)
     if c.page_frees:
         freed_too_early(w, cpu, cache)
     give_cache(w, cache)
