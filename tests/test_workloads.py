@@ -285,6 +285,21 @@ def test_reclaim_storm_with_300_000_caches_splits_into_what_it_is_made_of(design
         )
 
 
+@pytest.mark.parametrize(
+    ("design", "left", "barriers"),
+    [("series-v1", CACHES, False), ("4.11", CACHES, True), ("5.3", 2, True)],
+)
+def test_what_reclaim_finds_is_every_cache_until_caches_move(design, left, barriers):
+    result = storm(200, design)
+    rmdir, drain = result["phases"]["rmdir"], result["phases"]["drain"]
+    assert rmdir["caches_at_end"] == 200 * left
+    assert drain["caches_at_end"] == 0
+    assert bool(result["rcu_barriers"]) == barriers
+    # The first posting removes the directories of empty caches early, all but two.
+    nodes = 32 * ROOTS + (32 * 200 * 2 if design == "series-v1" else 0)
+    assert rmdir["kernfs_nodes_at_end"] == nodes
+
+
 def test_reclaim_drains_slowly_where_offlines_hold_slab_mutex():
     quiet, busy = storm(1000, "4.9"), storm(1000, "4.9", more=1200)
     series = storm(1000, "4.11", more=1200)
