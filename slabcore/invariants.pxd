@@ -66,13 +66,16 @@ cdef inline bint lists_broken(world *w, breach *b) noexcept nogil:
     """Tell whether a list has a torn link, a foreign entry or the wrong order."""
     cdef cache_links *base = links_at(&w.c, 0)
     cdef size_t stride = sizeof(cache_links)
-    cdef size_t in_all = <char *>&base.caches - <char *>base
-    cdef size_t in_children = <char *>&base.children - <char *>base
-    cdef size_t in_memcg = <char *>&base.memcg - <char *>base
+    cdef size_t in_all, in_children, in_memcg
     cdef root_cache *r
     cdef mem_cgroup *m
     cdef uint32_t i, j, linked, children = 0, of_memcgs = 0
     cdef int64_t serial
+    if base == NULL:
+        return False            # no cache was ever made
+    in_all = <char *>&base.caches - <char *>base
+    in_children = <char *>&base.children - <char *>base
+    in_memcg = <char *>&base.memcg - <char *>base
     if list_broken(&w.c.all, &base.caches, stride):
         return broken(b, "slab_caches: a link is torn", -1, -1)
     if order_broken(
