@@ -352,6 +352,64 @@ def test_from_4_11_on_only_typesafe_caches_need_a_barrier(engine, name, R, M, C,
     assert 0 < Storm(engine, name, R, M, C, P, typesafe=1)["rcu_barriers"] <= M
 
 
+# --- the destruction of a root ---
+
+BEFORE_LOCKS = ["4.18", "4.20", "5.3", "5.5", "5.8"]  # a barrier and a flush
+AGAIN = ["5.5", "5.8"]  # and another barrier if there are children
+ASLEEP = [*WALKING, "6.12"]  # in the barrier that a typesafe cache needs
+
+
+@pytest.mark.parametrize("typesafe", [False, True])
+@pytest.mark.parametrize("K", [0, 1, 4])
+@every_kernel
+def test_what_the_destruction_of_a_root_with_children_waits_for(
+    engine, name, K, typesafe
+):
+    make: Any = {"core": World, "reference": Reference}[engine]
+    world = make(designs[name], Machine(cpus=2, costs=FREE, kmem="on"), FREE)
+    world.boot_cache(64, True, typesafe, False)
+    memcgs = [world.mkdir() for _ in range(K)]
+    for _ in range(2):  # the first is the root's, the second the child's own
+        for memcg in memcgs:
+            world.alloc(0, memcg, 1)
+        world.drain()
+    for memcg in memcgs:
+        world.free(0, memcg, 2)
+    world.drain()
+    before, began = world.counters(), world.now_ns
+    children = K if designs[name].child_caches else 0
+    assert before["caches"]["live"] == 1 + children
+    world.destroy_cache(0)
+    waited = world.now_ns - began
+    world.drain()
+    world.validate()
+    after = world.counters()
+    barriers = after["rcu_barriers"] - before["rcu_barriers"]
+    assert barriers == typesafe + (name in BEFORE_LOCKS) + (
+        name in AGAIN and children > 0
+    )
+    # A shutdown that frees pages leaves callbacks, and a grace period to wait for.
+    pages = typesafe and K > 0
+    scan = designs[name].fqs_late_tick
+    assert waited == ((12 + 4 * scan) * 1_000_000 if name in ASLEEP and pages else 0)
+    assert after["roots"]["destroyed"] == 1
+    if designs[name].sysfs_removal != "work-leaks":
+        assert after["caches"]["live"] == 0
+
+
+@every_kernel
+def test_which_lists_a_cache_is_on(name):
+    design = designs[name]
+    generation = GENERATION[name]
+    lists = {"child": 0, "root": 1 + design.root_list}
+    if design.child_caches:
+        lists["child"] = 2 + design.memcg_list  # and the slot
+    assert lists == {
+        "child": {"G4": 3, "G5": 3, "G6": 0, "G7": 0}.get(generation, 2),
+        "root": 2 if generation in ("G4", "G5") else 1,
+    }
+
+
 # --- what pins a dead cgroup ---
 
 
