@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import itertools
@@ -163,13 +164,15 @@ class Design:
     def without(self, *patches: str) -> Design:
         """Return the design with patches of the series taken out.
 
-        What builds on them goes too. A patch that is not there changes nothing.
-        Raises: InputError if a later kernel has gone on from a patch.
+        What builds on them goes too, but for what a later kernel has gone on from. A
+        patch that is not there changes nothing.
+        Raises: InputError if a later kernel has gone on from one of them.
         """
         asked = [name for name in series.in_order(patches) if name in self.patches]
         left = list(self.patches)
         for name in asked:
-            gone = (name, *series.dependents(name, left))
+            along = series.dependents(name, left)
+            gone = (name, *(other for other in along if not self._gone_on(other)))
             left = [other for other in left if other not in gone]
         return self._patched(tuple(left), "~", asked)
 
@@ -211,21 +214,30 @@ class Design:
 
     def _turned(self, knob: str, patches: tuple[str, ...]) -> Any:
         """Return a knob's value with other patches than the design has."""
+        origin = self._origin(knob)
+        if origin is None:
+            by = [name for name in self.patches if knob in series.patch(name).changes]
+            what = f"{knob} has gone on to {self.knobs[knob]!r} since {by[-1]}"
+            raise InputError(self.name, what, "another patch, or an older kernel")
+        try:
+            return series.turn(knob, origin, patches)
+        except InputError as error:
+            what = f"{error.where} does not apply: {error.what}"
+            raise InputError(self.name, what, error.expected) from None
+
+    def _origin(self, knob: str) -> Any:
+        """Return what the patches found a knob at; None if a later change hides it."""
         value = self.knobs[knob]
         own = [name for name in self.patches if knob in series.patch(name).changes]
-        for root in (*(series.patch(name).changes[knob][0] for name in own), value):
-            try:
-                before = series.turn(knob, root, own)
-            except InputError:
-                continue
-            if before == value:
-                try:
-                    return series.turn(knob, root, patches)
-                except InputError as error:
-                    what = f"{error.where} does not apply: {error.what}"
-                    raise InputError(self.name, what, error.expected) from None
-        what = f"{knob} has gone on to {value!r} since {own[-1]}"
-        raise InputError(self.name, what, "another patch, or an older kernel")
+        for origin in (*(series.patch(name).changes[knob][0] for name in own), value):
+            with contextlib.suppress(InputError):
+                if series.turn(knob, origin, own) == value:
+                    return origin
+        return None
+
+    def _gone_on(self, name: str) -> bool:
+        """Tell whether a later change hides what a patch did."""
+        return any(self._origin(knob) is None for knob in series.patch(name).changes)
 
 
 # The fields that describe a design; all others are knobs.

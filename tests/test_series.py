@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from slabcore import series
@@ -118,12 +118,36 @@ def test_what_is_taken_out_can_be_put_in_again(taken):
     assert less.knobs == designs["4.10"].with_(*less.patches).knobs
 
 
-@pytest.mark.parametrize("name", ["4.12", "4.19", "5.2"])
+@pytest.mark.parametrize("name", ["4.12", "4.14", "4.19", "5.2"])
 def test_later_kernels_can_do_without_what_they_still_have(name):
     less = find(name).without("async-rcu-barrier", "per-memcg-list")
     assert turned(find(name), less) == {
         "typesafe_free": ("barrier-async", "barrier-batch"),
         "memcg_list": (True, False),
+    }
+    waits = find(name).without("async-deactivation")
+    assert turned(find(name), waits) == {
+        "deactivation": ("rcu-per-cache", "gp-per-cache"),
+        "deactivate_queue": ("per-cpu-1", "none"),
+    }
+    assert turned(waits, waits.with_("async-deactivation")) == {
+        "deactivation": ("gp-per-cache", "rcu-per-cache"),
+        "deactivate_queue": ("none", "per-cpu-1"),
+    }
+    with pytest.raises(InputError, match="sysfs_removal has gone on to"):
+        find(name).without("early-sysfs-removal")
+
+
+@pytest.mark.parametrize("name", ["5.3", "5.7", "5.8"])
+def test_caches_that_move_cannot_do_without_what_moves_them(name):
+    for patch in ("per-memcg-list", "async-deactivation"):
+        with pytest.raises(InputError, match=f"by what {patch} brought"):
+            find(name).without(patch)
+    less = find(name).without("slab-root-caches", "limited-workqueue")
+    assert turned(find(name), less) == {
+        "root_list": (True, False),
+        "create_queue": ("per-cpu-1", "ordered"),
+        "deactivate_queue": ("per-cpu-1", "system"),
     }
 
 
@@ -365,3 +389,17 @@ def test_putting_in_and_leaving_out_gives_what_the_patches_give(design, names):
     left = design.without(*names)
     assert not names & set(left.patches)
     assert left.knobs == designs["4.10"].with_(*left.patches).knobs
+
+
+LATER = [name for name, design in designs.items() if design.patches]
+
+
+@given(st.sampled_from(LATER), st.sets(st.sampled_from(NAMES), max_size=3))
+def test_a_later_kernel_without_patches_runs_the_same_on_both_engines(name, names):
+    try:
+        design = designs[name].without(*names)
+    except InputError:
+        assume(False)
+    core, plain = (life(engine, design) for engine in ("core", "reference"))
+    assert counted(core) == counted(plain)
+    assert {f["id"] for f in core.counters["findings"]} <= set(design.findings)
