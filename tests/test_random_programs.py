@@ -7,6 +7,7 @@ thousands of them; a few run on the reference too, to the same end.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 from typing import Any
 
@@ -410,3 +411,41 @@ def test_random_worlds_find_all_that_a_design_is_known_for(name: str) -> None:
 @given(seed=st.integers(0, 2**32))
 def test_a_random_world_has_one_history(name: str, seed: int) -> None:
     ramble(designs[name], seed, Pair)
+
+
+REPAIRS = [
+    ("gp-under-slab_mutex", "4.9", {"deactivation": "gp-per-memcg"}),
+    ("gp-under-cgroup_mutex", "4.10", {"deactivation": "rcu-per-cache"}),
+    ("gp-under-cgroup_mutex", "4.6", {"join_waits": False}),
+    ("kobject-under-slab_mutex", "4.11", {"sysfs_removal": "work"}),
+    ("kobject-under-slab_mutex", "4.18", {"sysfs_removal": "work"}),
+    ("kobject-under-slab_mutex", "5.9", {"sysfs_removal": "unlocked"}),
+    ("cache-leaked", "4.12", {"sysfs_removal": "work"}),
+    ("cache-use-after-free", "series-v1", {"typesafe_free": "barrier-async"}),
+    ("cache-use-after-free", "series-v2", {"typesafe_free": "barrier-batch"}),
+    ("busy-child-unusable", "series-v1", {"busy_children": "parked"}),
+    ("children-missed-at-hotplug", "series-v1", {"slab_caches": "all"}),
+    ("work-on-destroyed-cache", "4.10", {"root_destroy": "flush-first"}),
+    ("work-on-destroyed-cache", "4.13", {"root_destroy": "flush-first"}),
+    ("work-on-destroyed-cache", "5.3", {"root_destroy": "flush-twice"}),
+    ("alias-marked-dying", "4.18", {"root_destroy": "flush-at-zero"}),
+    ("alias-marked-dying", "5.5", {"root_destroy": "flush-at-zero"}),
+]
+
+
+@pytest.mark.parametrize(("fault", "name", "repair"), REPAIRS)
+def test_the_worlds_that_show_a_fault_show_none_once_its_knob_is_repaired(
+    fault: str, name: str, repair: dict[str, Any]
+) -> None:
+    def shown(design: Design, seed: int) -> set[str]:
+        counters = ramble(design, seed).counters()
+        return {finding["id"] for finding in counters["findings"]}
+
+    broken, repaired = designs[name], designs[name].replace(**repair)
+    assert fault in broken.findings
+    assert fault not in repaired.findings
+    showing = (seed for seed in range(4_000) if fault in shown(broken, seed))
+    seeds = list(itertools.islice(showing, 2))
+    assert seeds
+    for seed in seeds:
+        assert fault not in shown(repaired, seed)
