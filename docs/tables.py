@@ -462,7 +462,7 @@ def reclaim_storm() -> str:
 
 def health_check() -> str:
     """Show what a day of health checks leaves behind."""
-    names = ("4.9", "4.10", "4.11", "5.9")
+    names = ("4.9", "4.10", "4.11", "5.3", "5.9")
     results = [result.to_dict() for result in comparison("health-check", *names)]
     rows = [
         ("caches left", *(whole(r["caches"]["left"]) for r in results)),
@@ -483,7 +483,7 @@ def health_check() -> str:
 
 def ids() -> str:
     """Show after how many days no cgroup can be made."""
-    names = ("4.6", "4.9", "4.11", "5.9")
+    names = ("4.6", "4.9", "4.11", "5.3", "5.9")
     often = [r.to_dict() for r in comparison("ten pods a minute", *names)]
     seldom = {"4.6": run("a pod a minute", "4.6").to_dict()}
     rows = [
