@@ -40,6 +40,7 @@ __all__ = [
     "seconds",
     "span",
     "spent",
+    "tables",
     "whole",
 ]
 
@@ -444,24 +445,52 @@ class ComparisonTable(Table):
     """Show a comparison in a terminal, a notebook, or as plain text."""
 
     def __init__(
-        self, comparison: Comparison, *, telling: bool = False, times: bool = False
+        self,
+        comparison: Comparison,
+        *,
+        telling: bool = False,
+        times: bool = False,
+        columns: slice = slice(None),
     ) -> None:
         super().__init__(box=None, pad_edge=False, header_style="bold")
         self.add_column("", no_wrap=True)
-        for result in comparison:
-            self.add_column(result.name, justify="right")
+        names = [result.name for result in comparison][columns]
+        for name in names:
+            self.add_column(name, justify="right")
+        self.widths = [0, *map(len, names)]
         for row in rows(comparison, times=times):
-            if row.telling or not telling:
-                style = "dim" if row.title.endswith(MEASURED) else None
-                self.add_row(row.title, *row.cells, style=style)
+            if telling and not row.telling:
+                continue
+            cells = row.cells[columns]
+            measured = row.title.endswith(MEASURED)
+            self.add_row(row.title, *cells, style="dim" if measured else None)
+            # What was measured may be folded: several reports, from what to what.
+            needed = (row.title, *(() if measured else cells))
+            for number, cell in enumerate(needed):
+                self.widths[number] = max(self.widths[number], len(cell))
 
     def __str__(self) -> str:
         """Return the table as plain text."""
         text = io.StringIO()
-        Console(file=text, width=200, color_system=None).print(self)
+        Console(file=text, width=400, color_system=None).print(self)
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
     __repr__ = __str__
+
+
+def tables(
+    comparison: Comparison, width: int, *, times: bool = False
+) -> Iterator[ComparisonTable]:
+    """Yield the table in parts that are no wider than *width* characters."""
+    first, *others = comparison.table(times=times).widths
+    start = 0
+    while start < len(others):
+        stop, left = start + 1, width - first - 2 - others[start]
+        while stop < len(others) and left >= others[stop] + 2:
+            left -= others[stop] + 2
+            stop += 1
+        yield ComparisonTable(comparison, times=times, columns=slice(start, stop))
+        start = stop
 
 
 MEASURED = "on the real kernel"

@@ -79,10 +79,16 @@ def verdict(comparison: Comparison) -> list[str]:
 
 
 def _generations(comparison: Comparison) -> list[Result]:
-    """Return the newest result of each generation that the question spans."""
+    """Return the newest result of each generation that the question spans.
+
+    Of the last, the oldest that was released: later kernels went on from the series.
+    """
     newest: dict[str, Result] = {}
-    for result in comparison:
-        newest[result.design.deactivation] = result
+    for result in sorted(comparison, key=lambda result: not result.design.kernels):
+        if result.design.deactivation == "rcu-per-cache":
+            newest.setdefault(result.design.deactivation, result)
+        else:
+            newest[result.design.deactivation] = result
     order = ("gp-per-cache", "gp-per-memcg", "rcu-per-cache")
     return [newest[name] for name in order if name in newest]
 

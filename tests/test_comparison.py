@@ -1,13 +1,15 @@
 """Comparisons: the schema, what the figures must say, and the words about them."""
 
+import io
 import json
 import re
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from slabcore import plot, report
-from slabcore.comparison import CAUSES, compare
+from slabcore.comparison import CAUSES, compare, tables
 from slabcore.designs import designs, find
 from slabcore.errors import InputError
 from slabcore.machine import Costs, Machine
@@ -362,3 +364,23 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(InputError, match="expected a place to write a file"):
         report.save(tmp_path / "folder", "text")
     assert {path.name for path in tmp_path.iterdir()} == {"report.md", "folder"}
+
+
+def test_a_table_of_all_designs_comes_in_parts_that_fit():
+    compared = compare("frolov", overrides=["workload.programs.loop.repeat=3"])
+    parts = list(tables(compared, 80))
+    assert len(parts) > 1
+    heads = [column.header for part in parts for column in part.columns[1:]]
+    assert heads == list(designs)
+    for part in parts:
+        shown = io.StringIO()
+        Console(file=shown, width=80).print(part)
+        assert "…" not in shown.getvalue()
+
+
+def test_the_series_is_judged_by_the_kernel_that_merged_it():
+    compared = compare("frolov", overrides=["workload.programs.loop.repeat=3"])
+    said = "\n".join(report.verdict(compared))
+    assert "4.9 → 4.10:" in said
+    assert "4.10 → 4.11:" in said
+    assert "The series itself (4.11)" in said

@@ -13,7 +13,7 @@ from rich.console import Console
 from slabcore import plot, report
 from slabcore.cli.conditions import Condition
 from slabcore.cli.progress import Steps
-from slabcore.comparison import Comparison, Engine, Result, boot, prepare
+from slabcore.comparison import Comparison, Engine, Result, boot, prepare, tables
 from slabcore.comparison import compare as run
 from slabcore.designs import Design
 from slabcore.designs import designs as presets
@@ -213,8 +213,9 @@ def show(
     console = Console(highlight=False)
     for line in report.head(comparison):
         console.print(line, soft_wrap=True, markup=False)
-    console.print()
-    console.print(comparison.table(times=times))
+    for table in tables(comparison, console.width, times=times):
+        console.print()
+        console.print(table)
     if console.is_terminal:
         for field in curves:
             width, color = min(console.width, 100), not console.no_color
