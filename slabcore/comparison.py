@@ -134,6 +134,7 @@ class Result:
                     "text": finding["text"],
                     "at_s": since(finding["at_ns"]),
                     "count": finding["count"],
+                    **_schedule(finding, since),
                 }
                 for finding in c["findings"]
             ],
@@ -391,6 +392,7 @@ def boot(
             accounted=root.accounted,
             typesafe=root.typesafe,
             reclaimable=root.reclaimable,
+            mergeable=root.mergeable,
         )
     programs, spawns = workload.compile(machine)
     numbers = [kernel.program(steps) for steps in programs]
@@ -404,6 +406,25 @@ def boot(
                 background=spawn.background,
             )
     return kernel
+
+
+def _schedule(
+    finding: Mapping[str, Any], since: Callable[[int], float]
+) -> dict[str, Any]:
+    """Return what led to the first of a finding, if the engine has kept it."""
+    if "schedule" not in finding:
+        return {}
+    events = [
+        {
+            "at_s": since(event["at_ns"]),
+            "cpu": event["cpu"],
+            "event": event["event"],
+            "text": event["text"],
+            "ahead": event["ahead"],
+        }
+        for event in finding["schedule"]
+    ]
+    return {"schedule": events}
 
 
 def _seconds(ns: int) -> float:

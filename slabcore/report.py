@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ __all__ = [
     "head",
     "markdown",
     "save",
+    "schedule",
+    "schedules",
     "to_json",
     "verdict",
     "written",
@@ -293,6 +295,7 @@ def markdown(comparison: Comparison, *, times: bool = False) -> str:
     for name, finding in found:
         often = f"{whole(finding['count'])} times, first at {seconds(finding['at_s'])}"
         lines.append(f"* {name}: {finding['text']} ({often})")
+        lines += [f"  * {line}" for line in schedule(finding)]
     quoted = [(r.name, figure) for r in comparison for figure in comparison.reported(r)]
     lines += ["", "## Measured on real kernels", ""] if quoted else []
     for name, figure in quoted:
@@ -300,6 +303,29 @@ def markdown(comparison: Comparison, *, times: bool = False) -> str:
         shown = low if low == high else f"{low} to {high}"
         lines.append(f"* {name}: {figure.figure} {shown} ({figure.source})")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def schedules(comparison: Comparison) -> list[str]:
+    """Return what led to a finding, for all that are kept: a head, then a line each."""
+    lines = []
+    for result in comparison:
+        for finding in _all(result):
+            if led := schedule(finding):
+                lines += [f"{result.name} {finding['text']}, first by this schedule:"]
+                lines += [f"  {line}" for line in led]
+    return lines
+
+
+def schedule(finding: Mapping[str, Any]) -> list[str]:
+    """Return, line by line, what led to the first of a finding, where that is known.
+
+    The finding is one of a result's ``to_dict()``.
+    """
+    return [
+        f"{event['at_s'] * 1e3:.3f} ms, CPU {event['cpu']}: {event['text']}"
+        + (f", {whole(event['ahead'])} callbacks ahead" if event["ahead"] else "")
+        for event in finding.get("schedule", ())
+    ]
 
 
 def _all(result: Result) -> list[dict[str, Any]]:

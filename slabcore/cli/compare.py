@@ -227,3 +227,5 @@ def show(
     for line in lines:
         console.print(f"• {line}", markup=False)
     console.print()
+    for line in report.schedules(comparison):
+        console.print(line, soft_wrap=True, markup=False)

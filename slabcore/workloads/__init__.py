@@ -40,6 +40,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 # A count, or the name of one of the workload's parameters.
 Named: TypeAlias = Count | str
 Positive = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
+ObjectSize = Annotated[int, msgspec.Meta(ge=8, le=1 << 22)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 Microseconds = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
@@ -140,6 +141,40 @@ class DropCaches(_Step, frozen=True, kw_only=True, tag="drop_caches"):
     """Drop the pinned objects."""
 
 
+class CreateCache(_Step, frozen=True, kw_only=True, tag="create_cache"):
+    """Create a root cache and hold it; a child that is forked later holds it too."""
+
+    object_size: ObjectSize
+    accounted: bool = False
+    typesafe: bool = False
+    reclaimable: bool = False
+    mergeable: bool = True
+    """It may be another name of an older mergeable one of its kind and size."""
+
+
+class DestroyCache(_Step, frozen=True, kw_only=True, tag="destroy_cache"):
+    """Destroy a root cache: the one of that name, or the one that the task holds.
+
+    If objects are left the cache stays; nobody can allocate from it any more.
+    """
+
+    cache: str = ""
+
+
+class Hold(_Step, frozen=True, kw_only=True, tag="hold"):
+    """Allocate *count* objects of such a root cache, to be freed by a later step."""
+
+    count: Named
+    cache: str = ""
+
+
+class Free(_Step, frozen=True, kw_only=True, tag="free"):
+    """Free up to *count* objects of such a root cache, the task's cgroup's first."""
+
+    count: Named
+    cache: str = ""
+
+
 class Hotplug(_Step, frozen=True, kw_only=True, tag="hotplug"):
     """Let a CPU die, or memory come or go."""
 
@@ -206,6 +241,10 @@ Step: TypeAlias = (
     | Wait
     | At
     | DropCaches
+    | CreateCache
+    | DestroyCache
+    | Hold
+    | Free
     | Hotplug
     | Mark
     | Keep
@@ -244,10 +283,12 @@ class RootCache(_Table, frozen=True, kw_only=True):
     name: str
     copies: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
     """Several caches of this kind are called name-1, name-2, …"""
-    object_size: Annotated[int, msgspec.Meta(ge=8, le=1 << 22)]
+    object_size: ObjectSize
     accounted: bool = True
     typesafe: bool = False
     reclaimable: bool = False
+    mergeable: bool = False
+    """A cache created later may be another name of it."""
 
     def each(self) -> list[RootCache]:
         """Return the caches of this kind one by one."""
@@ -335,6 +376,10 @@ class Workload(_Table, frozen=True, kw_only=True):
                         raise InputError(where, what, f"caches below {accounted}")
                 elif isinstance(step, Fork):
                     self.number(step.repeat, f"{where}.repeat")
+                elif isinstance(step, Hold | Free | DestroyCache):
+                    if isinstance(step, Hold | Free):
+                        self.number(step.count, f"{where}.count")
+                    self._which(step.cache, f"{where}.cache")
                 elif isinstance(step, Settle) and ".child[" in where:
                     what = "a child settles, for which its parent may wait"
                     raise InputError(where, what, "settle in the program itself")
@@ -349,6 +394,17 @@ class Workload(_Table, frozen=True, kw_only=True):
                 expected += " or one of " + ", ".join(self.parameters)
             raise InputError(where, f"{value!r}", expected)
         return self.parameters[value]
+
+    def _which(self, cache: str, where: str = "") -> int:
+        """Return 0 for the cache that a task holds, or a cache's number and one."""
+        if not cache:
+            return 0
+        names = [root.name for root in self.roots()]
+        if cache not in names:
+            near = difflib.get_close_matches(cache, names, n=3, cutoff=0.5)
+            expected = " or ".join(near) or "the name of a cache"
+            raise InputError(where, f"there is no cache {cache!r}", expected)
+        return 1 + names.index(cache)
 
     def roots(self) -> list[RootCache]:
         """Return every root cache: the named ones, then the plain ones."""
@@ -474,6 +530,15 @@ class Workload(_Table, frozen=True, kw_only=True):
                 return (45, round(step.us * 1e3), 0, 0, 0)
             case Take():
                 return (46, 0, 0, 0, 0)
+            case Hold():
+                return (14, self._which(step.cache), self.number(step.count), 0, 0)
+            case Free():
+                return (15, self._which(step.cache), self.number(step.count), 0, 0)
+            case CreateCache():
+                flags = step.accounted + 2 * step.typesafe + 4 * step.reclaimable
+                return (16, step.object_size, flags + 24 * step.mergeable, 0, 0)
+            case DestroyCache():
+                return (17, self._which(step.cache), 0, 0, 0)
             case Hotplug():
                 return (30, HOTPLUGS.index(step.event), 0, 0, 0)
             case Mark():
