@@ -431,7 +431,7 @@ cdef class World:
         for i in range(w.s.ncpus + 1):
             new_worker(w, i)
         # Each CPU's pool of high priority has one; nothing that is modelled uses it.
-        w.q.kworkers += w.s.ncpus
+        w.q.kworkers += w.s.ncpus + <int64_t>machine.other_kworkers
         w.q.kworkers_peak = w.q.kworkers
         w.hz = machine.hz
         w.tick_ns = e.tick_ns

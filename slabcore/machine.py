@@ -203,6 +203,8 @@ class Machine:
     """kernfs nodes of one cache's directory; the kernel's options decide."""
     kernfs_per_cgroup: int = 27
     page_size: int = 4096
+    other_kworkers: int = 0
+    """Workers for queues that are not modelled, and never go."""
     max_memcgs: int = 65_535
     """Ids of memory cgroups, one of them the root's (MEM_CGROUP_ID_MAX)."""
     charge_caches: bool = False
@@ -217,6 +219,7 @@ class Machine:
         _check_int(self.kernfs_per_cache, "machine.kernfs_per_cache", 0, 1_000)
         _check_int(self.kernfs_per_cgroup, "machine.kernfs_per_cgroup", 0, 10_000)
         _check_int(self.page_size, "machine.page_size", 4096, 65_536)
+        _check_int(self.other_kworkers, "machine.other_kworkers", 0, 10_000)
         _check_int(self.max_memcgs, "machine.max_memcgs", 1, 65_535)
         if self.page_size & (self.page_size - 1):
             raise InputError("machine.page_size", f"{self.page_size}", "a power of two")

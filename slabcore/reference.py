@@ -521,7 +521,7 @@ class World:
         for pool in [*self.pools, self.unbound]:
             self._worker(pool)
         # Each CPU's pool of high priority has one; nothing that is modelled uses it.
-        self.kworkers += len(self.cpus)
+        self.kworkers += len(self.cpus) + machine.other_kworkers
         self.kworkers_peak = self.kworkers
 
         self.reaps = 0  # queued or running: they keep nobody from resting
@@ -1450,7 +1450,6 @@ class World:
         return 0 if cache.deactivated and not self.slab else cache.keep
 
     def _shrink(self, cpu: Cpu, cache: Cache) -> int:
-        self.shrinks += 1
         return self._discard(
             cpu, cache, cache.slabs - -(-cache.inuse // cache.per_slab)
         )
@@ -1753,6 +1752,7 @@ class World:
 
         An IPI to a CPU that is awake is in a shrink's cost (flush_all(), mm/slub.c).
         """
+        self.shrinks += 1
         halted = [
             other
             for other in self.cpus[:64]

@@ -919,7 +919,6 @@ cdef inline int put_objects(
 cdef inline int shrink(
     world *w, int32_t cpu, uint32_t cache, int64_t *discarded
 ) except -1 nogil:
-    w.n.shrinks += 1
     return discard(w, cpu, cache, empty_slabs(w, cache), discarded)
 
 
@@ -942,6 +941,7 @@ cdef inline int64_t shrink_ns(world *w, int32_t cpu, uint32_t cache) noexcept no
             halted = True
             w.s.cpus[i].left_at = w.s.now
     c.cpus = 0
+    w.n.shrinks += 1
     if not halted or not w.cost.nipi_halted:
         return spend(w, T_SHRINK, w.cost.shrink)
     w.n.stalls += 1

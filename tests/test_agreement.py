@@ -125,6 +125,7 @@ machines = st.builds(
     kernfs_per_cache=st.sampled_from([0, 1, 32]),
     kernfs_per_cgroup=st.sampled_from([0, 27]),
     page_size=st.sampled_from([4096, 65_536]),
+    other_kworkers=st.sampled_from([0, 0, 5]),
     max_memcgs=st.sampled_from([65_535, 65_535, 3, 6]),
     charge_caches=st.booleans(),
     costs=costs,

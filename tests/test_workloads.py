@@ -596,7 +596,7 @@ def test_a_knob_of_a_design_can_be_turned():
             1,
             "workload.machine: this is a table; expected one of cpus, hz, allocator, "
             "kmem, kernfs_per_cache, kernfs_per_cgroup, page_size, "
-            "max_memcgs, charge_caches, costs",
+            "other_kworkers, max_memcgs, charge_caches, costs",
         ),
     ],
 )

@@ -328,6 +328,7 @@ class MachineSettings(_Table, frozen=True, kw_only=True):
     kernfs_per_cache: int | None = None
     kernfs_per_cgroup: int | None = None
     page_size: int | None = None
+    other_kworkers: int | None = None
     max_memcgs: int | None = None
     charge_caches: bool | None = None
     costs: str | None = None
