@@ -214,9 +214,7 @@ REPORTED = MappingProxyType(
 
 # Figures of reports and measurements that are not in the workloads' files:
 # run, design, figure, least, most. 4.11 stands for the measured 4.12.10.
-MORE = (
-    ("frolov, nokmem", "4.7", MS, 4.33, 4.33),
-)
+MORE = (("frolov, nokmem", "4.7", MS, 4.33, 4.33),)
 
 
 def measured() -> str:
@@ -320,6 +318,10 @@ def _allowed(
     if held_to == "15 % or 0.25 s":
         room = max(0.15 * measured, 0.25)
         return measured - room, measured + room
+    if held_to == "1 % or a slab":
+        # Counted as objects of kernfs_node_cache, whose slabs hold up to 34.
+        room = max(0.01 * measured, 34)
+        return measured - room, measured + room
     if name.startswith("doug") and figure.startswith("grace periods"):
         # Up to three of the boot.
         return 0.98 * measured - 0.01, 1.02 * measured
@@ -377,7 +379,8 @@ def _storm_run(kernel: str, name: str) -> dict[str, float]:
         counters = booted.counters
     booted.run()
     last = booted.counters
-    return times | _storm_figures(name, last, (rmdir, removed, drop), len(workload.roots()))
+    numbers = rmdir, removed, drop
+    return times | _storm_figures(name, last, numbers, len(workload.roots()))
 
 
 def _reached(counters: dict, before: dict, cgroups: int) -> dict[str, bool]:
@@ -416,6 +419,7 @@ def _storm_figures(
         return figures | {"all freed, s": freed + seen}
     offline = (drop["offlined_at_ns"] - rmdir["at_ns"]) / 1e9
     dying = drop["cgroups"]["live"]
+    waits = dying or drop["caches"]["live"] > roots
     at_rest = max(drop["offlined_at_ns"], drop["freed_at_ns"])
     rest = (max(at_rest, rmdir["at_ns"]) - rmdir["at_ns"]) / 1e9
     freed = max(0, last["freed_at_ns"] - drop["at_ns"]) / 1e9
@@ -423,7 +427,7 @@ def _storm_figures(
         "kernfs nodes, all offline": drop["kernfs_nodes"] - last["kernfs_nodes"],
         "offline and at rest, s": max(offline, rest) + SEEN_COUNTS + 0.025,
         "dying cgroups then": dying,
-        "freed after the drop, s": freed + (seen if dying else SEEN_COUNTS),
+        "freed after the drop, s": freed + (seen if waits else SEEN_COUNTS),
         "cgroups left": last["cgroups"]["live"],
     }
 
