@@ -221,14 +221,22 @@ class Ablation:
         alone = {trial.patch: trial for trial in self if trial.role == "with"}
         without = {trial.patch: trial for trial in self if trial.role == "without"}
         first, last = self.trials[0], self.whole
+        still = []
         for patch, trial in alone.items():
-            along = f", with {_and(trial.along)}," if trial.along else ""
             more = without[patch]
+            moves = self._moved(first, trial), self._moved(last, more)
+            if not any(moves):
+                still.append(patch)
+                continue
+            put, left = (move or "no figure moves by 5 %" for move in moves)
+            along = f", with {_and(trial.along)}," if trial.along else ""
             gone = f" and {_and(more.along)}" if more.along else ""
             lines.append(
-                f"{patch}{along} on {first.design.name}: {self._moved(first, trial)}. "
-                f"{last.design.name} without it{gone}: {self._moved(last, more)}."
+                f"{patch}{along} on {first.design.name}: {put}. "
+                f"{last.design.name} without it{gone}: {left}."
             )
+        if still:
+            lines.append(f"No figure moves by 5 % with or without {_and(still)}.")
         return lines
 
     def _moved(self, before: Trial, after: Trial) -> str:
@@ -241,13 +249,10 @@ class Ablation:
         times = moved[: sum(figure in _FIGURES[:2] for figure in moved)]
         others = sorted(moved[len(times) :], key=lambda figure: -weights[figure])
         told = {*times, *others[:_WORDS]}
-        return (
-            "; ".join(
-                f"{f.title} {f.text(f.of(old))} → {f.text(f.of(new))}"
-                for f in moved
-                if f in told
-            )
-            or "no figure moves by 5 %"
+        return "; ".join(
+            f"{f.title} {f.text(f.of(old))} → {f.text(f.of(new))}"
+            for f in moved
+            if f in told
         )
 
     def depends(self) -> list[str]:
@@ -281,7 +286,8 @@ class Ablation:
             for trial in self.trials[1:]:
                 count = _found(self.result(trial)).get(name, 0)
                 if count:
-                    met.append(f"{trial.title} ({whole(count)} times)")
+                    often = "once" if count == 1 else f"{whole(count)} times"
+                    met.append(f"{trial.title} ({often})")
                 elif name in trial.design.findings:
                     known.append(trial.title)
             if name in of_base or not (met or known):
@@ -290,7 +296,16 @@ class Ablation:
             if known:
                 parts.append(f"known of {_and(known)}, but not met in this run")
             lines.append(f"{text}: {'; '.join(parts)}.")
+            lines += self._led_to(name)
         return lines
+
+    def _led_to(self, name: str) -> list[str]:
+        """Say what led to a finding in the first trial that met it, if that is kept."""
+        for trial in self:
+            for finding in self.result(trial).to_dict()["findings"]:
+                if finding["id"] == name and (led := report.schedule(finding)):
+                    return [f"{trial.title}, first: {'; '.join(led)}."]
+        return []
 
     def head(self) -> list[str]:
         """Return what was run, and how to read the table."""

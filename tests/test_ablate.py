@@ -206,6 +206,17 @@ def test_a_subset_that_is_known_to_be_wrong_is_warned_of():
     assert not any("+per-memcg-list" in line for line in ablation.unsafe())
 
 
+def test_what_led_to_a_use_after_free_is_said_once():
+    notes = ablate("late-callback", series="v2").notes()
+    (led,) = [line for line in notes if ", first: " in line]
+    assert led.startswith("+call-rcu-release, first: ")
+    assert led.index("call_rcu() for a page") < led.index("the cache is freed")
+    assert any(
+        line.startswith("No figure moves by 5 % with or without revert-per-memcg-gp")
+        for line in notes
+    )
+
+
 def test_json_holds_patches_and_trials(frolov):
     table = json.loads(frolov.to_json())
     assert table["schema"] == "slabcore.ablation/1"
