@@ -8,6 +8,7 @@ import pytest
 
 from slabcore.comparison import compare
 from slabcore.designs import Design, designs
+from slabcore.errors import BusyError
 from slabcore.kernel import Kernel, ms
 from slabcore.machine import Machine
 
@@ -203,3 +204,146 @@ def test_the_workload_hotplug_tells_the_postings_of_the_series_apart(engine):
         if finding["id"] == "children-missed-at-hotplug"
     }
     assert missed == {first.name: 3 * 48}
+
+
+# --- the end of a root cache ---
+
+
+def shared(engine: Any, design: str | Design, **kind: Any) -> Kernel:
+    """Boot a kernel with a root cache that can be shared, and a cgroup."""
+    kernel = Kernel(design, machine=Machine(cpus=2), engine=engine)
+    kernel.create_cache(
+        "first", object_size=192, accounted=True, mergeable=True, **kind
+    )
+    kernel.mkdir("/a")
+    return kernel
+
+
+def own_cache(kernel: Kernel) -> None:
+    """Let the cgroup get a cache of its own, empty but for what it keeps."""
+    kernel.alloc("first", "/a")
+    kernel.drain()
+    kernel.alloc("first", "/a")
+    kernel.free("first", "/a", 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "marks"),
+    [("4.17", 0), ("4.18", 1), ("5.2", 1), ("5.4", 1), ("5.7", 1), ("5.8", 0)],
+)
+def test_4_18_marks_a_shared_cache_dying_for_all_its_users(engine, name, marks):
+    def destroy_one(design: Design) -> tuple[dict[str, int], int]:
+        kernel = shared(engine, design)
+        kernel.create_cache("second", object_size=192, accounted=True, mergeable=True)
+        kernel.destroy_cache("second")
+        own_cache(kernel)
+        return found(kernel), kernel.counters["caches"]["created"]
+
+    once = {"alias-marked-dying": 1} if marks else {}
+    # No cgroup gets a cache of a root that is marked.
+    assert destroy_one(designs[name]) == (once, 1 - marks)
+    assert destroy_one(designs[name].replace(root_destroy="flush-at-zero")) == ({}, 1)
+    broken = designs[name].replace(root_destroy="flush-first")
+    assert destroy_one(broken) == ({"alias-marked-dying": 1}, 0)
+
+
+@pytest.mark.parametrize("name", ["4.12", "4.12.10", "4.13"])
+def test_4_12_leaks_every_cache_that_has_no_directory(engine, name):
+    def leak(design: Design) -> tuple[int, int, int]:
+        kernel = shared(engine, design)
+        own_cache(kernel)
+        kernel.rmdir("/a")
+        kernel.drain()
+        caches = kernel.counters["caches"]
+        return found(kernel).get("cache-leaked", 0), caches["leaked"], caches["live"]
+
+    assert leak(designs[name]) == ((1, 1, 2) if name == "4.12" else (0, 0, 1))
+    assert leak(designs[name].replace(sysfs_removal="work")) == (0, 0, 1)
+    assert leak(designs[name].replace(sysfs_removal="work-leaks")) == (1, 1, 2)
+    # The root has a directory, and goes.
+    kernel = shared(engine, designs[name].replace(sysfs_removal="work-leaks"))
+    kernel.destroy_cache("first")
+    kernel.drain()
+    assert kernel.counters["caches"]["live"] == 0
+
+
+def test_a_single_pass_over_busy_children_leaves_them_unusable(engine):
+    def destroy_busy(design: Design) -> tuple[dict[str, int], list[int], int]:
+        """Return what is found, the slots left, and the caches made in all."""
+        kernel = shared(engine, design)
+        own_cache(kernel)
+        kernel.alloc("first", "/a", 3)
+        with pytest.raises(BusyError, match="still has objects"):
+            kernel.destroy_cache("first")
+        slots = list(kernel.snapshot()["slots"][0].values())
+        again = kernel.create_cache(
+            "first", object_size=192, accounted=True, mergeable=True
+        )
+        assert again.number == 0  # the root was there to be taken up again
+        kernel.alloc("first", "/a")
+        kernel.drain()
+        kernel.validate()
+        return found(kernel), slots, kernel.counters["caches"]["created"]
+
+    repaired = designs["4.11"]
+    assert destroy_busy(repaired) == ({}, [1], 1)
+    broken = repaired.replace(busy_children="single-pass")
+    assert destroy_busy(broken) == ({"busy-child-unusable": 1}, [], 2)
+
+
+@pytest.mark.parametrize("name", ["4.6", "4.10", "4.11", "4.17", "4.18", "5.2", "5.8"])
+def test_up_to_4_17_a_creation_may_come_after_the_end_of_its_root(engine, name):
+    def create_late(design: Design) -> dict[str, int]:
+        kernel = shared(engine, design)
+        kernel.alloc("first", "/a")  # misses, and queues a creation
+        kernel.free("first", "/a")
+        kernel.destroy_cache("first")
+        kernel.drain()
+        return found(kernel)
+
+    late = create_late(designs[name])
+    flushed = designs[name].replace(root_destroy="flush-at-zero")
+    assert "work-on-destroyed-cache" not in create_late(flushed)
+    assert ("work-on-destroyed-cache" in late) == (name not in ("4.18", "5.2", "5.8"))
+
+
+@pytest.mark.parametrize(
+    ("name", "where"), [("4.10", 0), ("4.11", 1), ("4.13", 0), ("4.18", 1), ("6.0", 0)]
+)
+def test_where_the_directory_of_a_destroyed_root_goes(engine, name, where):
+    def destroy(design: Design) -> dict[str, int]:
+        kernel = shared(engine, design)
+        kernel.destroy_cache("first")
+        kernel.drain()
+        counters = kernel.counters
+        assert counters["kernfs_nodes"] == kernel.machine.kernfs_per_cgroup
+        assert counters["caches"]["live"] == 0
+        return found(kernel)
+
+    locked = {"kobject-under-slab_mutex": 1}
+    assert destroy(designs[name]) == (locked if where else {})
+    assert destroy(designs[name].replace(sysfs_removal="unlocked")) == {}
+    assert destroy(designs[name].replace(sysfs_removal="shutdown")) == locked
+
+
+@pytest.mark.parametrize("name", designs)
+def test_the_workload_late_callback_finds_who_frees_by_call_rcu(engine, name):
+    # The barrier that comes first from 4.18 to 5.8 would hide the fault.
+    knobs = {"typesafe_free": "call-rcu", "root_destroy": "at-once"}
+    wrong = designs[name].replace(name="wrong", **knobs)
+    right = designs[name]
+    if name.startswith("series"):
+        right = right.replace(typesafe_free="barrier-async")
+    results = compare("late-callback", [right, wrong], engine=engine)
+    repaired, broken = (result.counters["findings"] for result in results)
+    assert "cache-use-after-free" not in [finding["id"] for finding in repaired]
+    (finding,) = [f for f in broken if f["id"] == "cache-use-after-free"]
+    page, free, freed, ran = finding["schedule"]
+    assert [event["event"] for event in finding["schedule"]] == [
+        *("page-free-queued", "cache-free-queued", "cache-freed", "page-free-ran")
+    ]
+    # Queued earlier on another CPU, behind more, and run later.
+    assert page["cpu"] == ran["cpu"] != free["cpu"] == freed["cpu"]
+    assert page["ahead"] >= 3000 > 10 > free["ahead"]
+    assert page["at_ns"] < free["at_ns"] < freed["at_ns"] < ran["at_ns"]
+    assert finding["at_ns"] == freed["at_ns"]
