@@ -17,7 +17,7 @@ from slabcore.mechanisms import Mechanism, mechanism
 __all__ = ["Design", "Designs", "Step", "designs", "find", "is_a_vendors", "steps"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Design:
     """Describe one way to create, deactivate and destroy per-memcg slab caches.
 
@@ -127,6 +127,9 @@ class Design:
             "children-missed-at-hotplug": children and self.slab_caches == "roots",
         }
         return tuple(name for name, known in faults.items() if known)
+
+    def __repr__(self) -> str:
+        return f"Design({self.name!r}: {self.title})"
 
     def replace(self, **knobs: Any) -> Design:
         """Return the design with some knobs turned."""

@@ -26,11 +26,11 @@ __all__ = [
     "SUFFIXES",
     "check",
     "costs_that_weigh",
+    "findings",
     "head",
     "markdown",
     "save",
     "schedule",
-    "schedules",
     "to_json",
     "verdict",
     "written",
@@ -288,14 +288,10 @@ def markdown(comparison: Comparison, *, times: bool = False) -> str:
     lines += [_cells(cost) for cost in costs_that_weigh(comparison)]
     method = comparison.machine.costs.method
     lines += ["", f"Costs {comparison.machine.costs.name}: {method}"] if method else []
-    found = [
-        (result.name, finding) for result in comparison for finding in _all(result)
-    ]
+    found = findings(comparison)
     lines += ["", "## Findings", ""] if found else []
-    for name, finding in found:
-        often = f"{whole(finding['count'])} times, first at {seconds(finding['at_s'])}"
-        lines.append(f"* {name}: {finding['text']} ({often})")
-        lines += [f"  * {line}" for line in schedule(finding)]
+    for line, led in found:
+        lines += [f"* {line}", *(f"  * {event}" for event in led)]
     quoted = [(r.name, figure) for r in comparison for figure in comparison.reported(r)]
     lines += ["", "## Measured on real kernels", ""] if quoted else []
     for name, figure in quoted:
@@ -305,15 +301,16 @@ def markdown(comparison: Comparison, *, times: bool = False) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def schedules(comparison: Comparison) -> list[str]:
-    """Return what led to a finding, for all that are kept: a head, then a line each."""
-    lines = []
+def findings(comparison: Comparison) -> list[tuple[str, list[str]]]:
+    """Return what each design did and should not have, each with what led to it."""
+    found = []
     for result in comparison:
-        for finding in _all(result):
-            if led := schedule(finding):
-                lines += [f"{result.name} {finding['text']}, first by this schedule:"]
-                lines += [f"  {line}" for line in led]
-    return lines
+        for finding in result.to_dict()["findings"]:
+            count = finding["count"]
+            often = "once, at" if count == 1 else f"{whole(count)} times, first at"
+            line = f"{result.name}: {finding['text']} ({often} "
+            found.append((line + f"{seconds(finding['at_s'])})", schedule(finding)))
+    return found
 
 
 def schedule(finding: Mapping[str, Any]) -> list[str]:
@@ -326,11 +323,6 @@ def schedule(finding: Mapping[str, Any]) -> list[str]:
         + (f", {whole(event['ahead'])} callbacks ahead" if event["ahead"] else "")
         for event in finding.get("schedule", ())
     ]
-
-
-def _all(result: Result) -> list[dict[str, Any]]:
-    findings: list[dict[str, Any]] = result.to_dict()["findings"]
-    return findings
 
 
 def _cells(cells: Iterable[str]) -> str:

@@ -226,6 +226,11 @@ def show(
         console.print()
     for line in lines:
         console.print(f"• {line}", markup=False)
+    found = report.findings(comparison)
+    if found:
+        console.print("\nWhat should not be:")
+    for line, led in found:
+        console.print(f"• {line}", markup=False)
+        for event in led:
+            console.print(f"    {event}", soft_wrap=True, markup=False)
     console.print()
-    for line in report.schedules(comparison):
-        console.print(line, soft_wrap=True, markup=False)
