@@ -341,6 +341,7 @@ class Cache:
         self.cpus = 0  # bit n: CPU n has a slab of it
         self.deactivated = False
         self.live = True  # until it is shut down
+        self.shut_down = 0  # as which of all caches
         self.unslotted = False  # by a destruction of its root that left it
         self.nodes = 0  # kernfs nodes of its directory
         self.named_after = 0  # serial of the cgroup in a child's name
@@ -532,6 +533,7 @@ class World:
         self.load_ns = (5 * machine.hz + 1) * self.tick_ns  # LOAD_FREQ
 
         self.serial = 0
+        self.shutdowns = 0
         self.existing = List()  # caches, from their creation until they are freed
         self.roots: list[Cache] = []
         self.accounted: list[Cache] = []
@@ -1929,6 +1931,8 @@ class World:
         if cache.children or cache.parked:
             raise CorruptionError(f"cache {cache.serial} is shut down with children")
         cache.live = False
+        self.shutdowns += 1
+        cache.shut_down = self.shutdowns
         self.slab_caches.pop(cache, None)
         if cache.root is None:
             del self.slab_root_caches[cache]
@@ -3178,9 +3182,13 @@ class World:
         name = "slab_caches_to_rcu_destroy"
         if len(set(self.rcu_destroy)) != len(self.rcu_destroy):
             yield f"{name}: a cache is on it twice"
+        earlier = 0
         for cache in self.rcu_destroy:
             if cache.live or cache not in self.existing:
                 yield f"{name}: cache {cache.serial} is not shut down"
+            if cache.shut_down < earlier:
+                yield f"{name}: cache {cache.serial} stands behind a later one"
+            earlier = cache.shut_down
 
     def _newest_first(self, name: str, entries: List) -> Iterator[str]:
         newer = FOREVER

@@ -149,6 +149,14 @@ def cache_to_be_destroyed_twice(at: Scene) -> None:
     at.world.rcu_destroy += [at.caches[2]] * 2
 
 
+@breaks("slab_caches_to_rcu_destroy: cache 9 stands behind a later one")
+def caches_to_be_destroyed_in_another_order(at: Scene) -> None:
+    for number in (2, 1):
+        cache = at.world._new_cache(64)
+        cache.live, cache.shut_down = False, number
+        at.world.rcu_destroy.append(cache)
+
+
 @breaks("slots of cache 0: cache 6 is of an offline cgroup")
 def slot_of_an_offline_cgroup(at: Scene) -> None:
     at.memcgs[3].kmemcg_id = 2
