@@ -364,6 +364,84 @@ def test_a_merged_cache_keeps_its_first_name(engine):
     assert kernel.caches() == []
 
 
+def test_a_busy_cache_is_freed_by_its_name_and_taken_up_by_a_new_one(engine):
+    kernel = Kernel("4.11", engine=engine)
+    kernel.create_cache("dentry", object_size=192, mergeable=True)
+    kernel.alloc("dentry", "/", 2)
+    with pytest.raises(BusyError, match="the cache still has objects"):
+        kernel.destroy_cache("dentry")
+    with pytest.raises(LifecycleError, match="is destroyed; alloc needs"):
+        kernel.alloc("dentry", "/")
+    with pytest.raises(LifecycleError, match="is destroyed; destroy_cache"):
+        kernel.destroy_cache("dentry")
+    kernel.free("dentry", "/")
+    dentry = kernel.create_cache("dentry", object_size=185, mergeable=True)
+    assert dentry.number == 0
+    kernel.free("dentry", "/")
+    kernel.destroy_cache(dentry)
+    kernel.drain()
+    assert kernel.counters["caches"]["live"] == 0
+    assert kernel.counters["roots"] == {
+        "created": 1,
+        "aliases": 1,
+        "destroyed": 1,
+        "destroy_failed": 1,
+    }
+    with pytest.raises(StaleHandleError, match="the root cache of this number is gone"):
+        kernel.alloc(dentry, "/")
+    with pytest.raises(LifecycleError, match="'dentry' is no cache"):
+        kernel.destroy_cache("dentry")
+
+
+@pytest.mark.parametrize(
+    ("size", "kind", "mergeable", "hops", "shared"),
+    [
+        (192, {}, True, 2, True),  # the oldest is too small
+        (187, {}, None, 2, True),
+        (192, {}, False, 0, False),
+        (200, {}, True, 2, False),
+        (184, {}, True, 2, False),
+        (192, {"reclaimable": True}, True, 2, False),
+        (192, {"accounted": True}, True, 2, False),
+        (192, {"typesafe": True}, True, 0, False),
+    ],
+)
+def test_who_shares_a_cache(engine, size, kind, mergeable, hops, shared):
+    kernel = Kernel("5.9", engine=engine)
+    kernel.create_cache("old", object_size=64, mergeable=True)
+    kernel.create_cache("dentry", object_size=192, mergeable=True)
+    kernel.advance(ms(1))
+    new = kernel.create_cache("new", object_size=size, mergeable=mergeable, **kind)
+    assert kernel.counters["list_hops"]["create"] == hops
+    assert (new.number == 1) == shared
+    assert kernel.counters["roots"]["aliases"] == shared
+
+
+def test_the_first_mergeable_from_the_oldest_on_is_shared(engine):
+    kernel = Kernel("5.9", engine=engine)
+    for name in ("a", "b", "c"):
+        kernel.create_cache(name, object_size=192, mergeable=name != "a")
+    kernel.advance(ms(1))
+    assert kernel.create_cache("d", object_size=192).number == 1
+    assert kernel.counters["list_hops"]["create"] == 2
+
+
+def test_6_12_loses_a_root_that_is_destroyed_with_objects_left(engine):
+    kernel = Kernel("6.12", engine=engine)
+    kernel.create_cache("dentry", object_size=192, mergeable=True)
+    kernel.alloc("dentry", "/", 2)
+    with pytest.raises(BusyError):
+        kernel.destroy_cache("dentry")
+    assert kernel.snapshot()["slab_caches"] == []
+    caches = kernel.counters["caches"]
+    assert (caches["live"], caches["leaked"]) == (1, 1)
+    assert kernel.counters["kernfs_nodes"] == 0
+    kernel.free("dentry", "/", 2)
+    kernel.drain()
+    kernel.validate()
+    assert kernel.create_cache("dentry", object_size=192, mergeable=True).number == 1
+
+
 def test_a_kernel_without_children_has_its_own_caches_only(engine):
     kernel = Kernel("5.9", engine=engine)
     kernel.create_cache("dentry", object_size=192, accounted=True)

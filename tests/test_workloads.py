@@ -71,6 +71,12 @@ steps = [
   { do = "fork", child = [], repeat = 5 },
   { do = "fork", child = [], copies = 2 },
   { do = "fork", child = [], copies = 0 },
+  { do = "create_cache", object_size = 64, accounted = true, mergeable = false },
+  { do = "create_cache", object_size = 72, typesafe = true, reclaimable = true },
+  { do = "hold", count = 3 },
+  { do = "hold", count = 3, cache = "a" },
+  { do = "free", count = 2, cache = "b" },
+  { do = "destroy_cache" },
 ]
 """
 
@@ -119,6 +125,12 @@ def test_steps_compile_to_what_the_engine_reads(path):
             (3, 1, 0, 5, 0),
             (3, 2, 0, 0, 0),
             (3, 2, 0, 0, 0),
+            (16, 64, 1, 0, 0),
+            (16, 72, 2 + 4 + 8 + 16, 0, 0),
+            (14, 0, 3, 0, 0),
+            (14, 1, 3, 0, 0),
+            (15, 2, 2, 0, 0),
+            (17, 0, 0, 0, 0),
         ],
     ]
     assert spawns == [Spawn(program=3, repeat=1, at_ns=0, until_ns=0, copies=1)]
@@ -604,6 +616,33 @@ def test_an_unknown_path_names_its_neighbours(small, place, value, text):
     with pytest.raises(InputError) as refusal:
         override(small, place, value, within="workload")
     assert str(refusal.value) == text
+
+
+def test_a_step_on_a_cache_that_is_not_there_names_its_neighbours(path):
+    path.write_text(
+        FILE.replace('do = "rmdir"', 'do = "hold", count = 1, cache = "dent"')
+    )
+    with pytest.raises(InputError) as refusal:
+        load(path)
+    assert str(refusal.value).endswith("there is no cache 'dent'; expected dentry")
+
+
+def test_a_workload_s_cache_can_be_shared_and_destroyed(path):
+    path.write_text(
+        FILE.replace('"dentry"', '"dentry"\naccounted = false\nmergeable = true')
+        .replace('  { do = "mkdir" },\n', "")
+        .replace(
+            '{ do = "alloc", caches = 1, count = 3, gap_us = 5 }', '{ do = "wait" }'
+        )
+        .replace(
+            '{ do = "rmdir" }',
+            '{ do = "create_cache", object_size = 192 }, { do = "destroy_cache" }',
+        )
+    )
+    counters = compare(path, ["4.11"])["4.11"].counters
+    shared = counters["iterations"]
+    assert counters["roots"]["aliases"] == shared
+    assert counters["roots"]["destroyed"] == 0
 
 
 def test_an_override_is_checked_as_the_file_is(small):
