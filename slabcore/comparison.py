@@ -163,11 +163,18 @@ class Result:
         def less(*path: str) -> int:
             return int(_below(end, path)) - int(_below(start, path))
 
+        def last(key: str) -> float | None:
+            """Return when something came about last, if it was in this phase."""
+            since = int(end[key]) - int(start["at_ns"])
+            return _seconds(since) if begun and since > 0 else None
+
         began = _seconds(max(0, start["at_ns"] - self.begin_ns))
         causes, hops = start["time_ns"], start["list_hops"]
         return {
             "began_s": began if begun else None,
             "lasted_s": _seconds(less("at_ns")),
+            "last_offline_s": last("offlined_at_ns"),
+            "last_freed_s": last("freed_at_ns"),
             "time_s": {cause: _seconds(less("time_ns", cause)) for cause in causes},
             "locks": {
                 mutex: {
@@ -620,6 +627,9 @@ def rows(comparison: Comparison, *, times: bool = False) -> list[Row]:
 
     for phase in comparison.workload.phases():
         time(f"{phase} lasts", "phases", phase, "lasted_s", telling=True)
+        if any(table["phases"][phase]["last_freed_s"] for table in tables):
+            title = "  the last cache or cgroup is freed after"
+            time(title, "phases", phase, "last_freed_s", telling=True)
         split([table["phases"][phase] for table in tables])
         count("  kernfs nodes at its end", "phases", phase, "kernfs_nodes_at_end")
     if times:
