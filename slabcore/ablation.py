@@ -65,7 +65,7 @@ def trials(base: str | Design, series_name: str) -> tuple[Trial, ...]:
     A patch that turns no knob has no trial of its own.
     Raises: InputError.
     """
-    base = find(base) if isinstance(base, str) else base
+    base = base if isinstance(base, Design) else find(base)
     patches = [name for name in _patches(series_name) if name not in base.patches]
     if not patches:
         what = f"it has all of {series_name} already"
@@ -404,7 +404,7 @@ def ablate(
     base: str | Design = "4.10",
     series: str = "4.11",
     machine: Machine | None = None,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     seed: int = 0,
     engine: Engine = "core",
     walk: Walk = "counted",

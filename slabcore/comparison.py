@@ -276,10 +276,10 @@ _ROOTS = ("workload", "replay", "machine", "costs", "design")
 
 def compare(
     workload: str | os.PathLike[str] | Workload,
-    designs: Sequence[str | Design] | None = None,
+    designs: str | Design | Sequence[str | Design] | None = None,
     *,
     machine: Machine | None = None,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     seed: int = 0,
     engine: Engine = "core",
     walk: Walk = "counted",
@@ -288,12 +288,13 @@ def compare(
     """Run a workload under each design and return the results.
 
     workload: a name, a TOML file, a recorded trace, or a Workload.
-    designs: names, kernel versions or Designs; all presets if None.
+    designs: names, kernel versions or Designs, or one alone; all presets if None.
     machine: None is the workload's own.
     overrides: ``PATH=VALUE`` with PATH below workload, replay (of a trace), machine,
-    costs or design.
+    costs or design; one alone may be just the text.
     Raises: InputError.
     """
+    overrides = _settings(overrides)
     workload, machine, chosen = prepare(workload, designs, machine, overrides)
     results: dict[str, Result] = {}
     for name, design in chosen.items():
@@ -310,7 +311,7 @@ def compare(
         workload=workload,
         machine=machine,
         results=results,
-        settings=tuple(overrides),
+        settings=overrides,
         seed=seed,
         engine=engine,
         walk=walk,
@@ -319,12 +320,12 @@ def compare(
 
 def prepare(
     workload: str | os.PathLike[str] | Workload,
-    chosen: Sequence[str | Design] | None,
+    chosen: str | Design | Sequence[str | Design] | None,
     machine: Machine | None,
-    overrides: Sequence[str],
+    overrides: str | Sequence[str],
 ) -> tuple[Workload, Machine, dict[str, Design]]:
     """Return everything that a run needs, checked. Raises: InputError."""
-    settings = [parse(setting) for setting in overrides]
+    settings = [parse(setting) for setting in _settings(overrides)]
     replay = Replay()
     for path, value in settings:
         root, _, rest = path.partition(".")
@@ -340,11 +341,16 @@ def prepare(
             workload = override(workload, rest, value, within=root)
     if machine is None:
         machine = workload.host()
-    named = {
-        design if isinstance(design, str) else design.name: design
-        for design in (designs if chosen is None else chosen)
-    }
-    found = {n: find(d) if isinstance(d, str) else d for n, d in named.items()}
+    if chosen is None:
+        chosen = tuple(designs)
+    elif isinstance(chosen, str | Design):
+        chosen = (chosen,)
+    found = {}
+    for design in chosen:
+        if isinstance(design, Design):
+            found[design.name] = design
+        else:
+            found[design] = find(design)
     if not found:
         raise InputError("designs", "none is asked for", "one at least")
     for path, value in settings:
@@ -357,6 +363,15 @@ def prepare(
         elif root == "design":
             found = {n: override(d, rest, value, within=root) for n, d in found.items()}
     return workload, machine, found
+
+
+def _settings(overrides: str | Sequence[str]) -> tuple[str, ...]:
+    """Return overrides as PATH=VALUE each; one alone may be just the text."""
+    given: Any = (overrides,) if isinstance(overrides, str) else overrides
+    if isinstance(given, Mapping) or not all(isinstance(text, str) for text in given):
+        expected = 'texts PATH=VALUE, as in ["machine.cpus=1"]'
+        raise InputError("overrides", f"{given!r}", expected)
+    return tuple(given)
 
 
 def _open(name: str | os.PathLike[str] | Workload, replay: Replay) -> Workload:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from slabcore import series
 from slabcore.errors import InputError
-from slabcore.mechanisms import Mechanism, mechanism
+from slabcore.mechanisms import KNOBS, Mechanism, mechanism
 
 __all__ = ["Design", "Designs", "Step", "designs", "find", "is_a_vendors", "steps"]
 
@@ -132,7 +132,21 @@ class Design:
         return f"Design({self.name!r}: {self.title})"
 
     def replace(self, **knobs: Any) -> Design:
-        """Return the design with some knobs turned."""
+        """Return the design with some knobs turned.
+
+        The fields that describe it may be named too.
+        Raises: InputError naming the values that a knob has; TypeError naming the
+        nearest knobs.
+        """
+        for knob, value in knobs.items():
+            if knob in KNOBS:
+                _check(knob, value)
+            elif knob not in _DESCRIBED:
+                near = difflib.get_close_matches(knob, KNOBS, n=3) or list(KNOBS)
+                expected = (
+                    f"there is no knob of that name; expected {' or '.join(near)}"
+                )
+                raise TypeError(f"design.{knob}: {expected}")
         return dataclasses.replace(self, **knobs)
 
     def with_(self, *patches: str) -> Design:
@@ -246,6 +260,21 @@ class Design:
 # The fields that describe a design; all others are knobs.
 _DESCRIBED = ("name", "kernels", "title", "text", "sources", "patches")
 _BATCH = "barrier-batch"
+
+
+def _check(knob: str, value: Any) -> None:
+    """Refuse what is no value of a knob; 1 and True are not the same."""
+    values = list(KNOBS[knob])
+    if any(type(value) is type(known) and value == known for known in values):
+        return
+    if type(values[0]) is int:
+        if type(value) is int and value >= 0:
+            return
+        expected = "a whole number from 0"
+    else:
+        expected = " or ".join(repr(known) for known in values)
+    raise InputError(f"design.{knob}", f"{value!r}", expected)
+
 
 _MERGED = series.in_order(
     [*(patch.name for patch in series.version("v3")), "optional-child-sysfs"]
@@ -604,20 +633,22 @@ class Designs(Mapping[str, Design]):
         self._presets = {design.name: design for design in presets}
 
     def __getitem__(self, name: str) -> Design:
+        """Return a design. Raises: KeyError naming the nearest presets or patches."""
+        try:
+            return _find(name, self)
+        except InputError as error:
+            raise KeyError(str(error)) from None
+
+    def spanning(self, name: str) -> Design | None:
+        """Return the preset of that name, or the one that spans a kernel version."""
         if name in self._presets:
             return self._presets[name]
-        base, steps = _split(name)
-        if steps:
-            try:
-                return _stepped(self[base], steps)
-            except InputError:
-                raise KeyError(name) from None
         version = _version(name)
         if version and _was_released(version) and not _mistyped(name):
             for design in self._presets.values():
                 if _spans(design, version):
                     return design
-        raise KeyError(name)
+        return None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._presets)
@@ -698,31 +729,42 @@ def find(name: str) -> Design:
 
     Raises: InputError naming the nearest presets or patches.
     """
+    return _find(name, designs)
+
+
+def _find(name: Any, among: Designs) -> Design:
+    if not isinstance(name, str):
+        raise InputError("design", f"{name!r} is no name", 'text, such as "4.10"')
     base, steps = _split(name)
     if steps:
-        return _stepped(find(base), steps)
+        return _stepped(_find(base, among), steps)
     if mistyped := _mistyped(name):
         series.patch(mistyped)
-    try:
-        return designs[name]
-    except KeyError:
-        pass
+    design = among.spanning(name)
+    if design is None:
+        raise InputError("design", f"{name!r} is not known", _neighbours(name, among))
+    return design
+
+
+def _neighbours(name: str, among: Designs) -> str:
+    """Say what a name that is not known may have meant."""
     version = _version(name)
-    known = list(designs)
-    note = "nearest"
+    known = list(among)
     if version is None:
         meant = name.translate(str.maketrans("OolI", "0011"))
-        near = difflib.get_close_matches(name, known, n=2, cutoff=0.4) or known
-        near = [meant] if meant in designs else near
-    else:
-        ages = {d: _version(first) for d in known for first in designs[d].kernels[:1]}
-        older = [d for d, age in ages.items() if age and age < version]
-        newer = [d for d, age in ages.items() if age and age > version]
-        near = older[-1:] + newer[:1]
-        if is_a_vendors(name):
-            note += "; a vendor's kernel carries backports"
-    expected = f"{' or '.join(near)} ({note})"
-    raise InputError("design", f"{name!r} is not known", expected)
+        if among.spanning(meant) is not None:
+            return f"{meant} (nearest)"
+        if name in ("v3", "series-v3"):
+            return "4.11, which is v3 as it was merged"
+        near = difflib.get_close_matches(name, known, n=2, cutoff=0.4)
+        return (
+            f"{' or '.join(near)} (nearest)" if near else f"one of {', '.join(known)}"
+        )
+    ages = {d: _version(first) for d in known for first in among[d].kernels[:1]}
+    older = [d for d, age in ages.items() if age and age < version]
+    newer = [d for d, age in ages.items() if age and age > version]
+    backports = "; a vendor's kernel carries backports" if is_a_vendors(name) else ""
+    return f"{' or '.join(older[-1:] + newer[:1])} (nearest{backports})"
 
 
 # --- what led from one to another -----------------------------------------------------

@@ -177,7 +177,7 @@ class Kernel:
         log: note every event, for Kernel.log and ftrace().
         Raises: InputError.
         """
-        self.design = find(design) if isinstance(design, str) else design
+        self.design = design if isinstance(design, Design) else find(design)
         if (
             self.design.child_caches
             and self.design.slab_caches == "roots"

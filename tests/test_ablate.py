@@ -284,3 +284,12 @@ def test_bad_input_ends_with_one_line_and_status_2(run, arguments, line):
     assert result.stdout == ""
     assert line in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_is_passed_in_python_is_taken_as_compare_takes_it():
+    alone = ablate("frolov", overrides=SHORT[0])
+    assert alone.comparison.settings == tuple(SHORT)
+    with pytest.raises(InputError, match=r"^overrides: .*; expected texts"):
+        ablate("frolov", overrides={"machine.cpus": 1})
+    with pytest.raises(InputError, match=r"^design: 4\.1 is no name"):
+        ablate("frolov", base=4.10)

@@ -384,3 +384,26 @@ def test_the_series_is_judged_by_the_kernel_that_merged_it():
     assert "4.9 → 4.10:" in said
     assert "4.10 → 4.11:" in said
     assert "The series itself (4.11)" in said
+
+
+# --- what is passed in Python ---
+
+
+def test_one_design_or_override_may_be_passed_alone():
+    alone = compare("frolov", "4.10", overrides=SHORT[0])
+    assert [result.name for result in alone] == ["4.10"]
+    assert alone.settings == SHORT
+    assert alone.to_json() == compare("frolov", ["4.10"], overrides=SHORT).to_json()
+    same = compare("frolov", find("4.10"), overrides=SHORT)
+    assert same.to_json() == alone.to_json()
+
+
+@pytest.mark.parametrize("overrides", [{"machine.cpus": 1}, [("machine.cpus", 1)]])
+def test_overrides_that_are_no_texts_are_refused(overrides):
+    with pytest.raises(InputError, match=r"^overrides: .*; expected texts PATH=VALUE"):
+        compare("frolov", ["4.10"], overrides=overrides)
+
+
+def test_a_design_that_is_neither_name_nor_design_is_refused():
+    with pytest.raises(InputError, match=r"^design: 4\.1 is no name; expected text"):
+        compare("frolov", [4.10])

@@ -121,6 +121,20 @@ def test_what_is_no_version_is_refused_in_one_line(name):
         designs[name]
 
 
+def test_a_name_that_is_no_text_is_refused():
+    with pytest.raises(InputError, match=r"design: 4\.1 is no name; expected text"):
+        find(4.10)  # type: ignore[arg-type]
+
+
+def test_an_unknown_name_names_its_neighbours():
+    with pytest.raises(KeyError, match=r"expected 4\.4 \(nearest\)"):
+        designs["3.2"]
+    with pytest.raises(InputError, match=r"'nope' is not known; expected one of"):
+        find("nope")
+    with pytest.raises(InputError, match=r"expected 4\.11, which is v3"):
+        find("series-v3")
+
+
 def test_what_is_no_text_is_no_design():
     assert 4.9 not in designs
     assert None not in designs
@@ -305,8 +319,23 @@ def test_a_design_is_frozen_and_turned_by_replace():
     assert isinstance(turned, Design)
     assert (design.child_sysfs, turned.child_sysfs) == (True, False)
     assert turned.knobs == {**design.knobs, "child_sysfs": False}
-    with pytest.raises(TypeError):
-        design.replace(no_such_knob=1)
+    with pytest.raises(TypeError, match=r"no knob of that name; expected deactivation"):
+        design.replace(deactivations="ipi")
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "said"),
+    [
+        ("deactivation", "x", "'x'; expected 'ipi' or 'gp-per-cache' or "),
+        ("root_list", 3, "3; expected False or True"),
+        ("root_list", 1, "1; expected False or True"),
+        ("typesafe_free", [], "[]; expected 'barrier-batch' or "),
+        ("fqs_late_tick", -1, "-1; expected a whole number from 0"),
+    ],
+)
+def test_a_knob_is_turned_to_a_value_that_it_has(knob, value, said):
+    with pytest.raises(InputError, match=re.escape(f"design.{knob}: {said}")):
+        designs["4.9"].replace(**{knob: value})
 
 
 def test_a_design_is_a_value():
