@@ -16,6 +16,7 @@ import csv
 import datetime
 import functools
 import io
+import itertools
 import math
 import multiprocessing
 import os
@@ -23,6 +24,7 @@ import platform
 import re
 import resource
 import runpy
+import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
@@ -115,8 +117,6 @@ def run(name: str, design: str) -> Result:
 class Storm(NamedTuple):
     """What the removal of many idle cgroups took."""
 
-    offline_ms: float
-    """cgroup_mutex held a cgroup, but for the release works."""
     gone_s: float
     """From the first rmdir until nothing is left."""
     synchronous: float
@@ -146,21 +146,14 @@ def storm(design: str, cgroups: int) -> Storm:
     before, begun = kernel.counters, kernel.now_ns
     for index in range(cgroups):
         kernel.rmdir(f"/{index}")
-    removed = kernel.counters
     kernel.drain()
     after = kernel.counters
-    held = _held(after) - _held(removed)
     return Storm(
-        offline_ms=held / cgroups / 1e6 - 2 * kernel.machine.costs.css_release / 1e6,
         gone_s=(after["drained_ns"] - begun) / 1e9,
         synchronous=_waits(after) - _waits(before),
         barriers=after["rcu_barriers"] - before["rcu_barriers"],
         hops=_hops(after) - _hops(before),
     )
-
-
-def _held(counters) -> int:
-    return counters["locks"]["cgroup_mutex"]["held_ns"]
 
 
 def _waits(counters) -> int:
@@ -248,7 +241,8 @@ def _against(
     name: str, design: str, figure: str, low: float, high: float, model: float
 ) -> tuple[str, ...]:
     shown = " to ".join(dict.fromkeys((number(low), number(high))))
-    return name, design, figure, shown, number(model), _off(model, low, high)
+    off = _off(model, low, high)
+    return name, designs[design].name, figure, shown, number(model), off
 
 
 def _off(model: float, low: float, high: float) -> str:
@@ -258,9 +252,8 @@ def _off(model: float, low: float, high: float) -> str:
     bound = low if model < low else high
     if not bound:
         return number(model)
-    if model > 3 * bound:
-        return f"× {number(model / bound)}"
-    return f"{model / bound - 1:+.0%}".replace("-", "−")
+    off = f"{model / bound - 1:+.0%}"
+    return "0" if off in ("+0%", "-0%") else off.replace("-", "−")
 
 
 # --- real kernels under storms --------------------------------------------------------
@@ -454,8 +447,16 @@ def _doug_run(kernel: str, name: str) -> dict[str, float]:
 
 
 def _offline_ms(kernel: str) -> float:
-    """Return how long cgroup_mutex is held to take a used cgroup offline."""
-    return storm(kernel, 1).offline_ms
+    """Return the median of how long the offline works of the recorded lives take."""
+    recorded = life.recorded(kernel)
+    ours = life.model(designs[kernel], caches=recorded.caches, names=recorded.names)
+    works = [
+        step.took_us
+        for one in ours.lives
+        for step in itertools.chain.from_iterable(one.phases)
+        if step.name == "css_killed_work_fn"
+    ]
+    return statistics.median(works) / 1e3
 
 
 def real_kernels() -> str:
@@ -466,6 +467,9 @@ def real_kernels() -> str:
         if entry.model is not None:
             model = number(entry.model)
             off = _off(entry.model, entry.measured, entry.measured)
+            if off == "0" and entry.missed:
+                percent = 100 * (entry.model / entry.measured - 1)
+                off = f"{percent:+.1g}%".replace("-", "−")
             verdict += ": **missed**" if entry.missed else ""
         place = (entry.run, entry.kernel, entry.figure)
         rows.append((*place, number(entry.measured), model, off, verdict))
@@ -926,7 +930,8 @@ def _runs(names: list[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("_", "\\_").replace("<", "\\<").replace("|", "\\|")
+    # In a code span a backslash would be shown.
+    return re.sub(r"(`[^`]*`)|([_<|])", lambda m: m[1] or f"\\{m[2]}", text)
 
 
 def _word(value: object) -> str:
