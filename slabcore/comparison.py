@@ -224,13 +224,23 @@ class Comparison:
         return len(self.results)
 
     def reported(self, result: Result) -> list[Reported]:
-        """Return what was measured on real kernels of this design and machine."""
+        """Return what was measured on real kernels of this design and machine.
+
+        Nothing if what was run is not what was measured; costs may differ.
+        """
+        host, machine = self.workload.host(), self.machine
+        others = {"cpus": host.cpus, "costs": host.costs}
+        changed = any(
+            text.startswith(("workload.", "replay.")) for text in self.settings
+        )
+        if changed or machine.replace(**others) != host:
+            return []
         return [
             figure
             for figure in self.workload.reported
-            if figure.cpus in (None, self.machine.cpus)
+            if machine.cpus == (figure.cpus or host.cpus)
             and find(figure.design).name == result.design.name
-            and self.machine.kmem == "default"
+            and find(figure.design).knobs == result.design.knobs
         ]
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The command line: what goes where, what is refused how, and with which status."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -379,3 +380,22 @@ def test_a_true_condition_ends_with_status_1_after_all_output(run):
 def test_a_false_condition_ends_with_status_0(run):
     condition = ("--fail-if", "4.11.grace_periods.synchronous > 0")
     assert run("compare", "frolov", *TWO, *SHORT, *condition).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compare", "frolov", *TWO, *SHORT),
+        ("compare", "frolov", *TWO, *SHORT, "--json"),
+        ("ablate", "frolov", *SHORT),
+        ("designs", "--patches"),
+    ],
+)
+def test_a_reader_that_has_gone_ends_it_quietly(arguments):
+    command = [sys.executable, "-m", "slabcore", *arguments]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert done.returncode == 141
+    assert all(" under " in line for line in done.stderr.splitlines())

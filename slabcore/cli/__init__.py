@@ -17,6 +17,10 @@ from slabcore.errors import InputError
 __all__ = ["main"]
 
 
+# What a shell reports of a program that SIGPIPE ended; 1 is a true --fail-if.
+_NO_READER = 141
+
+
 class OneLineErrors(click.Group):
     """End with one line on stderr and status 2 when the input is bad."""
 
@@ -38,7 +42,10 @@ class OneLineErrors(click.Group):
         except BrokenPipeError:
             # the reader has gone; Python would complain once more at its end
             sys.stdout = None
-            status = 1
+            status = _NO_READER
+        except SystemExit:
+            # click and rich catch that themselves, and leave for nothing else
+            status = _NO_READER
         sys.exit(status)
 
 
