@@ -334,7 +334,7 @@ _G0 = _G1.replace(
 
 _G2 = _G1.replace(
     name="4.7",
-    kernels=("4.7", "4.8"),
+    kernels=("4.7", "4.8.14"),
     title="a grace period per cache, slab_mutex and cgroup_mutex held",
     text="The regression. To spare large machines the interrupts, each child is "
     "followed by synchronize_sched(), with slab_mutex, cgroup_mutex and the "
@@ -358,6 +358,20 @@ _G2 = _G1.replace(
     memcg_name="serial",
     memcg_ids="own",
     fqs_late_tick=1,
+)
+
+_G2_SLAB = _G2.replace(
+    name="4.8.15",
+    kernels=("4.8.15", "4.8.99"),
+    title="as 4.7; SLAB creates without waiting",
+    text="The stable 4.8.15 has SLAB's repair: a creation waits only where an older "
+    "shared array is to be replaced, which a new cache does not have. With SLUB it "
+    "is 4.7.",
+    sources=(
+        "mm/slab.c, 4.8.15: the repair is in this stable release",
+        "1475734855-4837-1-git-send-email-iamjoonsoo.kim@lge.com: SLAB's repair",
+    ),
+    create_waits=False,
 )
 
 _G2_LATE = _G2.replace(
@@ -716,7 +730,7 @@ def is_a_vendors(name: str) -> bool:
 
 designs = Designs(
     (
-        *(_G0, _G1, _G2, _G2_LATE, _G3),
+        *(_G0, _G1, _G2, _G2_SLAB, _G2_LATE, _G3),
         *(_G4, _G4B, _G4B_FIXED, _G4C, _G4D, _G4E),
         *(_G5, _G5B, _G5C, _G6, _G6B, _G7),
         *(_V1, _V2),

@@ -267,7 +267,8 @@ class Kernel:
         """Destroy a root cache, or give up one name of a merged one.
 
         Raises: BusyError if objects are left. They can be freed by that name still,
-        and a new mergeable cache of this kind takes the old one up again.
+        and a new mergeable cache of this kind takes the old one up again, except on
+        5.8, where it is dying, and from 6.12 on, where it is on no list any more.
         """
         if isinstance(cache, str):
             cache = self._cache("destroy_cache", cache)
@@ -493,19 +494,18 @@ class Kernel:
     def caches(self) -> list[LiveCache]:
         """Return every live cache by age, named as the kernel names it.
 
-        The cgroups of programs have no path; they are called cgroup- and their number.
+        The cgroups of programs have no path; they are called cgroup- and their number,
+        and their root caches cache- and theirs.
         """
         caches = []
         for root, of, number, memcg, serial, *rest in self._world.caches_listed():
-            name, cgroup = (
-                self._names[root],
-                self._paths.get(memcg, f"/cgroup-{serial}"),
-            )
+            of_root = name = self._names.get(root, f"cache-{root}")
+            cgroup = self._paths.get(memcg, f"/cgroup-{serial}")
             if of >= 0:
                 unnamed = cgroup if of == memcg else f"/cgroup-{number}"
                 path = self._paths.get(of, unnamed)
                 name += f"({number}:{path.rpartition('/')[2]})"
-            caches.append(LiveCache(name, self._names[root], cgroup, *rest))
+            caches.append(LiveCache(name, of_root, cgroup, *rest))
         return caches
 
     def snapshot(self) -> Mapping[str, Any]:

@@ -126,7 +126,7 @@ def test_designs_are_listed_in_a_line_each(run):
 
 def test_a_design_is_shown_with_mechanisms_faults_and_sources(run):
     one = run("designs", "4.8").stdout
-    assert one.startswith("4.7 (4.7 to 4.8): a grace period per cache")
+    assert one.startswith("4.7 (4.7 to 4.8.14): a grace period per cache")
     assert "deactivation      gp per cache: a grace period waited for" in one
     assert "81ae6d03952c" in one
     assert "gp-under-slab_mutex: waited for a grace period with slab_mutex held" in one

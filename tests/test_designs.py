@@ -19,7 +19,8 @@ SOURCE = r"[0-9a-f]{12}: |\d{10,14}[-.][\w.@-]+(: |$)|[a-z/_.]+\.[ch]\b.*\d"
 RANGES = {
     "4.4": ["4.4", "4.5", "v4.4", "4.4.11", "4.4.0-116-generic"],
     "4.6": ["4.6", "4.6.2", "4.6.0+"],
-    "4.7": ["4.7", "4.7.4", "4.8", "4.8.15", "v4.8-rc7"],
+    "4.7": ["4.7", "4.7.4", "4.8", "4.8.14", "v4.8-rc7"],
+    "4.8.15": ["4.8.15", "4.8.17"],
     "4.9": ["4.9", "4.9.71", "v4.9-rc3", "4.9.0-0.bpo.3-amd64"],
     "4.10": ["4.10", "4.10.17", "4.10-rc2"],
     "4.11": ["4.11", "4.11.12"],
@@ -41,7 +42,7 @@ RANGES = {
 
 def test_presets_are_in_order_of_age():
     assert list(designs) == list(RANGES)
-    assert len(designs) == 19
+    assert len(designs) == 20
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,7 @@ KNOB_ROWS = {
         "4.11": "per-cpu-1",
         "5.9": "none",
     },
-    "create_waits": {"4.4": False, "4.7": True, "4.9": False},
+    "create_waits": {"4.4": False, "4.7": True, "4.8.15": False},
     "child_sysfs": {"4.4": True, "4.11": False},
     "sysfs_removal": {
         "4.4": "release",
@@ -261,6 +262,11 @@ KNOWN_FAULTS = {
     "4.4": {"work-on-destroyed-cache", "gp-under-cgroup_mutex"},
     "4.6": {"work-on-destroyed-cache", "gp-under-cgroup_mutex"},
     "4.7": {"work-on-destroyed-cache", "gp-under-slab_mutex", "gp-under-cgroup_mutex"},
+    "4.8.15": {
+        "work-on-destroyed-cache",
+        "gp-under-slab_mutex",
+        "gp-under-cgroup_mutex",
+    },
     "4.9": {"work-on-destroyed-cache", "gp-under-slab_mutex", "gp-under-cgroup_mutex"},
     "4.10": {"work-on-destroyed-cache", "gp-under-cgroup_mutex"},
     "4.11": {"work-on-destroyed-cache", "kobject-under-slab_mutex"},
@@ -351,7 +357,8 @@ def test_the_way_from_one_kernel_to_another_passes_those_between():
     way = steps(designs["4.6"], designs["4.11"])
     assert [(s.before.name, s.after.name) for s in way] == [
         ("4.6", "4.7"),
-        ("4.7", "4.9"),
+        ("4.7", "4.8.15"),
+        ("4.8.15", "4.9"),
         ("4.9", "4.10"),
         ("4.10", "4.11"),
     ]
@@ -361,7 +368,7 @@ def test_the_way_from_one_kernel_to_another_passes_those_between():
         "early-sysfs-removal",
     )
     back = steps(designs["4.11"], designs["4.6"])
-    assert [s.after.name for s in back] == ["4.10", "4.9", "4.7", "4.6"]
+    assert [s.after.name for s in back] == ["4.10", "4.9", "4.8.15", "4.7", "4.6"]
     assert back[0].undone == designs["4.11"].patches
 
 

@@ -606,3 +606,11 @@ def test_an_unknown_hotplug_is_refused(engine):
         "hotplug: 'cpu-up' is not known; expected cpu-dead or memory-online or "
         "memory-offline"
     )
+
+
+def test_a_root_cache_that_a_program_made_has_a_name_too(engine):
+    kernel = Kernel("4.10", machine=Machine(cpus=2), engine=engine)
+    kernel.create_cache("dentry", object_size=192)
+    kernel.spawn(kernel.program([(16, 256, 0, 0, 0)]))
+    kernel.run()
+    assert [cache.name for cache in kernel.caches()] == ["dentry", "cache-1"]

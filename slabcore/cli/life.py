@@ -91,11 +91,13 @@ def life(
 
 
 def _recorded(name: str) -> tuple[str, lives.Lives]:
-    """Return the recording of a kernel that a design spans."""
+    """Return the recording of a kernel that a design spans, or that a number begins."""
     design = find(name)
     for kernel in lives.recorded_kernels():
-        if name == kernel or find(kernel) == design:
-            return kernel if name == kernel else name, lives.recorded(kernel)
+        if find(kernel) == design:
+            return name, lives.recorded(kernel)
+        if kernel.startswith(f"{name}."):
+            return kernel, lives.recorded(kernel)
     what = f"no life was recorded on a kernel of design {design.name}"
     expected = f"{' or '.join(lives.recorded_kernels())}, or --recording FILE"
     raise InputError("life", what, expected)
