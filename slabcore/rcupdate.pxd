@@ -201,10 +201,12 @@ cdef inline int synchronize(world *w, task *t, frame *f) except -1 nogil:
         return run(t, spend(w, T_IPIS, w.cost.ipi * (w.s.ncpus - 1)))
     if w.s.mutexes[SLAB_MUTEX].owner == t:
         w.n.sync_under_slab += 1
-        find(w, GP_UNDER_SLAB)
+        if w.s.ncpus > 1:
+            find(w, GP_UNDER_SLAB)
     if w.s.mutexes[CGROUP_MUTEX].owner == t:
         w.n.sync_under_cgroup += 1
-        find(w, GP_UNDER_CGROUP)
+        if w.s.ncpus > 1:
+            find(w, GP_UNDER_CGROUP)
     w.n.sync_under_hotplug += t.in_hotplug
     w.n.sync_waits += 1
     if w.s.ncpus == 1:

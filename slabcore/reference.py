@@ -1066,7 +1066,8 @@ class World:
         for mutex in (self.slab_mutex, self.cgroup_mutex):
             if mutex.owner is task:
                 self.sync_waits[mutex.name] += 1
-                self._find(f"gp-under-{mutex.name}")
+                if len(self.cpus) > 1:
+                    self._find(f"gp-under-{mutex.name}")
         self.sync_waits["hotplug"] += task.in_hotplug
         self.sync_waits["none"] += 1
         if len(self.cpus) == 1:

@@ -62,6 +62,21 @@ def test_who_waits_for_a_grace_period_with_a_mutex_held(
     assert found(lives(engine, name, typesafe=typesafe)) == expected
 
 
+@pytest.mark.parametrize("name", ["4.7", "4.9", "4.10"])
+def test_one_cpu_waits_for_no_grace_period_so_nobody_else_waits(engine, name):
+    kernel = Kernel(name, machine=Machine(cpus=1), engine=engine)
+    kernel.create_cache("dentry", object_size=192, accounted=True)
+    kernel.mkdir("/a")
+    kernel.alloc("dentry", "/a")
+    kernel.drain()
+    kernel.rmdir("/a")
+    kernel.drain()
+    # synchronize_sched() is called, and returns at once.
+    assert kernel.counters["grace_periods"]["under_cgroup_mutex"] == 1
+    assert kernel.counters["time_ns"]["grace_periods"] == 0
+    assert found(kernel) == {}
+
+
 @pytest.mark.parametrize("deactivation", ["ipi", "rcu-per-cache"])
 @pytest.mark.parametrize("name", ["4.7", "4.9", "4.10"])
 def test_without_a_wait_at_offline_there_is_nothing_to_find(engine, name, deactivation):
