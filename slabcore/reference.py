@@ -1576,6 +1576,8 @@ class World:
                     raise CorruptionError(f"cache {cache.serial} is no root to share")
                 # sysfs_slab_alias(), mm/slub.c: one link by the new name
                 yield Run(self._kernfs_add(1 if nodes else 0))
+                if cache.dying:
+                    self._find("alias-marked-dying")
                 cache.refcount += 1
                 self.aliases += 1
                 self._nodes(cache, cache.nodes + (1 if nodes else 0))

@@ -224,6 +224,8 @@ cdef inline int create_root(world *w, task *t, frame *f) except -1 nogil:
             return DONE
         else:
             r = root_at(&w.c, f.c)
+            if r.dying:
+                find(w, ALIAS_MARKED_DYING)
             r.refcount += 1
             w.n.aliases += 1
             set_nodes(w, r.cache, cache_at(&w.c, r.cache).nodes + (nodes != 0))

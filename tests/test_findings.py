@@ -262,6 +262,29 @@ def test_4_18_marks_a_shared_cache_dying_for_all_its_users(engine, name, marks):
     assert destroy_one(broken) == ({"alias-marked-dying": 1}, 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "marks"), [("4.17", 0), ("4.18", 1), ("5.2", 1), ("5.5", 1), ("5.8", 0)]
+)
+def test_who_comes_to_share_a_cache_that_could_not_go_finds_it_marked(
+    engine, name, marks
+):
+    kernel = shared(engine, name)
+    kernel.alloc("first", "/a")
+    kernel.drain()
+    kernel.alloc("first", "/a")
+    with pytest.raises(BusyError):
+        kernel.destroy_cache("first")
+    assert found(kernel) == {}
+    kernel.create_cache("second", object_size=192, accounted=True, mergeable=True)
+    # 5.8 shares no cache that is marked; up to 4.17 none is.
+    assert kernel.counters["roots"]["aliases"] == (0 if name == "5.8" else 1)
+    assert found(kernel) == ({"alias-marked-dying": 1} if marks else {})
+    kernel.mkdir("/b")
+    kernel.alloc("second", "/b")
+    kernel.drain()
+    assert kernel.counters["caches"]["created"] == 2 - marks
+
+
 @pytest.mark.parametrize("name", ["4.12", "4.12.10", "4.13"])
 def test_4_12_leaks_every_cache_that_has_no_directory(engine, name):
     def leak(design: Design) -> tuple[int, int, int]:
