@@ -65,7 +65,10 @@ def run_options(command: F) -> F:
             help="The compiled model, or its plain Python twin.",
         ),
         click.option(
-            "--seed", type=int, default=0, help="Seed of what is drawn at random."
+            "--seed",
+            type=int,
+            default=0,
+            help="Kept with the results; nothing is random yet.",
         ),
     )
     for option in reversed(options):
