@@ -61,7 +61,7 @@ class Trial:
 def trials(base: str | Design, series_name: str) -> tuple[Trial, ...]:
     """Return the designs of an ablation: base, each with, whole, each without.
 
-    series_name: v1, v2 or v3, or a kernel: the patches of the series in it.
+    series_name: v1, v2 or v3, or 4.11: the patches of the series in it.
     A patch that turns no knob has no trial of its own.
     Raises: InputError.
     """
@@ -96,14 +96,17 @@ def trials(base: str | Design, series_name: str) -> tuple[Trial, ...]:
 def _patches(name: str) -> tuple[str, ...]:
     if name in series.VERSIONS:
         return tuple(patch.name for patch in series.version(name))
+    expected = " or ".join((*series.VERSIONS, "4.11"))
     try:
-        patches = find(name).patches
+        kernel = find(name)
     except InputError:
-        patches = ()
-    if not patches:
-        expected = " or ".join(series.VERSIONS) + " or a kernel with patches of it"
+        kernel = None
+    if kernel is None or not kernel.patches:
         raise InputError("series", f"{name!r} is none", expected)
-    return patches
+    if kernel.knobs != find("4.10").with_(*kernel.patches).knobs:
+        what = f"{name} has changes that are not of the series"
+        raise InputError("series", what, expected)
+    return kernel.patches
 
 
 # --- figures --------------------------------------------------------------------------
@@ -413,8 +416,8 @@ def ablate(
     """Run a workload under each patch alone, and under the whole without each.
 
     base: what the patches are applied to.
-    series: v1, v2 or v3, or a kernel: the patches in it. 4.11 is v3 as it was merged,
-    with the patch that makes the directories of children optional.
+    series: v1, v2, v3, or 4.11, which is v3 as it was merged, with the patch that makes
+    the directories of children optional. Later kernels have changes of others as well.
     The rest is as in compare().
     Raises: InputError.
     """

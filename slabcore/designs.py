@@ -685,8 +685,20 @@ def _split(name: str) -> tuple[str, list[tuple[str, str]]]:
 
 
 def _stepped(design: Design, steps: list[tuple[str, str]]) -> Design:
+    """Return a design with patches put in and left out, each of which must tell."""
     for sign, patch in steps:
-        design = design.with_(patch) if sign == "+" else design.without(patch)
+        if sign == "+":
+            stepped, what = design.with_(patch), f"it has what {patch} does already"
+        else:
+            stepped, what = design.without(patch), f"{patch} is not in it"
+        if stepped is design:
+            raise InputError(design.name, what, "another patch, or none")
+        design = stepped
+    for sign, patch in steps:
+        if (patch in design.patches) != (sign == "+"):
+            went = "is not in it" if sign == "+" else "is in it"
+            what = f"{patch} {went}: patches that build on one another come and go"
+            raise InputError(design.name, what, "each patch put in or left out once")
     return design
 
 
@@ -754,6 +766,10 @@ def _find(name: Any, among: Designs) -> Design:
         return _stepped(_find(base, among), steps)
     if mistyped := _mistyped(name):
         series.patch(mistyped)
+    # uname -r gives three numbers: 4.10.0+ is a kernel of somebody's own tree
+    if re.fullmatch(r"v?\d+\.\d+[-+~]", name):
+        what = f"no patch follows in {name!r}"
+        raise InputError("design", what, f"{name}PATCH or {name[:-1]}")
     design = among.spanning(name)
     if design is None:
         raise InputError("design", f"{name!r} is not known", _neighbours(name, among))

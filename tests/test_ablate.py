@@ -90,7 +90,9 @@ def test_the_whole_of_4_11_is_4_11_and_that_of_v3_is_not():
     ("base", "name", "said"),
     [
         ("4.11", "v3", "4.11: it has all of v3 already; expected an older kernel"),
-        ("4.10", "v4", "series: 'v4' is none; expected v1 or v2 or v3 or a kernel"),
+        ("4.10", "v4", "series: 'v4' is none; expected v1 or v2 or v3 or 4.11"),
+        ("4.10", "4.13", "4.13 has changes that are not of the series; expected v1 or"),
+        ("4.10", "5.4", "5.4 has changes that are not of the series"),
         ("4.10", "4.9", "series: '4.9' is none"),
         ("4.6", "v3", "deactivation is 'ipi'; expected 'gp-per-memcg'"),
         ("5.10", "v3", "cgroups have no caches of their own"),

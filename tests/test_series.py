@@ -267,7 +267,7 @@ def test_caches_that_move_to_the_parent_need_its_list():
         ("4.11-early-sysfs-removal", "4.11~early-sysfs-removal", 10),
         ("v4.9-rc3+slab-root-caches", "4.9+slab-root-caches", 2),
         ("4.11~async-rcu-barrier+call-rcu-release", None, 10),
-        ("4.9~async-deactivation", "4.9", 0),
+        ("4.10.0+", "4.10", 0),
     ],
 )
 def test_a_name_may_put_patches_in_and_leave_them_out(name, found, patches):
@@ -287,6 +287,13 @@ def test_a_name_may_put_patches_in_and_leave_them_out(name, found, patches):
         ("3.2+slab-root-caches", "design: '3.2' is not known"),
         ("4.9+limited-workqueue", "create_queue is 'system'; expected 'ordered'"),
         ("4.11+root-only-slab-caches", "do the same in two ways"),
+        ("4.11+async-deactivation", "4.11: it has what async-deactivation does"),
+        ("4.10~async-deactivation", "4.10: async-deactivation is not in it"),
+        ("4.9~async-deactivation", "4.9: async-deactivation is not in it"),
+        ("5.9~per-memcg-list", "5.9: per-memcg-list is not in it"),
+        ("4.10+", "no patch follows in '4.10+'; expected 4.10+PATCH or 4.10"),
+        ("4.10~", "no patch follows in '4.10~'"),
+        ("4.10+async-deactivation~deactivate-hook", "async-deactivation is not in it"),
     ],
 )
 def test_a_mistyped_name_is_refused_in_one_line(name, said):

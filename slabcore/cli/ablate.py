@@ -33,7 +33,7 @@ _UNBROKEN = 400
     default="4.11",
     metavar="S",
     show_default=True,
-    help="v1, v2, v3, or a kernel: the patches in it.",
+    help="v1, v2, v3, or 4.11: v3 as merged.",
 )
 @run_options
 def ablate(
