@@ -824,9 +824,10 @@ class Step:
         return tuple(p for p in self.before.patches if p not in self.after.patches)
 
     def by(self, knob: str) -> tuple[str, ...]:
-        """Return the patches that turned a knob, or that no longer do."""
-        moved = (*self.patches, *self.undone)
-        return tuple(name for name in moved if knob in series.patch(name).changes)
+        """Return the patches that turned a knob, not those that no longer do."""
+        return tuple(
+            name for name in self.patches if knob in series.patch(name).changes
+        )
 
 
 def steps(old: Design, new: Design) -> tuple[Step, ...]:

@@ -241,8 +241,11 @@ class Kernel:
         kind and size that was created mergeable, if there is one. None: the same, but
         it is nobody else's to share. False: it is not even looked for.
         Returns: the cache; merged ones have one number.
-        Raises: InputError if the name is taken or the size no object's.
+        Raises: InputError if the name is taken or none, or the size no object's.
         """
+        if not isinstance(name, str) or not name or not name.isprintable():
+            expected = "a name of printable characters"
+            raise InputError("create_cache", f"{name!r} is no name", expected)
         if name in self._caches and name not in self._destroyed:
             raise InputError("create_cache", f"{name!r} exists", "a new name")
         if not 8 <= object_size <= 1 << 22:

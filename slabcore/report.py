@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -123,18 +123,26 @@ def _step(before: Result, after: Result) -> str:
         _change("kworkers, most", old["kworkers_peak"], new["kworkers_peak"]),
         _change("load average, most", old["load1_peak"], new["load1_peak"]),
         _change("list hops", old["list_hops"]["total"], new["list_hops"]["total"]),
-        "cgroup_mutex held "
-        f"{seconds(old['locks']['cgroup_mutex']['held_s'])} → "
-        f"{seconds(new['locks']['cgroup_mutex']['held_s'])}",
-        f"programs end after {seconds(old['virtual_s'])} → {seconds(new['virtual_s'])}",
+        _change(
+            "cgroup_mutex held",
+            old["locks"]["cgroup_mutex"]["held_s"],
+            new["locks"]["cgroup_mutex"]["held_s"],
+            text=seconds,
+        ),
+        _change("programs end after", old["virtual_s"], new["virtual_s"], text=seconds),
     ]
-    return f"{before.name} → {after.name}: " + "; ".join(filter(None, parts)) + "."
+    changed = "; ".join(filter(None, parts)) or "none of the figures told here changes"
+    return f"{before.name} → {after.name}: {changed}."
 
 
-def _change(title: str, old: float, new: float) -> str:
-    """Return both figures; nothing when there is nothing of it in either."""
-    shown = [whole(n) if isinstance(n, int) else number(n) for n in (old, new)]
-    return "" if not old and not new else f"{title} {shown[0]} → {shown[1]}"
+def _change(
+    title: str, old: Any, new: Any, text: Callable[[Any], str] | None = None
+) -> str:
+    """Return both figures; nothing when they read the same."""
+    if text is None:
+        text = whole if isinstance(old, int) else number
+    shown = [text(figure) for figure in (old, new)]
+    return "" if shown[0] == shown[1] else f"{title} {shown[0]} → {shown[1]}"
 
 
 def _a_cgroup(result: Result) -> float:

@@ -127,7 +127,7 @@ def test_designs_are_listed_in_a_line_each(run):
 def test_a_design_is_shown_with_mechanisms_faults_and_sources(run):
     one = run("designs", "4.8").stdout
     assert one.startswith("4.7 (4.7 to 4.8.14): a grace period per cache")
-    assert "deactivation      gp per cache: a grace period waited for" in one
+    assert "deactivation      gp-per-cache: a grace period waited for" in one
     assert "81ae6d03952c" in one
     assert "gp-under-slab_mutex: waited for a grace period with slab_mutex held" in one
     assert "patches of the series" not in one
@@ -137,7 +137,7 @@ def test_a_design_is_shown_with_mechanisms_faults_and_sources(run):
 def test_two_designs_are_held_against_each_other_step_by_step(run):
     two = run("designs", "4.9", "4.11").stdout
     table, *steps = two.split("\n\n")
-    assert "deactivation     gp per cache  rcu per cache" in table
+    assert "deactivation     gp-per-cache  rcu-per-cache" in table
     assert "accounting" not in two
     assert [step.split(":")[0] for step in steps] == ["4.9 → 4.10", "4.10 → 4.11"]
     assert "89e364db71fb" in steps[0]
@@ -148,7 +148,7 @@ def test_two_designs_are_held_against_each_other_step_by_step(run):
     back = run("designs", "4.11", "4.9").stdout
     assert "4.11 → 4.10" in back
     patched = run("designs", "4.10", "4.10+per-memcg-list").stdout
-    assert "memcg_list no   yes" in patched
+    assert "memcg_list false true" in patched
     assert "deactivation" not in patched
 
 
@@ -399,3 +399,8 @@ def test_a_reader_that_has_gone_ends_it_quietly(arguments):
     os.close(write)
     assert done.returncode == 141
     assert all(" under " in line for line in done.stderr.splitlines())
+
+
+def test_life_says_how_its_counts_are_read(run):
+    shown = run("life", "4.10").stdout
+    assert "27 / 79 x: done so often, recorded / modelled" in shown.split("\n\n")[0]

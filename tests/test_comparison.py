@@ -1,5 +1,6 @@
 """Comparisons: the schema, what the figures must say, and the words about them."""
 
+import inspect
 import io
 import json
 import re
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import slabcore
 from slabcore import plot, report
+from slabcore.ablation import ablate
 from slabcore.comparison import CAUSES, compare, tables
 from slabcore.designs import designs, find
 from slabcore.errors import InputError
@@ -430,3 +433,29 @@ def test_measured_figures_stand_beside_what_was_measured_only():
         "design.join_waits=false",
     ):
         assert not quoted("frolov", "4.8", override), override
+
+
+# --- words ---
+
+
+def test_what_does_not_change_is_not_told():
+    compared = compare(
+        "frolov", ["4.8", "4.10"], overrides=(*SHORT, "machine.kmem=off")
+    )
+    first, *_ = report.verdict(compared)
+    figures = first.removeprefix("4.8 → 4.10: ").removesuffix(".").split("; ")
+    for old, new in (re.findall(r"(\S+) → (\S+)", figure)[0] for figure in figures):
+        assert old != new
+
+
+# --- the front door ---
+
+
+@pytest.mark.parametrize("door", [compare, ablate])
+def test_the_front_door_has_the_signature_of_what_is_behind_it(door):
+    shown = inspect.signature(getattr(slabcore, door.__name__)).parameters
+    behind = inspect.signature(door).parameters
+    assert list(shown) == list(behind)
+    for name, parameter in behind.items():
+        assert shown[name].default == parameter.default
+        assert shown[name].kind == parameter.kind

@@ -389,3 +389,9 @@ def test_patches_are_the_last_step():
     assert [s.after.name for s in way] == ["4.10", "4.10+per-memcg-list"]
     assert way[-1].changes == {"memcg_list": (False, True)}
     assert steps(designs["4.9"], designs["4.9"]) == ()
+
+
+def test_a_knob_that_goes_back_is_not_turned_by_the_patch_of_before():
+    (step,) = steps(designs["5.8"], designs["5.9"])
+    assert step.changes["root_list"] == (True, False)
+    assert step.by("root_list") == ()

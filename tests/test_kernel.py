@@ -614,3 +614,10 @@ def test_a_root_cache_that_a_program_made_has_a_name_too(engine):
     kernel.spawn(kernel.program([(16, 256, 0, 0, 0)]))
     kernel.run()
     assert [cache.name for cache in kernel.caches()] == ["dentry", "cache-1"]
+
+
+@pytest.mark.parametrize("name", ["", 3, "a\nb"])
+def test_a_cache_has_a_name_that_can_be_printed(name):
+    kernel = Kernel("4.10")
+    with pytest.raises(InputError, match=r"is no name; expected a name of printable"):
+        kernel.create_cache(name, object_size=64)

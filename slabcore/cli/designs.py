@@ -224,6 +224,5 @@ def _span(design: Design) -> str:
 
 
 def _word(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value).replace("-", " ")
+    """Return a value as it is typed after --set design.KNOB=."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -119,8 +119,10 @@ def _json(name: str, seen: lives.Lives, modelled: lives.Lives) -> dict[str, Any]
 def _show(name: str, seen: lives.Lives, modelled: lives.Lives, index: int) -> None:
     one, other = seen.lives[index], modelled.lives[index]
     click.secho(f"{name}: life {index + 1} of {len(seen.lives)}", bold=True)
+    click.echo(f"{seen.caches} caches; recorded: {seen.source}; times in milliseconds")
     click.echo(
-        f"{seen.caches} caches; recorded: {seen.source}; times in milliseconds\n"
+        "27 / 79 x: done so often, recorded / modelled; 19 of 27: so many of them "
+        "went this way\n"
     )
     click.echo(_LINE.format("", "recorded", "modelled"))
     for row in lives.rows(one, other):
