@@ -349,6 +349,7 @@ def prepare(
         root, _, rest = path.partition(".")
         if root == "workload":
             workload = override(workload, rest, value, within=root)
+    workload.check()
     if machine is None:
         machine = workload.host()
     if chosen is None:

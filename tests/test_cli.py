@@ -14,6 +14,7 @@ from slabcore.designs import designs
 from slabcore.errors import InputError
 from slabcore.series import PATCHES
 from slabcore.traces import recordings
+from slabcore.workloads import workloads
 
 SHORT = ("--set", "workload.programs.loop.repeat=10")
 TWO = ("--design", "4.10", "--design", "4.11")
@@ -404,3 +405,9 @@ def test_a_reader_that_has_gone_ends_it_quietly(arguments):
 def test_life_says_how_its_counts_are_read(run):
     shown = run("life", "4.10").stdout
     assert "27 / 79 x: done so often, recorded / modelled" in shown.split("\n\n")[0]
+
+
+@pytest.mark.parametrize("command", ["compare", "ablate"])
+def test_help_names_the_workloads(run, command):
+    words = [word.strip(".,") for word in run(command, "--help").stdout.split()]
+    assert {*workloads(), *recordings()} <= {*words}

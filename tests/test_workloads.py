@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from slabcore.comparison import compare
+from slabcore.comparison import compare, prepare
 from slabcore.designs import find
 from slabcore.errors import InputError
 from slabcore.machine import Costs, Machine
@@ -673,4 +673,14 @@ def test_what_is_no_setting_is_refused(setting):
         parse(setting)
     assert str(refusal.value) == (
         f"--set {setting}: this is no setting; expected PATH=VALUE"
+    )
+
+
+def test_no_more_cgroups_are_pinned_than_there_are():
+    many = ["workload.parameters.pinned=300", "workload.parameters.cgroups=300"]
+    prepare("storm", ["4.10"], None, many)
+    with pytest.raises(InputError) as refusal:
+        prepare("storm", ["4.10"], None, ["workload.parameters.pinned=1000"])
+    assert str(refusal.value) == (
+        "workload.parameters.pinned: 1000; expected 0 to cgroups, which is 100"
     )

@@ -8,7 +8,7 @@ from rich.console import Console
 from slabcore import report
 from slabcore.ablation import Ablation, tables, trials
 from slabcore.ablation import ablate as run
-from slabcore.cli.compare import check, overrides_of, run_options
+from slabcore.cli.compare import BUILT_IN, check, overrides_of, run_options
 from slabcore.cli.conditions import Condition
 from slabcore.cli.progress import Steps
 from slabcore.comparison import Engine
@@ -19,7 +19,7 @@ __all__ = ["ablate"]
 _UNBROKEN = 400
 
 
-@click.command()
+@click.command(epilog=BUILT_IN)
 @click.argument("workload")
 @click.option(
     "--base",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,8 +18,18 @@ from slabcore.comparison import Comparison, Engine, Result, boot, prepare, table
 from slabcore.comparison import compare as run
 from slabcore.designs import Design
 from slabcore.designs import designs as presets
+from slabcore.traces import recordings
+from slabcore.workloads import workloads as built_in
 
-__all__ = ["check", "compare", "overrides_of", "run_options", "show"]
+__all__ = ["BUILT_IN", "check", "compare", "overrides_of", "run_options", "show"]
+
+# click would break names at their hyphens.
+BUILT_IN = "\b\n" + textwrap.fill(
+    f"Built-in workloads: {', '.join(built_in())}. "
+    f"Recorded traces: {', '.join(recordings())}.",
+    width=72,
+    break_on_hyphens=False,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -106,7 +117,7 @@ def check(
             condition.check(blank)
 
 
-@click.command()
+@click.command(epilog=BUILT_IN)
 @click.argument("workloads", nargs=-1, required=True, metavar="WORKLOAD…")
 @click.option(
     "--design",

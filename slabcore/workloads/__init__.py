@@ -345,6 +345,8 @@ class Workload(_Table, frozen=True, kw_only=True):
     machine: MachineSettings = MachineSettings()
     parameters: dict[str, Count] = {}
     """Numbers that programs name in place of a count."""
+    at_most: dict[str, str] = {}
+    """Parameters that may not be more than another one is."""
     begin_s: Seconds = 0
     """When the workload begins, after boot; its times are counted from there."""
     settle_s: Seconds = 0
@@ -361,6 +363,9 @@ class Workload(_Table, frozen=True, kw_only=True):
         """Check what the parts say of each other. Raises: InputError."""
         _refuse_twins("program", [program.name for program in self.programs])
         _refuse_twins("cache", [cache.name for cache in self.caches])
+        for name, other in self.at_most.items():
+            self.number(name, f"at_most.{name}")
+            self.number(other, f"at_most.{name}")
         accounted = sum(cache.accounted * cache.copies for cache in self.caches)
         for program in self.programs:
             place = f"program.{program.name}"
@@ -384,6 +389,15 @@ class Workload(_Table, frozen=True, kw_only=True):
                 elif isinstance(step, Settle) and ".child[" in where:
                     what = "a child settles, for which its parent may wait"
                     raise InputError(where, what, "settle in the program itself")
+
+    def check(self) -> None:
+        """Hold parameters against each other once all are set. Raises: InputError."""
+        for name, other in self.at_most.items():
+            most = self.number(other)
+            if self.number(name) > most:
+                where = f"workload.parameters.{name}"
+                expected = f"0 to {other}, which is {most}"
+                raise InputError(where, str(self.parameters[name]), expected)
 
     def number(self, value: Named, where: str = "", *also: str) -> int:
         """Return a count, or the parameter it names. Raises: InputError."""
