@@ -7,7 +7,7 @@ import io
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
@@ -354,7 +354,7 @@ def prepare(
         machine = workload.host()
     if chosen is None:
         chosen = tuple(designs)
-    elif isinstance(chosen, str | Design):
+    elif isinstance(chosen, str | Design) or not isinstance(chosen, Iterable):
         chosen = (chosen,)
     found = {}
     for design in chosen:
@@ -379,10 +379,12 @@ def prepare(
 def _settings(overrides: str | Sequence[str]) -> tuple[str, ...]:
     """Return overrides as PATH=VALUE each; one alone may be just the text."""
     given: Any = (overrides,) if isinstance(overrides, str) else overrides
-    if isinstance(given, Mapping) or not all(isinstance(text, str) for text in given):
+    listed = isinstance(given, Iterable) and not isinstance(given, Mapping)
+    settings = tuple(given) if listed else ()
+    if not listed or not all(isinstance(text, str) for text in settings):
         expected = 'texts PATH=VALUE, as in ["machine.cpus=1"]'
         raise InputError("overrides", f"{given!r}", expected)
-    return tuple(given)
+    return settings
 
 
 def _open(name: str | os.PathLike[str] | Workload, replay: Replay) -> Workload:

@@ -399,11 +399,11 @@ def test_one_design_or_override_may_be_passed_alone():
     assert [result.name for result in alone] == ["4.10"]
     assert alone.settings == SHORT
     assert alone.to_json() == compare("frolov", ["4.10"], overrides=SHORT).to_json()
-    same = compare("frolov", find("4.10"), overrides=SHORT)
+    same = compare("frolov", find("4.10"), overrides=iter(SHORT))
     assert same.to_json() == alone.to_json()
 
 
-@pytest.mark.parametrize("overrides", [{"machine.cpus": 1}, [("machine.cpus", 1)]])
+@pytest.mark.parametrize("overrides", [{"machine.cpus": 1}, [("machine.cpus", 1)], 1])
 def test_overrides_that_are_no_texts_are_refused(overrides):
     with pytest.raises(InputError, match=r"^overrides: .*; expected texts PATH=VALUE"):
         compare("frolov", ["4.10"], overrides=overrides)
@@ -412,6 +412,8 @@ def test_overrides_that_are_no_texts_are_refused(overrides):
 def test_a_design_that_is_neither_name_nor_design_is_refused():
     with pytest.raises(InputError, match=r"^design: 4\.1 is no name; expected text"):
         compare("frolov", [4.10])
+    with pytest.raises(InputError, match=r"^design: 4\.1 is no name; expected text"):
+        compare("frolov", 4.10)
 
 
 # --- measured on real kernels ---
