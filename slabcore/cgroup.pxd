@@ -200,8 +200,8 @@ cdef inline int offline_work(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 2
             f.n = w.cost.css_offline
             if w.k.deactivation != DEACT_NONE:
-                m = memcg_at(&w.m, f.a)
-                f.n += m.kmem_caches.length * w.cost.deactivate
+                # Those that it inherited were deactivated with their own cgroup.
+                f.n += memcg_at(&w.m, f.a).filled * w.cost.deactivate
             return run(t, spend(w, T_CGROUPS, f.n))
         elif f.pc == 2:
             note(w, EV_CSS_OFFLINE, t.cpu, f.a, NIL)

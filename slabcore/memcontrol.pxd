@@ -24,6 +24,7 @@ cdef struct mem_cgroup:
     uint32_t online_children    # of the css, itself included (online_cnt)
     uint32_t child_cgroups
     uint32_t tasks
+    uint32_t filled         # slots of roots
     uint8_t online
     uint8_t kmem_online
     uint8_t dead

@@ -2274,7 +2274,9 @@ class World:
         while True:
             ns = self.costs.css_offline
             if self.design.deactivation != "none":
-                ns += len(memcg.kmem_caches) * self.costs.deactivate
+                # Those that it inherited were deactivated with their own cgroup.
+                own = sum(memcg.kmemcg_id in root.slots for root in self.accounted)
+                ns += own * self.costs.deactivate
             yield Run(self._spend("cgroups", ns))
             self._note("mem_cgroup_css_offline", worker.cpu, memcg)
             if memcg.kmem_online:

@@ -324,6 +324,7 @@ cdef inline bint next_filled(world *w, frame *f) noexcept nogil:
 
 cdef inline void clear_slot(world *w, uint32_t root, uint32_t memcg) noexcept nogil:
     root_at(&w.c, root).slots[memcg_at(&w.m, memcg).kmemcg_id] = NIL
+    memcg_at(&w.m, memcg).filled -= 1
 
 
 cdef inline int kill(world *w, int32_t cpu, uint32_t cache) except -1 nogil:
@@ -726,6 +727,7 @@ cdef inline int release_later(world *w, task *t, frame *f) noexcept nogil:
 cdef inline void empty_slot(world *w, root_cache *r, int64_t id) noexcept nogil:
     """Take a child out of the array of a root that is destroyed."""
     cache_at(&w.c, r.slots[id]).unslotted = 1
+    memcg_at(&w.m, links_at(&w.c, r.slots[id]).memcg_index).filled -= 1
     r.slots[id] = NIL
     r.missed_at[id] = -1
 

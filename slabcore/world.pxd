@@ -1059,6 +1059,7 @@ cdef inline int link_child(
     cache_at(&w.c, cache).named_after = memcg_handle(w, memcg)
     cache_at(&w.c, cache).number = m.id if w.k.named_by_id else m.serial
     r.slots[m.kmemcg_id] = cache
+    m.filled += 1
     set_nodes(w, cache, nodes)
     # None missed it since a failed destruction of the root emptied the slot.
     if r.missed_at[m.kmemcg_id] < 0:
@@ -1254,7 +1255,7 @@ cdef inline int new_memcg(
     m.id = id
     m.id_held = 1
     m.online_children = 1
-    m.child_cgroups = m.tasks = 0
+    m.child_cgroups = m.tasks = m.filled = 0
     m.online = 1
     m.kmem_online = w.k.kmem
     m.dead = 0

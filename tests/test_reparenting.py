@@ -136,6 +136,22 @@ def test_pinned_caches_outlive_their_cgroups_and_no_other_does(engine):
     assert world.state()["kmem_caches"] == {0: []}
 
 
+def test_an_offline_deactivates_the_caches_of_its_own_alone(engine):
+    world = boot(engine, REPARENTING, 3)
+    spent = []
+    for own, left in ((0, 0), (2, 0), (0, 3), (2, 3)):
+        parent = populate(world, 0, own)
+        child = populate(world, parent, left)
+        for number in range(left):
+            world.alloc(number, child, 1)
+        remove(world, child)
+        before = world.counters()["time_ns"]["cgroups"]
+        remove(world, parent)
+        spent.append(world.counters()["time_ns"]["cgroups"] - before)
+    deactivate = Costs.preset("rk").deactivate
+    assert [ns - spent[0] for ns in spent] == [0, 2 * deactivate, 0, 2 * deactivate]
+
+
 def test_a_list_goes_up_one_cgroup_at_a_time_before_what_is_there(engine):
     """Each offline moves the cgroup's own caches and all that were left to it."""
     C, depth = 3, 4
