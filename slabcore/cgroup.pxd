@@ -20,6 +20,7 @@ from slabcore.slab cimport accounted_at, root_at, root_cache
 from slabcore.world cimport (
     CB_CGROUP_FREE,
     CB_CSS_KILLED,
+    CB_OBJCG_KILLED,
     CGROUP_DESTROY,
     DEACT_NONE,
     DONE,
@@ -50,7 +51,6 @@ from slabcore.world cimport (
     lock,
     memcg_alive,
     new_memcg,
-    objcg_put,
     note,
     note_mkdir,
     queue_new_work,
@@ -181,7 +181,9 @@ cdef inline int reparent_objcgs(
     w.n.objcgs_reparented += 1 + inherited
     parent.refs += 1 + inherited
     css_put(w, cpu, memcg, inherited)
-    objcg_put(w, cpu, own, 1)
+    # percpu_ref_kill(): a grace period later the first reference goes.
+    w.n.async_waits += 1
+    call_rcu(&w.r, cpu, CB_OBJCG_KILLED, own)
     return 0
 
 

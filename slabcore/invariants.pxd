@@ -475,7 +475,7 @@ cdef inline bint objcgs_broken(world *w, breach *b) noexcept nogil:
                     b, "objcg_list of cgroup {where}: obj_cgroup {which} is another's",
                     m.serial, o.serial,
                 )
-            held = (m.objcg == j) + o.in_flight
+            held = (not o.killed) + o.in_flight
             k = o.first
             while k != NIL:
                 held += <int64_t>holding_at(&w.m, k).held + holding_at(&w.m, k).pinned

@@ -38,11 +38,12 @@ cdef struct id_set:
 
 cdef struct obj_cgroup:
     int64_t serial          # of the cgroup it was made for
-    int64_t refs            # until that one is offline; and one for each object
+    int64_t refs            # until it is killed; and one for each object
     list_link list          # of its cgroup, unless it is that one's own
     uint32_t memcg          # NIL: not in use
     uint32_t first          # its holdings, the oldest first
     uint32_t in_flight
+    uint8_t killed          # the first reference of refs is gone
 
 
 cdef struct holding:        # what an obj_cgroup answers for of a root cache
@@ -86,6 +87,7 @@ cdef inline int objcg_new(
     o.memcg = memcg
     o.first = NIL
     o.in_flight = 0
+    o.killed = 0
     return 0
 
 

@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from slabcore.arena cimport NIL
-from slabcore.memcontrol cimport mem_cgroup, memcg_at
+from slabcore.memcontrol cimport mem_cgroup, memcg_at, objcg_at
 from slabcore.rcu cimport (
     BLIMIT,
     QLOWMARK,
@@ -34,6 +34,7 @@ from slabcore.world cimport (
     CB_CSS_FREE,
     CB_CSS_KILLED,
     CB_DEACTIVATE,
+    CB_OBJCG_KILLED,
     CB_RCU_SYNC,
     CB_SLAB,
     CB_WAKE,
@@ -67,6 +68,7 @@ from slabcore.world cimport (
     lock,
     note,
     note_schedule,
+    objcg_put,
     put_kobject,
     queue_new_work,
     run,
@@ -149,6 +151,9 @@ cdef inline int invoke(
         else:
             find(w, WORK_ON_DESTROYED)
         give_cache(w, arg)
+    elif kind == CB_OBJCG_KILLED:
+        objcg_at(&w.m, arg).killed = 1
+        objcg_put(w, cpu, arg, 1)
     elif kind == CB_CACHE_FREE:
         c = cache_at(&w.c, arg)
         stamp = &d.stamps[(d.head - 1) & (d.capacity - 1)]

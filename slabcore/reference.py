@@ -389,7 +389,8 @@ class ObjCgroup:
     def __init__(self, memcg: Memcg) -> None:
         self.serial = memcg.serial  # of the cgroup it was made for
         self.memcg = memcg
-        self.refs = 1  # until that cgroup is offline; and one for each object
+        self.refs = 1  # until it is killed; and one for each object
+        self.killed = False
         self.in_flight = 0
         # Of each root, objects that somebody holds and objects that are pinned.
         self.held: dict[Cache, int] = {}
@@ -1046,6 +1047,9 @@ class World:
                 self._cache_put(cpu, arg, 1)
             else:
                 self._find("work-on-destroyed-cache")
+        elif kind == "objcg-killed":
+            arg.killed = True
+            self._objcg_put(cpu, arg, 1)
         elif kind == "slab":
             if callback is self.too_late:
                 self._schedule_event(cpu, "page-free-ran", self.now, 0)
@@ -2327,7 +2331,9 @@ class World:
         self.objcgs_reparented += 1 + len(inherited)
         parent.refs += 1 + len(inherited)
         self._css_put(worker.cpu, memcg, len(inherited))
-        self._objcg_put(worker.cpu, objcg, 1)
+        # percpu_ref_kill(): a grace period later the first reference goes.
+        self.async_waits += 1
+        self._call_rcu(worker.cpu, "objcg-killed", objcg)
 
     def _objcg_put(self, cpu: Cpu, objcg: ObjCgroup, count: int) -> None:
         objcg.refs -= count
@@ -3269,7 +3275,7 @@ class World:
             if not memcg.online:
                 yield f"{name} is left to cgroup {memcg.serial}, which is offline"
             held = sum(objcg.held.values()) + sum(objcg.pinned.values())
-            held += objcg.in_flight + current
+            held += objcg.in_flight + (not objcg.killed)
             if objcg.refs != held:
                 yield f"{name} has {objcg.refs} references, {held} are held"
         for root in self.roots:

@@ -145,6 +145,7 @@ cdef enum:  # callback_kind
     CB_DEACTIVATE
     CB_SLAB
     CB_CACHE_KILLED
+    CB_OBJCG_KILLED
     CB_CACHE_FREE
 
 cdef enum:  # queue_number

@@ -185,9 +185,11 @@ TABLE: dict[str, dict[str, Formula]] = {
         "G3": lambda N, R, M, C, P: M,
         **dict.fromkeys(("G1", "G4", "G5", "G6", "G7"), nothing),
     },
-    # Of every cgroup: killing the css, freeing it, freeing the cgroup.
+    # Of every cgroup: killing the css, freeing it, freeing the cgroup; from 5.9 on
+    # also killing its obj_cgroup.
     "grace_periods.asynchronous": {
-        **dict.fromkeys(("G1", "G2", "G3", "G6", "G7"), lambda N, R, M, C, P: 3 * M),
+        **dict.fromkeys(("G1", "G2", "G3"), lambda N, R, M, C, P: 3 * M),
+        **dict.fromkeys(("G6", "G7"), lambda N, R, M, C, P: 4 * M),
         "G4": lambda N, R, M, C, P: 3 * M + M * C,
         "G5": lambda N, R, M, C, P: 3 * M + 2 * M * C,
     },

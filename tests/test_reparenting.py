@@ -274,6 +274,27 @@ def test_an_obj_cgroup_goes_with_its_last_object(engine, M, objects):
     assert world.counters()["objcgs"]["live"] == 0
 
 
+def test_an_obj_cgroup_without_objects_goes_a_grace_period_after_its_kill(engine):
+    world = boot(engine, OBJECTS, 1)
+    parent = world.mkdir()
+    memcg = world.mkdir(parent)
+    world.rmdir(memcg)
+    while world.counters()["objcgs"]["reparented"] == 0:
+        world.advance_to(world.now_ns + 100_000)
+    # The parent answers for it meanwhile; its first reference is not put.
+    objcgs = world.state()["objcgs"]
+    assert objcgs[2] == (1, 1, 0, [])
+    assert world.counters()["objcgs"]["live"] == 2
+    killed = world.now_ns
+    while world.counters()["objcgs"]["live"] == 2:
+        world.advance_to(world.now_ns + 100_000)
+        world.validate()
+    assert world.now_ns - killed >= 4_000_000  # a tick at least
+    world.drain()
+    assert set(world.state()["objcgs"]) == {1}
+    assert world.counters()["grace_periods"]["asynchronous"] == 4
+
+
 def test_inherited_obj_cgroups_are_walked_at_each_offline(engine):
     depth = 5
     world = boot(engine, OBJECTS, 1)
