@@ -256,7 +256,8 @@ class Work:
         if self.name == "remove-directory":
             return None, self.arg  # its cgroup may be gone by now
         if isinstance(self.arg, Cache):
-            return self.arg.memcg, self.arg
+            # A root may have been destroyed with it, and its cgroup be gone.
+            return self.arg.memcg if self.arg.live else None, self.arg
         if isinstance(self.arg, tuple):
             return self.arg[1], None
         return self.arg, None

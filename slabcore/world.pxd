@@ -651,7 +651,9 @@ cdef inline int note_work(
             return 0
         if item.kind == W_DEACTIVATE or item.kind == W_SHUTDOWN:
             r.cache = cache_at(&w.c, item.a).serial
-            r.memcg = memcg_at(&w.m, links_at(&w.c, item.a).memcg_index).serial
+            # A root may have been destroyed with it, and its cgroup be gone.
+            if cache_at(&w.c, item.a).live:
+                r.memcg = memcg_at(&w.m, links_at(&w.c, item.a).memcg_index).serial
         elif item.kind == W_CREATE:
             r.memcg = memcg_at(&w.m, item.b).serial
         elif item.kind == W_REMOVE_DIRECTORY:

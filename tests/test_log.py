@@ -56,6 +56,39 @@ def test_the_log_has_what_the_counters_counted(design: str) -> None:
     assert seen["workqueue_execute_start"] == seen["workqueue_execute_end"]
 
 
+@pytest.mark.parametrize("engine", ["core", "reference"])
+@pytest.mark.parametrize("design", ["4.13", "5.3"])
+def test_a_work_on_a_cache_that_is_destroyed_names_no_cgroup(engine, design) -> None:
+    late = 0
+    for ms in range(0, 48, 4):
+        kernel = Kernel(
+            designs[design].replace(root_destroy="at-once"),
+            machine=Machine(cpus=2),
+            engine=engine,
+            log=True,
+        )
+        kernel.create_cache("filp", object_size=192, accounted=True)
+        kernel.mkdir("/a")
+        kernel.alloc("filp", "/a")
+        kernel.free("filp", "/a")
+        kernel.drain()
+        kernel.rmdir("/a")
+        kernel.advance(ms * MS)
+        kernel.destroy_cache("filp")
+        # Another may have the place of the first in memory by then.
+        kernel.mkdir("/b")
+        kernel.drain()
+        shut = set()
+        for row in kernel.log:
+            event = EVENTS[row["event"]]
+            if event == "shutdown_cache":
+                shut.add(int(row["cache"]))
+            elif event.startswith("workqueue_") and row["cache"] in shut:
+                assert row["memcg"] == -1
+                late += 1
+    assert late
+
+
 @pytest.mark.parametrize("design", designs)
 def test_both_engines_write_one_log(design: str) -> None:
     core, twin = lives(design), lives(design, engine="reference")
