@@ -1542,9 +1542,8 @@ class World:
         self, size: int, accounted: bool, typesafe: bool, reclaimable: bool
     ) -> tuple[int, Cache | None]:
         """Search the oldest first for a root to share; return the hops too."""
-        entries = self.slab_root_caches if self.design.root_list else self.slab_caches
         hops = 0
-        for cache in entries:
+        for cache in self._roots_walked:
             hops += 1
             if cache.root is not None or not cache.shareable or cache.typesafe:
                 continue
@@ -1572,9 +1571,7 @@ class World:
         if mergeable and not typesafe:
             hops, cache = self._find_mergeable(size, accounted, typesafe, reclaimable)
             self.hops["create"] += hops
-            length = len(
-                self.slab_root_caches if self.design.root_list else self.slab_caches
-            )
+            length = len(self._roots_walked)
             yield Run(self._hop_ns(hops, length))
             if cache is not None:
                 if cache.root is not None or not cache.live:
@@ -1676,8 +1673,7 @@ class World:
 
     def _filled(self, memcg: Memcg) -> Iterable[tuple[Cache, Cache]]:
         """Walk the list of roots that this design has; yield the filled slots."""
-        entries = self.slab_root_caches if self.design.root_list else self.slab_caches
-        for cache in self._walk(entries, "offline"):
+        for cache in self._walk(self._roots_walked, "offline"):
             if cache.root is None and memcg.kmemcg_id in cache.slots:
                 yield cache, cache.slots[memcg.kmemcg_id]
 
@@ -1686,9 +1682,7 @@ class World:
         how = self.deactivation
         self._note("memcg_deactivate_kmem_caches", worker.cpu, memcg)
         yield from self._lock_caches()
-        length = len(
-            self.slab_root_caches if self.design.root_list else self.slab_caches
-        )
+        length = len(self._roots_walked)
         yield Run(self._hop_ns(length, length))
         for root, child in list(self._filled(memcg)):
             self._mark_deactivated(child)
@@ -1718,9 +1712,7 @@ class World:
             self._unlock(self.slab_mutex)
             yield from self._synchronize(worker)
             yield Lock(self.slab_mutex)
-            length = len(
-                self.slab_root_caches if self.design.root_list else self.slab_caches
-            )
+            length = len(self._roots_walked)
             yield Run(self._hop_ns(length, length))
             for root, child in list(self._filled(memcg)):
                 self._note("__kmem_cache_shrink", worker.cpu, memcg, child)
@@ -2239,10 +2231,7 @@ class World:
         """Enlarge every root's array of children, as memcg_alloc_cache_id() does."""
         if self.children_made:
             yield Lock(self.slab_mutex)
-            entries = (
-                self.slab_root_caches if self.design.root_list else self.slab_caches
-            )
-            hops = len(list(self._walk(entries, "grow")))
+            hops = len(list(self._walk(self._roots_walked, "grow")))
             yield Run(self._hop_ns(hops, hops))
             self._unlock(self.slab_mutex)
         self.nr_ids = min(max(2 * (number + 1), 4), MAX_KMEMCG_ID)
@@ -2769,6 +2758,11 @@ class World:
     def _roots_only(self) -> bool:
         """Children are not on slab_caches."""
         return bool(self.design.slab_caches == "roots")
+
+    @property
+    def _roots_walked(self) -> List:
+        """The list that is walked for the roots on it."""
+        return self.slab_root_caches if self.design.root_list else self.slab_caches
 
     @property
     def busy(self) -> bool:

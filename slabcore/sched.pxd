@@ -13,7 +13,7 @@ from slabcore.arena cimport NIL
 from slabcore.clock cimport FOREVER, clock_queue
 
 cdef enum:
-    FRAMES = 8              # deepest: program, burst, alloc, miss; worker to barrier
+    FRAMES = 8              # deepest: worker, free, destroy, shutdown, release_cache
     TASKS_A_CHUNK = 256
     MUTEXES = 3
     LOCKS = 4
