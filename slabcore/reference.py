@@ -1576,13 +1576,16 @@ class World:
             if cache is not None:
                 if cache.root is not None or not cache.live:
                     raise CorruptionError(f"cache {cache.serial} is no root to share")
-                # sysfs_slab_alias(), mm/slub.c: one link by the new name
-                yield Run(self._kernfs_add(1 if nodes else 0))
+                # sysfs_slab_alias(), mm/slub.c: one link by the new name, in place of
+                # the one that a user of this name left behind.
+                links, link = cache.nodes - nodes, 1 if nodes else 0
+                left = link if links >= cache.refcount else 0
+                yield Run(self._kernfs_remove(left) + self._kernfs_add(link))
                 if cache.dying:
                     self._find("alias-marked-dying")
                 cache.refcount += 1
                 self.aliases += 1
-                self._nodes(cache, cache.nodes + (1 if nodes else 0))
+                self._nodes(cache, cache.nodes + link - left)
                 self._unlock_caches(task)
                 return self.roots.index(cache)
         yield Run(

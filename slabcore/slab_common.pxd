@@ -204,9 +204,15 @@ cdef inline int create_root(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 2:
             f.pc = 3
             if f.c != NIL:
-                # sysfs_slab_alias(), mm/slub.c: one link by the new name
+                # sysfs_slab_alias(), mm/slub.c: one link by the new name, in place of
+                # the one that a user of this name left behind.
+                r = root_at(&w.c, f.c)
+                f.n = nodes != 0 and (
+                    <int64_t>cache_at(&w.c, r.cache).nodes - nodes >= r.refcount
+                )
                 f.pc = 5
-                return run(t, kernfs_add(w, nodes != 0))
+                ns = kernfs_remove(w, f.n)
+                return run(t, ns + kernfs_add(w, nodes != 0))
         elif f.pc == 3:
             f.pc = 4
             ns = spend(w, T_CREATE, w.cost.cache_create)
@@ -228,7 +234,8 @@ cdef inline int create_root(world *w, task *t, frame *f) except -1 nogil:
                 find(w, ALIAS_MARKED_DYING)
             r.refcount += 1
             w.n.aliases += 1
-            set_nodes(w, r.cache, cache_at(&w.c, r.cache).nodes + (nodes != 0))
+            if not f.n:
+                set_nodes(w, r.cache, cache_at(&w.c, r.cache).nodes + (nodes != 0))
             unlock_caches(w, t)
             t.result = f.c
             return DONE

@@ -285,6 +285,27 @@ def test_who_comes_to_share_a_cache_that_could_not_go_finds_it_marked(
     assert kernel.counters["caches"]["created"] == 2 - marks
 
 
+@pytest.mark.parametrize("name", ["4.10", "4.17", "5.10", "6.12"])
+def test_a_link_is_made_for_each_name_that_a_cache_has_had(engine, name):
+    kernel = shared(engine, name)
+    nodes = [kernel.counters["kernfs_nodes"]]
+    kind = {"object_size": 192, "accounted": True, "mergeable": True}
+    for _ in range(5):
+        kernel.create_cache("second", **kind)
+        nodes.append(kernel.counters["kernfs_nodes"])
+        # Nobody takes the link away with the user; the next of its name replaces it.
+        kernel.destroy_cache("second")
+        nodes.append(kernel.counters["kernfs_nodes"])
+    assert nodes[1:] == [nodes[0] + 1] * 10
+    kernel.create_cache("second", **kind)
+    kernel.create_cache("third", **kind)
+    assert kernel.counters["kernfs_nodes"] == nodes[0] + 2
+    for cache in ("second", "third", "first"):
+        kernel.destroy_cache(cache)
+    kernel.drain()
+    assert kernel.counters["kernfs_nodes"] == kernel.machine.kernfs_per_cgroup
+
+
 @pytest.mark.parametrize("name", ["4.12", "4.12.10", "4.13"])
 def test_4_12_leaks_every_cache_that_has_no_directory(engine, name):
     def leak(design: Design) -> tuple[int, int, int]:
