@@ -22,7 +22,6 @@ import multiprocessing
 import os
 import platform
 import re
-import resource
 import runpy
 import statistics
 import time
@@ -1027,12 +1026,20 @@ def _run_million(design: str) -> tuple[float, int, dict]:
     """Return seconds, bytes of memory and the result; to be called in a new process."""
     workload = _million_caches()
     compare(workload, [design], overrides=["workload.programs.life.copies=1"])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _most_resident()
     begun = time.perf_counter()
     result = compare(workload, [design])[design].to_dict()
     took = time.perf_counter() - begun
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return took, (after - before) * 1024, result
+    return took, _most_resident() - before, result
+
+
+def _most_resident() -> int:
+    """Return the most bytes that this process has had resident.
+
+    getrusage() would count what the parent had when it forked.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 def million() -> str:
