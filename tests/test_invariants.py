@@ -16,7 +16,16 @@ import pytest
 from slabcore.designs import Design, designs
 from slabcore.errors import BusyError, CorruptionError
 from slabcore.machine import Machine
-from slabcore.reference import Block, Cache, Hotplug, Lock, Memcg, Run, Work, World
+from slabcore.reference.world import (
+    Block,
+    Cache,
+    Hotplug,
+    Lock,
+    Memcg,
+    Run,
+    Work,
+    World,
+)
 
 # --- structures: validate() ---
 

@@ -14,8 +14,8 @@ import pytest
 from slabcore import Kernel, Machine, World, designs
 from slabcore.errors import CorruptionError, LifecycleError, StaleHandleError
 from slabcore.machine import Costs
-from slabcore.reference import Cache, Cpu, Memcg
-from slabcore.reference import World as Reference
+from slabcore.reference.world import Cache, Cpu, Memcg
+from slabcore.reference.world import World as Reference
 
 REPARENTING = designs["5.4"]
 OBJECTS = designs["5.9"]

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from slabcore import reference, report
+from slabcore import report
 from slabcore.comparison import CAUSES, Comparison, compare, seconds, spent
 from slabcore.designs import Design, designs
 from slabcore.kernel import Kernel, ms
 from slabcore.machine import Costs, Machine
+from slabcore.reference import world as reference
 
 MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, CALLBACKS, EXIT, WAIT, AT, DROP = (
     range(1, 14)

@@ -1,9 +1,7 @@
-"""The model in plain Python: its specification, and the oracle of the tests.
+"""A world in plain Python.
 
-Every list is walked hop by hop, every CPU ticks, tasks are generators. Nothing here is
-fast and nothing is shared with the compiled core but the exceptions. Read it from the
-top: the time plane (CPUs, mutexes, workqueues, RCU), the data plane (caches, cgroups),
-and what each kernel does with both.
+Read it from the top: the time plane (CPUs, mutexes, workqueues, RCU), the data plane
+(caches, cgroups), and what each kernel does with both.
 
 Times are integer nanoseconds of virtual time. Events of one instant run in the order of
 their kind and then of the number of the CPU, task or pool they belong to.
