@@ -61,14 +61,20 @@ from slabcore.sched cimport (
     worker_pool,
 )
 from slabcore.slab cimport (
+    LIVE,
     cache_at,
     cache_links,
+    cache_memory_nodes,
     kmem_cache,
     links_at,
+    moved_cache,
+    plugged_cache,
+    queued_cache,
     root_at,
     root_cache,
     root_gone,
     root_serves,
+    root_slot,
 )
 from slabcore.slab_common cimport arm_reaper
 from slabcore.workqueue cimport MAX_ACTIVE, QUEUES, pool_queue, work_at
@@ -77,8 +83,8 @@ from slabcore.world cimport (
     BARRIER_UNDER_CGROUP,
     BARRIER_UNDER_SLAB,
     BUSY_CHILD_UNUSABLE,
-    CACHE_FREE_QUEUED,
     CACHE_FREED,
+    CACHE_FREE_QUEUED,
     CACHE_LEAKED,
     CACHE_USE_AFTER_FREE,
     CGROUP_DESTROY,
@@ -90,6 +96,10 @@ from slabcore.world cimport (
     DEACT_RCU_PER_CACHE,
     EVENTS,
     EVENT_KINDS,
+    FREE_BARRIER_ASYNC,
+    FREE_BARRIER_BATCH,
+    FREE_BARRIER_PER_CACHE,
+    FREE_CALL_RCU,
     F_ALLOC,
     F_CREATE_ROOT,
     F_DESTROY_ROOT,
@@ -100,10 +110,6 @@ from slabcore.world cimport (
     F_PROGRAM,
     F_RMDIR,
     F_SOFTIRQ,
-    FREE_BARRIER_ASYNC,
-    FREE_BARRIER_BATCH,
-    FREE_BARRIER_PER_CACHE,
-    FREE_CALL_RCU,
     GP_UNDER_CGROUP,
     GP_UNDER_SLAB,
     HOPS_CREATE,
@@ -145,13 +151,14 @@ from slabcore.world cimport (
     SYSFS_UNLOCKED,
     SYSFS_WORK,
     SYSFS_WORK_LEAKS,
-    W_BARRIER,
     WORK_ON_DESTROYED,
+    W_BARRIER,
+    child_name,
     hop_point,
     kept_memcg,
     link_root,
-    memcg_handle,
     mark,
+    memcg_handle,
     new_worker,
     program,
     tally,
@@ -376,6 +383,10 @@ cdef class World:
         arena_init(&e.w.q.works, sizeof(work))
         arena_init(&e.w.c.links, sizeof(cache_links))
         arena_init(&e.w.c.caches, sizeof(kmem_cache))
+        arena_init(&e.w.c.moved, sizeof(moved_cache))
+        arena_init(&e.w.c.plugged, sizeof(plugged_cache))
+        arena_init(&e.w.c.queued, sizeof(queued_cache))
+        arena_init(&e.w.c.missed, sizeof(int64_t))
         arena_init(&e.w.c.roots, sizeof(root_cache))
         arena_init(&e.w.c.accounted, sizeof(uint32_t))
         arena_init(&e.w.m.groups, sizeof(mem_cgroup))
@@ -449,7 +460,6 @@ cdef class World:
             PyMem_RawFree((<program *>arena_at(&w.programs, j)).steps)
         for j in range(w.c.roots.used):
             PyMem_RawFree(root_at(&w.c, j).slots)
-            PyMem_RawFree(root_at(&w.c, j).missed_at)
         for j in range(w.s.nchunks):
             PyMem_RawFree(w.s.chunks[j])
         if w.r.data != NULL:
@@ -469,6 +479,10 @@ cdef class World:
         arena_free(&w.q.works)
         arena_free(&w.c.links)
         arena_free(&w.c.caches)
+        arena_free(&w.c.moved)
+        arena_free(&w.c.plugged)
+        arena_free(&w.c.queued)
+        arena_free(&w.c.missed)
         arena_free(&w.c.roots)
         arena_free(&w.c.accounted)
         arena_free(&w.m.groups)
@@ -1116,7 +1130,8 @@ cdef class World:
     def _contents(self, uint32_t cache):
         cdef kmem_cache *c = cache_at(&self.e.w.c, cache)
         return (
-            c.inuse, c.slabs, c.pinned, bool(c.deactivated), c.nodes, c.memory_nodes
+            c.inuse, c.slabs, c.pinned, bool(c.deactivated), c.nodes,
+            cache_memory_nodes(&self.e.w.c, cache),
         )
 
     def _objcg(self, uint32_t index):
@@ -1147,20 +1162,24 @@ cdef class World:
         cdef uint32_t i
         cdef kmem_cache *c
         cdef cache_links *links
+        cdef int64_t named_after, number
         rows = []
         for i in range(w.c.caches.used):
             c = cache_at(&w.c, i)
-            if not c.live:
+            if c.life != LIVE:
                 continue
             links = links_at(&w.c, i)
             root = links.memcg_index == NIL
             memcg = 0 if root else links.memcg_index
+            named_after = number = -1
+            if not root:
+                child_name(w, i, &named_after, &number)
             rows.append(
                 (
                     c.serial,
                     links.root,
-                    -1 if root else c.named_after,
-                    -1 if root else c.number,
+                    named_after,
+                    number,
                     self._handle(memcg),
                     memcg_at(&w.m, memcg).serial,
                     bool(c.deactivated),
@@ -1200,8 +1219,9 @@ cdef class World:
             slots[serial] = {}
             if r.slots != NULL:
                 for j in range(w.c.nr_ids):
-                    if r.slots[j] != NIL:
-                        slots[serial][j] = cache_at(&w.c, r.slots[j]).serial
+                    child = root_slot(&w.c, i, <int32_t>j)
+                    if child != NIL:
+                        slots[serial][j] = cache_at(&w.c, child).serial
             caches[serial] = self._contents(r.cache)
             references[serial] = self._references(r.cache)
             for j in (r.children.first, r.parked.first):

@@ -50,7 +50,7 @@ cdef inline void arena_free(arena *a) noexcept nogil:
 
 
 cdef inline int arena_reserve(arena *a, size_t count) except -1 nogil:
-    """Make room for *count* entries in all; new room is zero."""
+    """Make room for *count* entries in all."""
     cdef size_t capacity = a.capacity
     if count <= capacity:
         return 0
@@ -60,9 +60,6 @@ cdef inline int arena_reserve(arena *a, size_t count) except -1 nogil:
     while capacity < count:
         capacity = capacity + capacity // 2 + 64
     a.entries = arena_resize(a.entries, capacity * a.size)
-    memset(
-        <char *>a.entries + a.capacity * a.size, 0, (capacity - a.capacity) * a.size
-    )
     a.capacity = <uint32_t>capacity
     return 0
 
@@ -72,14 +69,27 @@ cdef inline void *arena_at(arena *a, uint32_t index) noexcept nogil:
 
 
 cdef inline int arena_take(arena *a, uint32_t *index) except -1 nogil:
-    """Hand out an index: the one given back last, or a new one."""
+    """Hand out an index: the one given back last, or a new one, whose entry is zero.
+
+    Room is touched when it is handed out: what is only reserved takes no memory.
+    """
     if a.spares:
         a.spares -= 1
         index[0] = a.spare[a.spares]
         return 0
     arena_reserve(a, <size_t>a.used + 1)
     index[0] = a.used
+    memset(<char *>a.entries + a.used * a.size, 0, a.size)
     a.used += 1
+    return 0
+
+
+cdef inline int arena_extend(arena *a, uint32_t count) except -1 nogil:
+    """Hand out all indices below *count*; new entries are zero."""
+    if count > a.used:
+        arena_reserve(a, count)
+        memset(<char *>a.entries + a.used * a.size, 0, (count - a.used) * a.size)
+        a.used = count
     return 0
 
 

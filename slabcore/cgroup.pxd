@@ -16,7 +16,7 @@ from slabcore.memcontrol cimport (
 )
 from slabcore.rcu cimport call_rcu
 from slabcore.sched cimport CGROUP_MUTEX, SLAB_MUTEX, frame, task
-from slabcore.slab cimport accounted_at, root_at, root_cache
+from slabcore.slab cimport accounted_at, root_at, root_cache, slot_forget_miss
 from slabcore.world cimport (
     CB_CGROUP_FREE,
     CB_CSS_KILLED,
@@ -227,7 +227,7 @@ cdef inline int offline_work(world *w, task *t, frame *f) except -1 nogil:
                     for i in range(w.c.accounted.used):
                         r = root_at(&w.c, accounted_at(&w.c, i))
                         if not r.shut:
-                            r.missed_at[m.kmemcg_id] = -1
+                            slot_forget_miss(&w.c, &r.slots[m.kmemcg_id])
                 id_give(&w.m.kmemcg_ids, m.kmemcg_id)
                 m.kmemcg_id = -1
             m.online = 0

@@ -23,12 +23,16 @@ from slabcore.memcontrol cimport (
 from slabcore.rcu cimport rcu_data, rcu_qlen
 from slabcore.sched cimport CGROUP_MUTEX, HOTPLUG_LOCK, MUTEXES, SLAB_MUTEX
 from slabcore.slab cimport (
+    FREED,
+    LIVE,
     cache_at,
     cache_links,
+    cache_memory_nodes,
     kmem_cache,
     links_at,
     root_at,
     root_cache,
+    root_slot,
 )
 from slabcore.workqueue cimport work_at
 from slabcore.world cimport world
@@ -91,7 +95,7 @@ cdef inline bint lists_broken(world *w, breach *b) noexcept nogil:
     while i != NIL:
         r = root_at(&w.c, i)
         serial = cache_at(&w.c, r.cache).serial
-        if not cache_at(&w.c, r.cache).live:
+        if cache_at(&w.c, r.cache).life != LIVE:
             return broken(
                 b, "slab_root_caches: cache {which} is shut down", -1, serial
             )
@@ -174,10 +178,11 @@ cdef inline bint cache_broken(world *w, breach *b, uint32_t i) noexcept nogil:
     if (
         (links.memcg_index == NIL or not w.k.roots_only)
         and w.s.mutexes[HOTPLUG_LOCK].owner == NULL
-        and c.memory_nodes != w.c.memory_nodes
+        and cache_memory_nodes(&w.c, i) != w.c.memory_nodes
     ):
         return broken(
-            b, "cache {which} has {where} node structures", c.memory_nodes, c.serial
+            b, "cache {which} has {where} node structures",
+            cache_memory_nodes(&w.c, i), c.serial,
         )
     if c.in_flight > c.inuse - c.pinned:
         return broken(
@@ -229,14 +234,15 @@ cdef inline bint caches_broken(world *w, breach *b) noexcept nogil:
     cdef int64_t nodes = 0, dying = 0, bytes = 0
     for i in range(w.c.caches.used):
         c = cache_at(&w.c, i)
-        if c.live:
+        if c.life == LIVE:
             live += 1
             if cache_broken(w, b, i):
                 return True
             bytes += <int64_t>c.slabs * (
                 w.c.page_size << root_at(&w.c, links_at(&w.c, i).root).order
             )
-        looked_at += c.freed and (c.page_frees or c.works)
+        if c.life == FREED and (c.page_frees or c.works):
+            looked_at += 1
         nodes += c.nodes
         dying += c.deactivated
     i = w.c.root_list.first
@@ -281,12 +287,12 @@ cdef inline bint slots_broken(world *w, breach *b) noexcept nogil:
         r = root_at(&w.c, i)
         root = cache_at(&w.c, r.cache).serial
         for j in range(w.c.nr_ids if r.slots != NULL else 0):
-            cache = r.slots[j]
+            cache = root_slot(&w.c, i, <int32_t>j)
             if cache == NIL:
                 continue
             links = links_at(&w.c, cache)
             serial = cache_at(&w.c, cache).serial
-            if not cache_at(&w.c, cache).live:
+            if cache_at(&w.c, cache).life != LIVE:
                 return broken(
                     b, "slots of cache {where}: cache {which} is shut down", root,
                     serial,
@@ -434,7 +440,7 @@ cdef inline bint references_broken(world *w, breach *b) noexcept nogil:
     cdef int64_t held
     for i in range(w.c.caches.used):
         c = cache_at(&w.c, i)
-        if not c.live or links_at(&w.c, i).memcg_index == NIL:
+        if c.life != LIVE or links_at(&w.c, i).memcg_index == NIL:
             continue
         held = <int64_t>c.slabs + c.page_frees
         held <<= root_at(&w.c, links_at(&w.c, i).root).order

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from slabcore.arena cimport NIL
+from slabcore.arena cimport NIL, arena_extend
 from slabcore.memcontrol cimport mem_cgroup, memcg_at, objcg_at
 from slabcore.rcu cimport (
     BLIMIT,
@@ -22,7 +22,7 @@ from slabcore.sched cimport (
     sched_wake,
     task,
 )
-from slabcore.slab cimport cache_at, kmem_cache
+from slabcore.slab cimport LIVE, cache_at, kmem_cache, queued_at
 from slabcore.workqueue cimport queue_flush
 from slabcore.world cimport (
     BARRIER_UNDER_CGROUP,
@@ -145,7 +145,7 @@ cdef inline int invoke(
     elif kind == CB_CACHE_KILLED:
         c = cache_at(&w.c, arg)
         c.works -= 1
-        if c.live:
+        if c.life == LIVE:
             c.killed = 1
             cache_put(w, cpu, arg, 1)
         else:
@@ -155,11 +155,11 @@ cdef inline int invoke(
         objcg_at(&w.m, arg).killed = 1
         objcg_put(w, cpu, arg, 1)
     elif kind == CB_CACHE_FREE:
-        c = cache_at(&w.c, arg)
+        arena_extend(&w.c.queued, w.c.caches.used)
         stamp = &d.stamps[(d.head - 1) & (d.capacity - 1)]
-        c.free_queued_at = stamp.at
-        c.free_queued_ahead = stamp.ahead
-        c.free_queued_cpu = cpu
+        queued_at(&w.c, arg).at = stamp.at
+        queued_at(&w.c, arg).ahead = stamp.ahead
+        queued_at(&w.c, arg).cpus = cpu + 1
         put_kobject(w, cpu, arg)
     return 0
 

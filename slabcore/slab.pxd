@@ -1,16 +1,18 @@
 """Caches: the lists they are on, their slabs, their directories. mm/slab.h, mm/slub.c
 
-What every walk touches is 32 bytes a cache, apart from the rest. Roots are few and have
-the arrays of children besides.
+What every walk touches is 32 bytes a cache, apart from the rest, which is 56. What few
+worlds need of each cache is in arenas of its own, which have entries only then. Roots
+are few and have the arrays of children besides.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from slabcore.arena cimport NIL, arena, arena_at
+from slabcore.arena cimport NIL, arena, arena_at, arena_give, arena_take
 from slabcore.list cimport list_head, list_link
 
 cdef enum:
     MAX_ORDER = 3           # slub_max_order
+    MISSED = 0x80000000     # of a slot: the rest is an index of slab_caches.missed
 
 
 cdef struct cache_links:
@@ -23,31 +25,45 @@ cdef struct cache_links:
 
 cdef struct kmem_cache:
     int64_t serial
-    int64_t named_after     # handle of the cgroup in a child's name
-    int64_t number          # and the number that stands before it
     uint64_t cpus           # bit n: CPU n, of the first 64, has a slab of it
     uint32_t inuse          # objects
     uint32_t slabs
     uint32_t pinned
     uint32_t nodes          # kernfs nodes of its directory
-    uint32_t memory_nodes   # those it has a node structure for
-    uint32_t reached        # the latest hotplug that found it
     uint32_t in_flight      # objects being allocated or freed
     uint32_t refs           # of a child that reparenting may move
     uint32_t page_frees     # callbacks that will look at it
-    uint32_t works          # other callbacks and items that will
-    int64_t free_queued_at  # its own callback: when, on which CPU, behind how many
-    int64_t free_queued_ahead
-    int32_t free_queued_cpu  # -1: none
+    uint16_t works          # other callbacks and items that will
     uint8_t kobject         # references to the struct
     uint8_t lost            # those that nobody will put
     uint8_t killed          # the first reference of refs is gone
     uint8_t deactivated
-    uint8_t live            # not shut down yet
-    uint8_t freed           # what looks at it now is too late
+    uint8_t life            # cache_life
     uint8_t released        # the first reference is put
     uint8_t removal         # of its directory is queued
     uint8_t unslotted       # by a destruction of its root that left it
+
+
+cdef enum:  # cache_life
+    LIVE
+    SHUT
+    FREED                   # what looks at it now is too late
+
+
+cdef struct moved_cache:    # to another cgroup than the one in its name
+    int64_t named_after     # handle of that one; 0: it is not
+    int64_t number          # and the number that stands before it
+
+
+cdef struct plugged_cache:  # there are entries once CPUs or memory came or went
+    uint32_t memory_nodes   # those it has a node structure for
+    uint32_t reached        # the latest hotplug that found it
+
+
+cdef struct queued_cache:   # whose own callback frees it
+    int64_t at              # when it was queued
+    int64_t ahead           # behind how many
+    int32_t cpus            # 1 + the CPU; 0: it is not
 
 
 cdef struct root_cache:
@@ -57,7 +73,6 @@ cdef struct root_cache:
     list_head children
     list_head parked        # children that held objects, while it is destroyed
     uint32_t *slots         # memcg_caches: kmemcg_id -> child; NULL once shut
-    int64_t *missed_at      # first miss of that cgroup; -1: none
     uint32_t per_slab
     uint32_t keep           # empty slabs that a free leaves: min_partial and the CPU's
     int32_t order
@@ -77,8 +92,12 @@ cdef struct root_cache:
 
 
 cdef struct slab_caches:
-    arena links             # cache_links and kmem_cache share their indices
+    arena links             # these share their indices
     arena caches
+    arena moved
+    arena plugged
+    arena queued
+    arena missed            # int64_t: first miss of a cgroup that has no child yet
     arena roots
     arena accounted         # numbers of the accounted roots
     list_head all           # slab_caches
@@ -135,13 +154,61 @@ cdef inline int64_t slabs_for(const root_cache *r, int64_t objects) noexcept nog
     return (objects + r.per_slab - 1) // r.per_slab
 
 
+cdef inline moved_cache *moved_at(slab_caches *s, uint32_t i) noexcept nogil:
+    return &(<moved_cache *>s.moved.entries)[i]
+
+
+cdef inline plugged_cache *plugged_at(slab_caches *s, uint32_t i) noexcept nogil:
+    return &(<plugged_cache *>s.plugged.entries)[i]
+
+
+cdef inline queued_cache *queued_at(slab_caches *s, uint32_t i) noexcept nogil:
+    return &(<queued_cache *>s.queued.entries)[i]
+
+
+cdef inline uint32_t cache_memory_nodes(slab_caches *s, uint32_t i) noexcept nogil:
+    """Return how many nodes a cache has a structure for."""
+    return plugged_at(s, i).memory_nodes if s.hotplugs else s.memory_nodes
+
+
+cdef inline bint slot_missed(uint32_t slot) noexcept nogil:
+    return slot != NIL and slot & <uint32_t>MISSED
+
+
+cdef inline int slot_note_miss(
+    slab_caches *s, uint32_t *slot, int64_t now
+) except -1 nogil:
+    cdef uint32_t i
+    arena_take(&s.missed, &i)
+    (<int64_t *>s.missed.entries)[i] = now
+    slot[0] = <uint32_t>MISSED | i
+    return 0
+
+
+cdef inline int slot_forget_miss(slab_caches *s, uint32_t *slot) except -1 nogil:
+    """Empty a slot that only tells of a miss."""
+    if slot_missed(slot[0]):
+        arena_give(&s.missed, slot[0] & ~<uint32_t>MISSED)
+        slot[0] = NIL
+    return 0
+
+
+cdef inline int64_t slot_missed_at(slab_caches *s, uint32_t slot) noexcept nogil:
+    """Return when a cgroup first missed the child of this slot, or -1."""
+    if not slot_missed(slot):
+        return -1
+    return (<int64_t *>s.missed.entries)[slot & ~<uint32_t>MISSED]
+
+
 cdef inline uint32_t root_slot(
     slab_caches *s, uint32_t root, int32_t id
 ) noexcept nogil:
     """Return the child that a cgroup has of a root, or NIL."""
+    cdef uint32_t slot
     if id < 0 or <uint32_t>id >= s.nr_ids or root_at(s, root).slots == NULL:
         return NIL
-    return root_at(s, root).slots[id]
+    slot = root_at(s, root).slots[id]
+    return NIL if slot_missed(slot) else slot
 
 
 cdef inline bint root_gone(slab_caches *s, uint32_t root) noexcept nogil:

@@ -7,7 +7,7 @@ knobs of a design choose among the steps.
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from slabcore.arena cimport NIL
+from slabcore.arena cimport NIL, arena_extend
 from slabcore.list cimport (
     list_add,
     list_add_tail,
@@ -20,16 +20,21 @@ from slabcore.mutex cimport hotplug_lock, mutex_own
 from slabcore.rcu cimport call_rcu, rcu_stamp_last
 from slabcore.sched cimport SLAB_MUTEX, frame, task, work
 from slabcore.slab cimport (
+    LIVE,
     accounted_at,
     cache_at,
     cache_links,
     kmem_cache,
     links_at,
+    moved_at,
+    plugged_at,
     root_at,
     root_cache,
     root_of,
     root_serves,
     root_slot,
+    slot_missed,
+    slot_note_miss,
 )
 from slabcore.workqueue cimport queue_count_in, queue_work, work_at
 from slabcore.world cimport (
@@ -58,6 +63,10 @@ from slabcore.world cimport (
     EV_SYSFS_ADD,
     EV_SYSFS_REMOVE,
     EV_SYSFS_REMOVE_WORK,
+    FREE_BARRIER_ASYNC,
+    FREE_BARRIER_BATCH,
+    FREE_BARRIER_PER_CACHE,
+    FREE_CALL_RCU,
     F_BARRIER,
     F_CONFIGURE,
     F_DELETE_DIRECTORY,
@@ -66,10 +75,6 @@ from slabcore.world cimport (
     F_RELEASE_LATER,
     F_SHUTDOWN,
     F_SYNCHRONIZE,
-    FREE_BARRIER_ASYNC,
-    FREE_BARRIER_BATCH,
-    FREE_BARRIER_PER_CACHE,
-    FREE_CALL_RCU,
     HOPS_CREATE,
     HOPS_DESTROY,
     HOPS_FREE,
@@ -98,12 +103,13 @@ from slabcore.world cimport (
     T_OBJECTS,
     T_RELEASE,
     T_SHRINK,
+    WORK_ON_DESTROYED,
     W_CREATE,
     W_DEACTIVATE,
     W_REMOVE_DIRECTORY,
     W_SHUTDOWN,
-    WORK_ON_DESTROYED,
     call,
+    child_name,
     css_put,
     discard,
     empty_slabs,
@@ -254,8 +260,8 @@ cdef inline int miss(world *w, task *t, frame *f) except -1 nogil:
         return DONE
     r = root_at(&w.c, f.a)
     w.n.misses += 1
-    if r.missed_at[m.kmemcg_id] < 0:
-        r.missed_at[m.kmemcg_id] = w.s.now
+    if not slot_missed(r.slots[m.kmemcg_id]):
+        slot_note_miss(&w.c, &r.slots[m.kmemcg_id], w.s.now)
         w.n.pairs_missed += 1
     m.refs += 1
     w.n.creations_pending += 1
@@ -349,7 +355,12 @@ cdef inline int reparent(world *w, int32_t cpu, uint32_t memcg) except -1 nogil:
     cdef mem_cgroup *parent = memcg_at(&w.m, m.parent)
     cdef uint32_t count = m.kmem_caches.length
     cdef uint32_t i = m.kmem_caches.first
+    arena_extend(&w.c.moved, w.c.caches.used)
     while i != NIL:
+        if not moved_at(&w.c, i).named_after:
+            child_name(
+                w, i, &moved_at(&w.c, i).named_after, &moved_at(&w.c, i).number
+            )
         links_at(&w.c, i).memcg_index = m.parent
         i = links_at(&w.c, i).memcg.next
     if count:
@@ -473,7 +484,7 @@ cdef inline int deactivate_work(
             return lock_caches(w, t, f)
         elif f.pc == 1:
             note(w, EV_DEACT_AFTER_RCU, t.cpu, NIL, f.a)
-            if not cache_at(&w.c, f.a).live:
+            if cache_at(&w.c, f.a).life != LIVE:
                 find(w, WORK_ON_DESTROYED)
                 f.pc = 6
                 continue
@@ -627,7 +638,7 @@ cdef inline int shutdown_work(world *w, task *t, frame *f) except -1 nogil:
             return lock_caches(w, t, f)
         elif f.pc == 1:
             note(w, EV_CACHE_SHUTDOWN_FN, t.cpu, NIL, f.a)
-            if not cache_at(&w.c, f.a).live:
+            if cache_at(&w.c, f.a).life != LIVE:
                 find(w, WORK_ON_DESTROYED)
                 f.pc = 3
                 continue
@@ -736,7 +747,6 @@ cdef inline void empty_slot(world *w, root_cache *r, int64_t id) noexcept nogil:
     cache_at(&w.c, r.slots[id]).unslotted = 1
     memcg_at(&w.m, links_at(&w.c, r.slots[id]).memcg_index).filled -= 1
     r.slots[id] = NIL
-    r.missed_at[id] = -1
 
 
 cdef inline int destroy_root(world *w, task *t, frame *f) except -1 nogil:
@@ -807,7 +817,7 @@ cdef inline int destroy_root(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 11:        # shutdown_memcg_caches(): the slots
             f.pc = 13
             while f.i < w.c.nr_ids:
-                if r.slots[f.i] == NIL:
+                if root_slot(&w.c, f.a, <int32_t>f.i) == NIL:
                     f.i += 1
                 elif w.k.single_pass:
                     empty_slot(w, r, f.i)
@@ -1021,9 +1031,19 @@ cdef inline int64_t missed_children(world *w) noexcept nogil:
     cdef uint32_t i
     for i in range(w.c.caches.used):
         c = cache_at(&w.c, i)
-        if c.live and c.reached != w.c.hotplugs:
+        if c.life == LIVE and plugged_at(&w.c, i).reached != w.c.hotplugs:
             missed += 1
     return missed
+
+
+cdef inline int first_hotplug(world *w) except -1 nogil:
+    """From now on each cache has a record of what it learns at hotplug."""
+    cdef uint32_t i
+    if not w.c.hotplugs:
+        arena_extend(&w.c.plugged, w.c.caches.used)
+        for i in range(w.c.caches.used):
+            plugged_at(&w.c, i).memory_nodes = w.c.memory_nodes
+    return 0
 
 
 cdef inline int hotplug(world *w, task *t, frame *f) except -1 nogil:
@@ -1042,6 +1062,7 @@ cdef inline int hotplug(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 3
             return run(t, hop_ns(w, hops, hops))
         elif f.pc == 3:
+            first_hotplug(w)
             w.c.hotplugs += 1
             w.c.memory_nodes += f.a == MEMORY_ONLINE
             f.b = w.c.all.first
@@ -1054,7 +1075,7 @@ cdef inline int hotplug(world *w, task *t, frame *f) except -1 nogil:
                     f.n -= 1
                 unlock_caches(w, t)
                 return DONE
-            cache_at(&w.c, f.b).reached = w.c.hotplugs
+            plugged_at(&w.c, f.b).reached = w.c.hotplugs
             f.pc = 5
             if f.a == MEMORY_OFFLINE:
                 return run(t, shrink_ns(w, t.cpu, f.b))
@@ -1065,7 +1086,7 @@ cdef inline int hotplug(world *w, task *t, frame *f) except -1 nogil:
             if f.a == MEMORY_OFFLINE:
                 shrink(w, t.cpu, f.b, &discarded)
             elif f.a == MEMORY_ONLINE:
-                cache_at(&w.c, f.b).memory_nodes += 1
+                plugged_at(&w.c, f.b).memory_nodes += 1
             else:
                 flush(w, t.cpu, f.b, &discarded)
             f.b = links_at(&w.c, f.b).caches.next

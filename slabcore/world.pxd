@@ -12,8 +12,8 @@ from cpython.mem cimport PyMem_RawFree
 from slabcore.arena cimport (
     NIL,
     arena,
+    arena_extend,
     arena_give,
-    arena_reserve,
     arena_resize,
     arena_take,
 )
@@ -52,16 +52,25 @@ from slabcore.sched cimport (
     worker_pool,
 )
 from slabcore.slab cimport (
+    FREED,
+    LIVE,
+    SHUT,
     cache_at,
     cache_links,
     kmem_cache,
     links_at,
+    moved_at,
+    plugged_at,
+    queued_at,
+    queued_cache,
     root_at,
     root_cache,
     root_layout,
     root_of,
     slab_caches,
     slabs_for,
+    slot_forget_miss,
+    slot_missed_at,
 )
 from slabcore.workqueue cimport (
     new_work,
@@ -652,7 +661,7 @@ cdef inline int note_work(
         if item.kind == W_DEACTIVATE or item.kind == W_SHUTDOWN:
             r.cache = cache_at(&w.c, item.a).serial
             # A root may have been destroyed with it, and its cgroup be gone.
-            if cache_at(&w.c, item.a).live:
+            if cache_at(&w.c, item.a).life == LIVE:
                 r.memcg = memcg_at(&w.m, links_at(&w.c, item.a).memcg_index).serial
         elif item.kind == W_CREATE:
             r.memcg = memcg_at(&w.m, item.b).serial
@@ -835,7 +844,7 @@ cdef inline int cache_put(
         with gil:
             raise RuntimeError("a cache has fewer than no references")
     c.refs -= <uint32_t>count
-    if not c.refs and c.live and not root_of(&w.c, cache).dying:
+    if not c.refs and c.life == LIVE and not root_of(&w.c, cache).dying:
         c.works += 1
         queue_new_work(w, cpu, w.k.deactivate_queue, W_SHUTDOWN, cache, NIL)
     return 0
@@ -955,23 +964,27 @@ cdef inline int64_t shrink_ns(world *w, int32_t cpu, uint32_t cache) noexcept no
 cdef inline int new_cache(world *w, uint32_t *index) except -1 nogil:
     cdef kmem_cache *c
     cdef uint32_t i
-    # Both arenas grow together; caches.spare holds the indices of both.
-    if not w.c.caches.spares:
-        arena_reserve(&w.c.links, <size_t>w.c.caches.used + 1)
+    # caches.spare holds the indices of all.
     arena_take(&w.c.caches, &i)
+    arena_extend(&w.c.links, i + 1)
     c = cache_at(&w.c, i)
     c.serial = w.c.serial
     w.c.serial += 1
     c.inuse = c.slabs = c.pinned = c.nodes = c.in_flight = c.refs = 0
     c.cpus = 0
-    c.memory_nodes = w.c.memory_nodes
-    c.reached = w.c.hotplugs
     c.page_frees = c.works = 0
-    c.free_queued_cpu = -1
     c.kobject = 1
-    c.lost = c.deactivated = c.freed = c.released = c.removal = c.unslotted = 0
+    c.lost = c.deactivated = c.released = c.removal = c.unslotted = 0
     c.killed = 0
-    c.live = 1
+    c.life = LIVE
+    if w.c.hotplugs:
+        arena_extend(&w.c.plugged, i + 1)
+        plugged_at(&w.c, i).memory_nodes = w.c.memory_nodes
+        plugged_at(&w.c, i).reached = w.c.hotplugs
+    if i < w.c.moved.used:
+        moved_at(&w.c, i).named_after = 0
+    if i < w.c.queued.used:
+        queued_at(&w.c, i).cpus = 0
     w.n.caches += 1
     w.n.caches_peak = max(w.n.caches_peak, w.n.caches)
     index[0] = i
@@ -986,10 +999,8 @@ cdef inline int resize_slots(
     if not r.accounted or r.shut:
         return 0
     r.slots = <uint32_t *>arena_resize(r.slots, new * sizeof(uint32_t))
-    r.missed_at = <int64_t *>arena_resize(r.missed_at, new * sizeof(int64_t))
     for i in range(old, new):
         r.slots[i] = NIL
-        r.missed_at[i] = -1
     return 0
 
 
@@ -1006,7 +1017,6 @@ cdef inline int link_root(
     r.cache = cache
     r.serial = cache_at(&w.c, cache).serial
     r.slots = NULL
-    r.missed_at = NULL
     r.charged = r.charged_pinned = 0
     list_init(&r.children)
     list_init(&r.parked)
@@ -1045,6 +1055,7 @@ cdef inline int link_child(
     cdef cache_links *links
     cdef root_cache *r
     cdef mem_cgroup *m
+    cdef int64_t missed_at
     new_cache(w, &cache)
     w.n.caches_created += 1
     r = root_at(&w.c, root)
@@ -1059,25 +1070,40 @@ cdef inline int link_child(
     if w.k.reparenting:
         cache_at(&w.c, cache).refs = 1      # until it is killed
         m.refs += 1
-    cache_at(&w.c, cache).named_after = memcg_handle(w, memcg)
-    cache_at(&w.c, cache).number = m.id if w.k.named_by_id else m.serial
+    missed_at = slot_missed_at(&w.c, r.slots[m.kmemcg_id])
+    slot_forget_miss(&w.c, &r.slots[m.kmemcg_id])
     r.slots[m.kmemcg_id] = cache
     m.filled += 1
     set_nodes(w, cache, nodes)
     # None missed it since a failed destruction of the root emptied the slot.
-    if r.missed_at[m.kmemcg_id] < 0:
+    if missed_at < 0:
         w.n.creations_unmissed += 1
     else:
         arena_take(&w.delays, &slot)
-        (<int64_t *>w.delays.entries)[slot] = w.s.now - r.missed_at[m.kmemcg_id]
+        (<int64_t *>w.delays.entries)[slot] = w.s.now - missed_at
     return 0
 
 
-cdef inline void unlink_cache(world *w, uint32_t cache) noexcept nogil:
+cdef inline void child_name(
+    world *w, uint32_t cache, int64_t *named_after, int64_t *number
+) noexcept nogil:
+    """Tell the cgroup in a child's name, by its handle, and the number before it."""
+    cdef uint32_t memcg = links_at(&w.c, cache).memcg_index
+    cdef const mem_cgroup *m = memcg_at(&w.m, memcg)
+    if cache < w.c.moved.used and moved_at(&w.c, cache).named_after:
+        named_after[0] = moved_at(&w.c, cache).named_after
+        number[0] = moved_at(&w.c, cache).number
+        return
+    named_after[0] = memcg_handle(w, memcg)
+    number[0] = m.id if w.k.named_by_id else m.serial
+
+
+cdef inline int unlink_cache(world *w, uint32_t cache) except -1 nogil:
     """Take a cache off its lists."""
     cdef cache_links *links = links_at(&w.c, cache)
     cdef root_cache *r = root_of(&w.c, cache)
-    cache_at(&w.c, cache).live = 0
+    cdef uint32_t i
+    cache_at(&w.c, cache).life = SHUT
     if links.memcg_index == NIL or not w.k.roots_only:
         list_del(&w.c.all, &links_at(&w.c, 0).caches, sizeof(cache_links), cache)
     if links.memcg_index == NIL:
@@ -1085,11 +1111,11 @@ cdef inline void unlink_cache(world *w, uint32_t cache) noexcept nogil:
             &w.c.root_list, &root_at(&w.c, 0).roots, sizeof(root_cache), links.root
         )
         r.shut = 1
+        for i in range(w.c.nr_ids if r.slots != NULL else 0):
+            slot_forget_miss(&w.c, &r.slots[i])
         PyMem_RawFree(r.slots)
-        PyMem_RawFree(r.missed_at)
         r.slots = NULL
-        r.missed_at = NULL
-        return
+        return 0
     list_del(
         &root_of(&w.c, cache).children,
         &links_at(&w.c, 0).children,
@@ -1102,6 +1128,7 @@ cdef inline void unlink_cache(world *w, uint32_t cache) noexcept nogil:
         sizeof(cache_links),
         cache,
     )
+    return 0
 
 
 cdef inline void note_schedule(
@@ -1124,10 +1151,12 @@ cdef inline void freed_too_early(
     cdef uint32_t _i
     cdef int64_t j
     cdef int32_t i, where = 0
+    cdef const queued_cache *q
     for _i in range(c.page_frees):
         find(w, CACHE_USE_AFTER_FREE)
-    if w.scheduled or c.free_queued_cpu < 0:
+    if w.scheduled or cache >= w.c.queued.used or not queued_at(&w.c, cache).cpus:
         return
+    q = queued_at(&w.c, cache)
     for i in range(w.s.ncpus):
         d = &w.r.data[i]
         for j in range(d.head, d.tail):
@@ -1142,16 +1171,14 @@ cdef inline void freed_too_early(
                     w.too_late = j
                 break           # the others of this CPU were queued later
     note_schedule(w, PAGE_FREE_QUEUED, first.at, where, first.ahead)
-    note_schedule(
-        w, CACHE_FREE_QUEUED, c.free_queued_at, c.free_queued_cpu, c.free_queued_ahead
-    )
+    note_schedule(w, CACHE_FREE_QUEUED, q.at, q.cpus - 1, q.ahead)
     note_schedule(w, CACHE_FREED, w.s.now, cpu, 0)
 
 
 cdef inline int give_cache(world *w, uint32_t cache) except -1 nogil:
     """Let a freed cache's index be used again, once nothing looks at it any more."""
     cdef const kmem_cache *c = cache_at(&w.c, cache)
-    if c.freed and not c.page_frees and not c.works:
+    if c.life == FREED and not c.page_frees and not c.works:
         arena_give(&w.c.caches, cache)
     return 0
 
@@ -1172,7 +1199,7 @@ cdef inline int last_reference(world *w, int32_t cpu, uint32_t cache) except -1 
         find(w, CACHE_LEAKED)
         return leave_memcg(w, cpu, cache)
     note(w, EV_CACHE_RELEASE, cpu, NIL, cache)
-    c.freed = 1
+    c.life = FREED
     w.n.freed_at = w.s.now
     w.n.caches -= 1
     leave_memcg(w, cpu, cache)
