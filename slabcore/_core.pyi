@@ -1,7 +1,21 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, final
 
+import numpy as np
+import numpy.typing as npt
+
 EVENT_NAMES: tuple[str, ...]
+
+def format_slabinfo(
+    names: Iterable[bytes],
+    table: npt.NDArray[np.uint64],
+    stats: npt.NDArray[np.uint64] | None = None,
+    children: npt.NDArray[np.uint64] | None = None,
+    families: npt.NDArray[np.int64] | None = None,
+    *,
+    header: bool = True,
+    statistics: bool = False,
+) -> bytes: ...
 
 @final
 class World:

@@ -23,6 +23,15 @@ from slabcore.arena cimport (
     arena_resize,
     arena_take,
 )
+from slabcore.cache_show cimport (
+    HEADER_ROOM,
+    ROW_ROOM,
+    slab_stats,
+    slabinfo,
+    slabinfo_add,
+    slabinfo_header,
+    slabinfo_row,
+)
 from slabcore.clock cimport FOREVER, clock_free
 from slabcore.engine cimport (
     busy,
@@ -365,6 +374,83 @@ cdef dict figures(const tally *n, const mutex *mutexes, int64_t completed):
         "freed_at_ns": n.freed_at,
         "kernfs_nodes": n.nodes,
     }
+
+
+def format_slabinfo(
+    names,
+    const uint64_t[:, ::1] table,
+    const uint64_t[:, ::1] stats=None,
+    const uint64_t[:, ::1] children=None,
+    const int64_t[::1] families=None,
+    *,
+    header: bool = True,
+    statistics: bool = False,
+) -> bytes:
+    """Return rows of /proc/slabinfo, after a header if one is wanted.
+
+    names: bytes, one a row. table: the eleven columns in the order of the text. stats:
+    thirteen more of a kernel with statistics, those of a row that has none are 0.
+    children: rows of active_objs, num_objs, active_slabs, num_slabs, sharedavail, and
+    families says how many of them are added to each row.
+    """
+    cdef list listed = list(names)
+    cdef Py_ssize_t rows = len(listed), i, j, child = 0
+    cdef size_t room = HEADER_ROOM, used = 0
+    cdef slabinfo s, c
+    cdef slab_stats n
+    cdef char *out
+    cdef bytes name
+    if table.shape[0] != rows or table.shape[1] != 11:
+        raise ValueError(f"the table is not {rows} rows of 11 columns")
+    if stats is not None and (stats.shape[0] != rows or stats.shape[1] != 13):
+        raise ValueError(f"the statistics are not {rows} rows of 13 columns")
+    if (children is None) != (families is None):
+        raise ValueError("children come with the number of each row's")
+    if families is not None:
+        if families.shape[0] != rows or children.shape[1] != 5:
+            raise ValueError(f"{rows} families are rows of 5 columns")
+        for i in range(rows):
+            if not 0 <= families[i] <= children.shape[0] - child:
+                raise ValueError("the families are not as many rows as the children")
+            child += families[i]
+        child = 0
+    for name in listed:
+        room += ROW_ROOM + len(name)
+    out = <char *>arena_resize(NULL, room)
+    try:
+        if header:
+            used = slabinfo_header(out, statistics or stats is not None)
+        memset(&n, 0, sizeof(slab_stats))
+        for i in range(rows):
+            s.active_objs, s.num_objs = table[i, 0], table[i, 1]
+            s.size = <uint32_t>table[i, 2]
+            s.objects_per_slab = <uint32_t>table[i, 3]
+            s.pages = <uint32_t>table[i, 4]
+            s.limit = <uint32_t>table[i, 5]
+            s.batchcount = <uint32_t>table[i, 6]
+            s.shared = <uint32_t>table[i, 7]
+            s.active_slabs, s.num_slabs = table[i, 8], table[i, 9]
+            s.shared_avail = table[i, 10]
+            if families is not None:
+                for j in range(child, child + families[i]):
+                    c.active_objs, c.num_objs = children[j, 0], children[j, 1]
+                    c.active_slabs, c.num_slabs = children[j, 2], children[j, 3]
+                    c.shared_avail = children[j, 4]
+                    slabinfo_add(&s, &c)
+                child += families[i]
+            if stats is not None:
+                memcpy(&n, &stats[i, 0], sizeof(slab_stats))
+            name = <bytes>listed[i]
+            used += slabinfo_row(
+                out + used,
+                <const char *>name,
+                len(name),
+                &s,
+                &n if statistics or stats is not None else NULL,
+            )
+        return out[:used]
+    finally:
+        PyMem_RawFree(out)
 
 
 @cython.final

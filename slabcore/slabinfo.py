@@ -1,0 +1,265 @@
+"""The text of /proc/slabinfo, format 2.1: read into columns, and printed from them.
+
+A name is printed as it is. It may hold a colon, a bracket or a blank, so a row is read
+from its right end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from slabcore._core import format_slabinfo
+from slabcore.errors import InputError
+
+__all__ = ["COLUMNS", "STATISTICS", "SlabInfo", "header", "parse", "row"]
+
+# As the header calls them.
+COLUMNS = (
+    *("active_objs", "num_objs", "objsize", "objperslab", "pagesperslab"),
+    *("limit", "batchcount", "sharedfactor"),
+    *("active_slabs", "num_slabs", "sharedavail"),
+)
+STATISTICS = (
+    *("listallocs", "maxobjs", "grown", "reaped", "error", "maxfreeable"),
+    *("nodeallocs", "remotefrees", "alienoverflow"),
+    *("allochit", "allocmiss", "freehit", "freemiss"),
+)
+# What the kernel adds of each child to its root's row, as struct slabinfo calls it.
+ACCUMULATED = ("active_objs", "num_objs", "active_slabs", "num_slabs", "shared_avail")
+# unsigned int, and pagesperslab is an int; the others are unsigned long.
+NARROW = {
+    *("objsize", "objperslab", "pagesperslab", "limit", "batchcount", "sharedfactor")
+}
+
+NUMBER = r" +(\d+)"
+PLAIN = rf"{NUMBER * 5} +: tunables{NUMBER * 3} +: slabdata{NUMBER * 3}"
+EXTRA = rf" +: globalstat{NUMBER * 9} +: cpustat{NUMBER * 4}"
+ROW = re.compile(rf"(.*?){PLAIN}\s*", re.ASCII)
+ROW_WITH_STATISTICS = re.compile(rf"(.*?){PLAIN}{EXTRA}\s*", re.ASCII)
+NAME_WIDTH = 17
+
+Counts = npt.NDArray[np.uint64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class SlabInfo:
+    """The rows of one whole read of /proc/slabinfo, in the file's order."""
+
+    names: tuple[str, ...]
+    """A name stands here as often as the file repeats it."""
+    table: Counts
+    """A row a cache, a column each word of COLUMNS."""
+    stats: Counts | None = None
+    """A column each word of STATISTICS, of a kernel that is built with them."""
+    headed: bool = True
+    """False: of a file that is empty, as of a list without caches."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        kind = ", statistics" if self.statistics else ""
+        return f"<SlabInfo: {len(self)} rows{kind}>"
+
+    def __getitem__(self, column: str) -> Counts:
+        """Return a column by the word that the header has for it."""
+        if column in COLUMNS:
+            return self.table[:, COLUMNS.index(column)]
+        if self.stats is not None and column in STATISTICS:
+            return self.stats[:, STATISTICS.index(column)]
+        known = COLUMNS if self.stats is None else COLUMNS + STATISTICS
+        raise InputError("slabinfo", f"no column {column!r}", ", ".join(known))
+
+    @property
+    def statistics(self) -> bool:
+        """Tell whether the kernel has SLAB's statistics."""
+        return self.stats is not None
+
+    @property
+    def version(self) -> str:
+        """Return the first line."""
+        return header(statistics=self.statistics).split(b"\n")[0].decode()
+
+    def format(self) -> bytes:
+        """Return the text as a kernel prints it."""
+        return format_slabinfo(
+            list(map(_encoded, self.names)),
+            self.table,
+            self.stats,
+            header=self.headed,
+        )
+
+    def missing_and_repeated(
+        self, truth: Iterable[str]
+    ) -> tuple[list[str], dict[str, int]]:
+        """Hold the rows against the names of the caches that there were.
+
+        Returns: the names of *truth* without a row, and how many rows too many each
+        name has, of those that have any.
+        """
+        expected = Counter(truth)
+        found = Counter(self.names)
+        return list((expected - found).elements()), dict(
+            found - (expected | Counter(dict.fromkeys(found, 1)))
+        )
+
+
+def parse(source: str | bytes | os.PathLike[str]) -> SlabInfo:
+    """Read a slabinfo file of any kernel that prints version 2.1.
+
+    source: the text, or a path: of bytes, and of a str that holds a line's end or
+    nothing, it is the text.
+    Raises: InputError, with the file, the line, and what was expected there.
+    """
+    if isinstance(source, str) and (not source or "\n" in source):
+        return _parsed("slabinfo", source)
+    if isinstance(source, bytes):
+        return _parsed("slabinfo", source.decode(errors="surrogateescape"))
+    where = os.fspath(source)
+    try:
+        read = Path(where).read_bytes()
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise InputError(where, what, "a slabinfo file") from error
+    return _parsed(where, read.decode(errors="surrogateescape"))
+
+
+def _parsed(where: str, text: str) -> SlabInfo:
+    if not text:
+        return SlabInfo((), np.zeros((0, len(COLUMNS)), np.uint64), headed=False)
+    lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    heads = [header(statistics=extra).decode().splitlines() for extra in (False, True)]
+    versions = [head[0] for head in heads]
+    if lines[0] not in versions:
+        expected = " or ".join(map(repr, versions))
+        raise InputError(f"{where}:1", f"the line is {_quoted(lines[0])}", expected)
+    statistics = lines[0] == versions[True]
+    if len(lines) < 2 or lines[1].split() != heads[statistics][1].split():
+        found = _quoted(lines[1]) if len(lines) > 1 else "missing"
+        expected = _quoted(heads[statistics][1])
+        raise InputError(f"{where}:2", f"the line is {found}", expected)
+    shape = ROW_WITH_STATISTICS if statistics else ROW
+    names, values = [], []
+    for number, line in enumerate(lines[2:], 3):
+        match = shape.fullmatch(line)
+        if match is None:
+            raise InputError(
+                f"{where}:{number}",
+                f"the line is {_quoted(line)}",
+                "a name, 5 numbers, ': tunables' and 3, ': slabdata' and 3"
+                + (
+                    ", ': globalstat' and 9, ': cpustat' and 4"
+                    if statistics
+                    else ", as in a file without statistics"
+                ),
+            )
+        _, *texts = match.groups()
+        names.append(_name(line, match))
+        row = list(map(int, texts))
+        for column, value in zip(COLUMNS + STATISTICS, row, strict=False):
+            if value >= _bound(column):
+                raise InputError(
+                    f"{where}:{number}",
+                    f"{column} is {value}",
+                    f"0 to {_bound(column) - 1}",
+                )
+        values.append(row)
+    width = len(COLUMNS) + len(STATISTICS) * statistics
+    table = np.array(values, np.uint64).reshape(len(names), width)
+    split = len(COLUMNS)
+    return SlabInfo(
+        tuple(names),
+        np.ascontiguousarray(table[:, :split]),
+        np.ascontiguousarray(table[:, split:]) if statistics else None,
+    )
+
+
+def _name(line: str, match: re.Match[str]) -> str:
+    """Return the name without what pads it, and with blanks that are its own."""
+    digits = match.end(2) - match.start(2)
+    field = line[: max(match.end(1), match.end(2) - max(digits, 6) - 1)]
+    return field if len(_encoded(field)) > NAME_WIDTH else field.rstrip(" ")
+
+
+def _quoted(line: str) -> str:
+    return repr(line if len(line) <= 60 else line[:57] + "...")
+
+
+def _encoded(name: str | bytes) -> bytes:
+    return name if isinstance(name, bytes) else name.encode(errors="surrogateescape")
+
+
+def _bound(column: str) -> int:
+    """Return what the values of a column are below."""
+    if column == "pagesperslab":
+        return 1 << 31
+    return 1 << (32 if column in NARROW else 64)
+
+
+def header(*, statistics: bool = False) -> bytes:
+    """Return the two lines above the rows.
+
+    statistics: of a kernel that is built with SLAB's debugging.
+    """
+    nothing = np.zeros((0, len(COLUMNS)), np.uint64)
+    return format_slabinfo([], nothing, statistics=statistics)
+
+
+def row(
+    name: str | bytes,
+    *,
+    active_objs: int = 0,
+    num_objs: int = 0,
+    objsize: int = 0,
+    objects_per_slab: int = 0,
+    cache_order: int = 0,
+    limit: int = 0,
+    batchcount: int = 0,
+    shared: int = 0,
+    active_slabs: int = 0,
+    num_slabs: int = 0,
+    shared_avail: int = 0,
+    children: Iterable[Mapping[str, int]] = (),
+    stats: Mapping[str, int] | None = None,
+    root_name: str | bytes | None = None,
+) -> bytes:
+    """Return one cache's row.
+
+    cache_order: of a slab, which is 2**cache_order pages.
+    children: counts that are added to the root's, modulo 2**64: active_objs, num_objs,
+    active_slabs, num_slabs, shared_avail.
+    stats: of a kernel with SLAB's statistics, by the header's words; absent ones are 0.
+    root_name: of a child, which is printed under its root's name.
+    Raises: InputError.
+    """
+    if not 0 <= cache_order <= 30:
+        raise InputError(f"row {name!r}", f"cache_order is {cache_order}", "0 to 30")
+    own = (
+        *(active_objs, num_objs, objsize, objects_per_slab, 1 << cache_order),
+        *(limit, batchcount, shared, active_slabs, num_slabs, shared_avail),
+    )
+    for column, value in zip(COLUMNS, own, strict=True):
+        bound = _bound(column)
+        if not 0 <= value < bound:
+            raise InputError(
+                f"row {name!r}", f"{column} is {value}", f"0 to {bound - 1}"
+            )
+    shown = _encoded(name if root_name is None else root_name)
+    if b"\n" in shown:
+        raise InputError("row", f"the name is {shown!r}", "one line")
+    table = np.array([own], np.uint64)
+    counts = [[child.get(count, 0) for count in ACCUMULATED] for child in children]
+    family = np.array(counts, np.uint64).reshape(len(counts), len(ACCUMULATED))
+    extra = None
+    if stats is not None:
+        extra = np.array([[stats.get(word, 0) for word in STATISTICS]], np.uint64)
+    sizes = np.array([len(counts)])
+    return format_slabinfo([shown], table, extra, family, sizes, header=False)
