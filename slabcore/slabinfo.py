@@ -35,9 +35,9 @@ STATISTICS = (
 # What the kernel adds of each child to its root's row, as struct slabinfo calls it.
 ACCUMULATED = ("active_objs", "num_objs", "active_slabs", "num_slabs", "shared_avail")
 # unsigned int, and pagesperslab is an int; the others are unsigned long.
-NARROW = {
-    *("objsize", "objperslab", "pagesperslab", "limit", "batchcount", "sharedfactor")
-}
+NARROW = (
+    *("objsize", "objperslab", "pagesperslab", "limit", "batchcount", "sharedfactor"),
+)
 
 NUMBER = r" +(\d+)"
 PLAIN = rf"{NUMBER * 5} +: tunables{NUMBER * 3} +: slabdata{NUMBER * 3}"
