@@ -16,7 +16,15 @@ from slabcore.memcontrol cimport (
     objcg_of,
 )
 from slabcore.rcu cimport call_rcu
-from slabcore.sched cimport CGROUP_MUTEX, SLAB_MUTEX, frame, sched_wake, task, task_push
+from slabcore.sched cimport (
+    CGROUP_MUTEX,
+    GONE,
+    SLAB_MUTEX,
+    frame,
+    sched_wake,
+    task,
+    task_push,
+)
 from slabcore.slab cimport (
     accounted_at,
     cache_at,
@@ -603,6 +611,8 @@ cdef inline int run_program(world *w, task *t, frame *f) except -1 nogil:
             until = <int64_t>(<uint32_t>f.d) << 32 | f.c
             if not f.n or (until and w.s.now >= until):
                 return end_program(w, t)
+            if t.while_parent and not parent_runs(t):
+                return end_program(w, t)
             f.n -= 1
             f.i = 0
             f.pc = 2
@@ -638,7 +648,8 @@ cdef inline int run_program(world *w, task *t, frame *f) except -1 nogil:
             child.made_generation = t.made_generation
             child.cache = t.cache
             child.background = t.background
-            t.children += 1
+            child.while_parent = p.steps[5 * (f.i - 1) + 4] != 0
+            t.children += not child.while_parent
             w.n.user_tasks += not t.background
             queue_callbacks(w, t.cpu, f.v)
             sched_wake(&w.s, child)
@@ -672,6 +683,15 @@ cdef inline int run_program(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 2
 
 
+cdef inline bint parent_runs(task *t) noexcept nogil:
+    """Tell whether the task that forked this one is there, and not a later one."""
+    return (
+        t.parent != NULL
+        and t.parent.number == t.parent_number
+        and t.parent.state != GONE
+    )
+
+
 cdef inline int end_program(world *w, task *t) noexcept nogil:
     if t.memcg != NIL:
         memcg_at(&w.m, t.memcg).tasks -= 1
@@ -680,7 +700,7 @@ cdef inline int end_program(world *w, task *t) noexcept nogil:
         w.n.user_tasks -= 1
         if not w.n.user_tasks:
             w.n.ended_at = w.s.now
-    if t.parent != NULL and t.parent.number == t.parent_number:
+    if parent_runs(t) and not t.while_parent:
         t.parent.children -= 1
         if t.parent.waiting and not t.parent.children:
             t.parent.waiting = 0

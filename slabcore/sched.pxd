@@ -78,6 +78,7 @@ cdef struct task:
     uint8_t wants_write     # the write side of the hotplug lock
     uint8_t in_hotplug      # it holds either side
     uint8_t background      # runs for ever; nobody waits for its end
+    uint8_t while_parent    # repeats until its parent ends, who does not wait
     int32_t depth
     frame frames[FRAMES]
 

@@ -546,7 +546,7 @@ cdef inline int task_new(
     t.bound = bound
     t.user = t.interrupted = t.spins = t.counted = t.waiting = t.is_softirq = 0
     t.wants_write = t.in_hotplug = 0
-    t.background = 0
+    t.background = t.while_parent = 0
     t.depth = 0
     new[0] = t
     return 0

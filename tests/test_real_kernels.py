@@ -181,7 +181,7 @@ def test_both_engines_go_through_the_same_storm(kernel):
 
 # --- the steps it needed --------------------------------------------------------------
 
-MKDIR, RMDIR, SLEEP = 1, 2, 7
+MKDIR, RMDIR, FORK, SLEEP, WAIT = 1, 2, 3, 7, 11
 KEEP, RMDIR_KEPT, SETTLE, EXPEDITE, SLABINFO, PROBE, TAKE = range(40, 47)
 MS = 1_000_000
 
@@ -212,6 +212,16 @@ def test_settle_waits_for_works_and_for_a_quiet_while(kernel):
     freed = kernel.counters["freed_at_ns"]
     assert kernel.counters["cgroups"]["live"] == 0
     assert freed + 500 * MS <= kernel.counters["virtual_ns"] <= freed + 560 * MS
+
+
+def test_a_child_may_go_on_until_its_parent_ends_who_does_not_wait_for_it(kernel):
+    looper = kernel.program([step(SLEEP, 10 * MS)])
+    reader = kernel.program([step(SLEEP, MS)])
+    forks = (FORK, looper, 0, 1 << 30, 1), (FORK, reader, 0, 3, 0)
+    kernel.spawn(kernel.program([*forks, step(WAIT), step(SLEEP, 25 * MS)]))
+    kernel.run()
+    # The reader takes 3 ms, its parent 25 more; the third round of the looper ends.
+    assert 30 * MS < kernel.counters["virtual_ns"] < 35 * MS
 
 
 def test_who_runs_in_the_background_keeps_nobody_waiting(kernel):

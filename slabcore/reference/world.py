@@ -142,6 +142,7 @@ class Task:
         self.children = 0
         self.waiting = False
         self.background = False  # runs for ever; nobody waits for its end
+        self.lives_with: Task | None = None  # the parent that does not wait for it
         self.memcg: Memcg | None = None  # the cgroup it is in
         self.made: Memcg | None = None  # the cgroup its program holds
         self.cache: Cache | None = None  # the root cache its program holds
@@ -2557,6 +2558,8 @@ class World:
         for _ in range(repeat):
             if until and self.now >= until:
                 break
+            if task.lives_with is not None and task.lives_with.state == "X":
+                break
             for step in self.programs[number]:
                 yield from self._program_step(task, step)
             if task.parent is None and not task.background:
@@ -2568,7 +2571,7 @@ class World:
             self.user_tasks -= 1
             if not self.user_tasks:
                 self.ended_at = self.now
-        if task.parent is not None:
+        if task.parent is not None and task.lives_with is None:
             task.parent.children -= 1
             if task.parent.waiting and not task.parent.children:
                 task.parent.waiting = False
@@ -2600,7 +2603,8 @@ class World:
             child.parent, child.made = task, task.made
             child.cache = task.cache
             child.background = task.background
-            task.children += 1
+            child.lives_with = task if d else None
+            task.children += not d
             self.user_tasks += not task.background
             for _ in range(b):
                 self._call_rcu(task.cpu, "plain")

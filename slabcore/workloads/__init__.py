@@ -32,6 +32,7 @@ __all__ = [
 _HERE = Path(__file__).parent
 
 _FOR_EVER = 1 << 30  # repetitions
+_MOST_COPIES = 100_000  # of a child, one step each
 
 # What a step is for the engine: (op, a, b, c, d).
 Step5: TypeAlias = tuple[int, int, int, int, int]
@@ -42,6 +43,7 @@ Named: TypeAlias = Count | str
 Positive = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 ObjectSize = Annotated[int, msgspec.Meta(ge=8, le=1 << 22)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Copies = Annotated[int, msgspec.Meta(ge=0, le=_MOST_COPIES)]
 Microseconds = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Interval = Annotated[float, msgspec.Meta(ge=0.001, le=1e6)]
@@ -75,10 +77,12 @@ class Fork(_Step, frozen=True, kw_only=True, tag="fork"):
 
     child: tuple[Step, ...]
     callbacks: Count = 0
-    copies: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 1
-    """How many children are started, one after another."""
+    copies: Copies | str = 1
+    """How many children are started, one after another, or a parameter."""
     repeat: Named = 1
     """How often each goes through its steps; 0: there is no child."""
+    while_parent: bool = False
+    """Each repeats until the task that forks has ended, which does not wait for it."""
 
 
 class Join(_Step, frozen=True, kw_only=True, tag="join"):
@@ -103,9 +107,9 @@ class Pin(_Step, frozen=True, kw_only=True, tag="pin"):
 
 
 class Sleep(_Step, frozen=True, kw_only=True, tag="sleep"):
-    """Sleep."""
+    """Sleep so long, a number or a parameter."""
 
-    ms: Milliseconds
+    ms: Milliseconds | str
 
 
 class Run(_Step, frozen=True, kw_only=True, tag="run"):
@@ -380,7 +384,10 @@ class Workload(_Table, frozen=True, kw_only=True):
                         last = step.first + caches
                         what = f"caches {step.first} to {last - 1} are asked for"
                         raise InputError(where, what, f"caches below {accounted}")
+                elif isinstance(step, Sleep):
+                    self.milliseconds(step.ms, f"{where}.ms")
                 elif isinstance(step, Fork):
+                    self.number(step.copies, f"{where}.copies")
                     self.number(step.repeat, f"{where}.repeat")
                 elif isinstance(step, Hold | Free | DestroyCache):
                     if isinstance(step, Hold | Free):
@@ -392,6 +399,11 @@ class Workload(_Table, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Hold parameters against each other once all are set. Raises: InputError."""
+        for program in self.programs:
+            for where, step in _walk(program.steps, f"program.{program.name}.steps"):
+                if isinstance(step, Fork) and self.number(step.copies) > _MOST_COPIES:
+                    expected = f"0 to {_MOST_COPIES}"
+                    raise InputError(f"{where}.copies", f"{step.copies!r}", expected)
         for name, other in self.at_most.items():
             most = self.number(other)
             if self.number(name) > most:
@@ -409,6 +421,10 @@ class Workload(_Table, frozen=True, kw_only=True):
                 expected += " or one of " + ", ".join(self.parameters)
             raise InputError(where, f"{value!r}", expected)
         return self.parameters[value]
+
+    def milliseconds(self, value: float | str, where: str = "") -> float:
+        """Return a time, or the parameter it names. Raises: InputError."""
+        return self.number(value, where) if isinstance(value, str) else value
 
     def _which(self, cache: str, where: str = "") -> int:
         """Return 0 for the cache that a task holds, or a cache's number and one."""
@@ -492,7 +508,7 @@ class Workload(_Table, frozen=True, kw_only=True):
         for step in steps:
             copies = 1
             if isinstance(step, Fork):
-                copies = step.copies if self.number(step.repeat) else 0
+                copies = self.number(step.copies) if self.number(step.repeat) else 0
             if copies:
                 compiled += [self._compile_step(step, programs)] * copies
         programs.append(compiled)
@@ -506,8 +522,9 @@ class Workload(_Table, frozen=True, kw_only=True):
                 return (2, 0, 0, 0, 0)
             case Fork():
                 number = self._compile(step.child, programs)
-                times = self.number(step.repeat)
-                return (3, number, step.callbacks, 0 if times == 1 else times, 0)
+                times = _FOR_EVER if step.while_parent else self.number(step.repeat)
+                times = 0 if times == 1 else times
+                return (3, number, step.callbacks, times, int(step.while_parent))
             case Join():
                 return (4, 0, 0, 0, 0)
             case Alloc():
@@ -517,7 +534,7 @@ class Workload(_Table, frozen=True, kw_only=True):
                 caches, count = self.number(step.caches), self.number(step.count)
                 return (6, step.first, caches, count, 0)
             case Sleep():
-                return (7, round(step.ms * 1e6), 0, 0, 0)
+                return (7, round(self.milliseconds(step.ms) * 1e6), 0, 0, 0)
             case Run():
                 return (8, round(step.ms * 1e6), int(step.when == "kmem"), 0, 0)
             case Callbacks():
