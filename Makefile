@@ -18,13 +18,16 @@ CORE := setup.py $(wildcard slabcore/*.pyx slabcore/*.pxd)
 INSTALL = $(BIN)/pip install -qq --no-build-isolation -e
 
 .NOTPARALLEL:
-.PHONY: demo test lint types docs bench sanitize format clean
+.PHONY: demo test clients lint types docs bench sanitize format clean
 
 demo: $(VENV)/run
 	@$(BIN)/slabcore demo
 
 test: $(VENV)/test
 	@$(BIN)/pytest $(ARGS)
+
+# Programs in Python that read /proc/slabinfo; their tests are skipped without them.
+clients: $(VENV)/clients
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check
@@ -128,7 +131,7 @@ $(VENV)/test: $(VENV)/build $(CORE)
 	@$(INSTALL) '.[test]'
 	@touch $(VENV)/run $@
 
-$(VENV)/lint: $(VENV)/build
-	@$(BIN)/python -c "$$REQUIREMENTS" lint > $@.txt
+$(VENV)/lint $(VENV)/clients: $(VENV)/build
+	@$(BIN)/python -c "$$REQUIREMENTS" $(@F) > $@.txt
 	@$(BIN)/pip install -qq -r $@.txt
 	@touch $@

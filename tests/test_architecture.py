@@ -30,6 +30,7 @@ FLOORS = (
             "overrides",
             "workloads",
             "traces",
+            "mount",
             "comparison",
             "report",
             "ablation",

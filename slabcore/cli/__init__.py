@@ -11,6 +11,7 @@ from slabcore.cli.ablate import ablate
 from slabcore.cli.compare import compare
 from slabcore.cli.demo import demo
 from slabcore.cli.designs import designs
+from slabcore.cli.exec import exec_command
 from slabcore.cli.life import life
 from slabcore.errors import InputError
 
@@ -66,5 +67,5 @@ def main() -> None:
     """
 
 
-for command in (demo, compare, ablate, life, designs):
+for command in (demo, compare, ablate, life, designs, exec_command):
     main.add_command(command)
