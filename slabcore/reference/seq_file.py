@@ -19,9 +19,12 @@ from collections.abc import Callable, Generator
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from slabcore.errors import LifecycleError
+
 __all__ = ["ENTER", "ERAS", "LEAVE", "PAGE", "SKIP", "Era", "SeqFile", "Source"]
 
 PAGE = 4096
+LARGEST = 1 << 30  # that a buffer doubles to; kvmalloc() has no more
 SKIP = 1
 """What show returns of a record that is to leave no trace (SEQ_SKIP)."""
 
@@ -128,8 +131,10 @@ class SeqFile:
         entry from the source has to say so with `removed`.
         show: shows entries in the source's stead.
         """
+        if era not in ERAS:
+            raise ValueError(f"era={era!r}: expected A, B, C or D")
         if cursor and era != "D":
-            raise ValueError(f"a cursor follows era D, not {era}")
+            raise ValueError(f"era={era!r}: a reader with a cursor follows era D")
         self.source = source
         self.era = ERAS[era]
         self.cursor = cursor
@@ -144,6 +149,8 @@ class SeqFile:
         self._index = 0  # the position of the next start
         self._read_pos = 0  # the file's position that buffer and index belong to
         self._place: tuple[int, Any | None] | None = None  # the cursor: index, entry
+        self._closed = False
+        self._under_way = False
         self._fault: int | None = None
         self._alloc: int | None = None
         self.starts = self.nexts = self.shows = self.stops = 0
@@ -154,6 +161,8 @@ class SeqFile:
 
     def write(self, data: bytes | str) -> None:
         """Print into the buffer; what does not leave a byte free is an overflow."""
+        if not self._under_way:
+            raise LifecycleError("no record is being shown")
         raw = data.encode() if isinstance(data, str) else data
         if self._count + len(raw) < self._size:
             self._buffer[self._count : self._count + len(raw)] = raw
@@ -187,10 +196,12 @@ class SeqFile:
         return self._position
 
     def close(self) -> None:
-        """Give the buffer up."""
+        """Give up the buffer and the place in the list."""
+        if self._under_way:
+            raise LifecycleError("the file is being read")
         self._release()
-        self._size = 0
-        self._forget()
+        self._place = None
+        self._closed = True
 
     def inject(self, fault: int | None = None, alloc: int | None = None) -> None:
         """Let things fail.
@@ -216,7 +227,7 @@ class SeqFile:
     def calls(self) -> dict[str, int]:
         """Return how often what was called since the file was opened.
 
-        A source adds the nodes that its start looks at to `visits` by itself.
+        A source's start adds the nodes that it looks at to `visits` by itself.
         """
         return {
             "start": self.starts,
@@ -231,32 +242,40 @@ class SeqFile:
 
     def read_steps(self, n: int, offset: int | None = None) -> Steps[bytes]:
         """Read, yielding ENTER before each start and LEAVE after each stop."""
+        self._begin()
         at = self._position if offset is None else offset
         user = _User(n, self._fault)
         self._fault = None
-        if n < 0 or at < 0:
-            raise _error(errno.EINVAL)
-        if n == 0 and self.era.empty_read_returns:
-            return b""
         try:
-            yield from self._read_into(user, at)
-        except OSError:
+            if n < 0 or at < 0:
+                raise _error(errno.EINVAL)
+            if n or not self.era.empty_read_returns:
+                yield from self._read_into(user, at)
+        except Exception as error:
+            if not isinstance(error, OSError) or not _is_number(error):
+                self._forget()
+                raise
             # what was delivered counts; the error comes again or is lost
             if not user.copied:
                 raise
-        except Exception:
-            self._forget()
-            raise
+        finally:
+            self._under_way = False
         self._read_pos += len(user.copied)
         if offset is None:
             self._position += len(user.copied)
         return bytes(user.copied)
 
+    def _begin(self) -> None:
+        if self._closed:
+            raise ValueError("I/O operation on closed file")
+        if self._under_way:
+            raise LifecycleError("the file is being read")
+        self._under_way = True
+
     def _read_into(self, user: _User, at: int) -> Steps[None]:
         """Deliver what is left in the buffer, and then at most one chunk more."""
         era = self.era
         if at == 0:
-            self._place = None
             self._index = 0
             if era.restart_drops_leftover:
                 self._count = 0
@@ -351,23 +370,26 @@ class SeqFile:
 
     def lseek_steps(self, offset: int, whence: int = 0) -> Steps[int]:
         """Move, yielding ENTER before each start and LEAVE after each stop."""
+        self._begin()
         self._fault = None
         target = offset + self._position if whence == 1 else offset
-        if whence not in (0, 1) or not 0 <= target <= FARTHEST:
-            raise _error(errno.EINVAL)
-        if target != self._read_pos:
-            try:
-                yield from self._traverse(target)
-            except Exception:
-                self._position = 0
-                raise
-        self._position = target
-        return target
+        try:
+            if whence not in (0, 1) or not 0 <= target <= FARTHEST:
+                raise _error(errno.EINVAL)
+            if target != self._read_pos:
+                try:
+                    yield from self._traverse(target)
+                except Exception:
+                    self._position = 0
+                    raise
+            self._position = target
+            return target
+        finally:
+            self._under_way = False
 
     def _traverse(self, offset: int) -> Steps[None]:
         """Find *offset* from the first record on, formatting all before it."""
         self._index = self._count = self._from = 0
-        self._place = None
         try:
             if offset:
                 if not self._allocated:
@@ -430,26 +452,27 @@ class SeqFile:
 
     def _start(self, pos: int) -> Answer:
         self.starts += 1
-        if self._place is not None and self._place[0] == pos:
+        if pos and self._place is not None and self._place[0] == pos:
+            self.visits += self._place[1] is not None
             return self._place[1]
         try:
             return self.source.start(pos)
         except OSError as error:
-            return error
+            return _errno_of(error)
 
     def _next(self, entry: Any, pos: int) -> tuple[Answer, int]:
         self.nexts += 1
         try:
             return self.source.next(entry, pos)
         except OSError as error:
-            return error, pos + 1
+            return _errno_of(error), pos + 1
 
     def _show(self, entry: Any) -> int | OSError:
         self.shows += 1
         try:
             return self._show_entry(self, entry) or 0
         except OSError as error:
-            return error
+            return _errno_of(error)
 
     def _stop(self, entry: Answer) -> None:
         self.stops += 1
@@ -468,11 +491,11 @@ class SeqFile:
         self._release()
         self._size = size
         self.allocs += 1
+        fails = self._alloc == 1 or size > LARGEST
         if self._alloc is not None:
-            self._alloc -= 1
-            if not self._alloc:
-                self._alloc = None
-                raise _error(errno.ENOMEM)
+            self._alloc = self._alloc - 1 or None
+        if fails:
+            raise _error(errno.ENOMEM)
         self._buffer = bytearray(size)
         self._allocated = True
 
@@ -481,9 +504,19 @@ class SeqFile:
         self._allocated = False
 
     def _forget(self) -> None:
-        """Give up the place; what comes next begins anew or is sought."""
+        """Begin anew; what comes next is sought if it lies elsewhere."""
         self._index = self._count = self._read_pos = 0
-        self._place = None
+
+
+def _errno_of(error: OSError) -> OSError:
+    """Return an error that is a number to the kernel; raise any other."""
+    if _is_number(error):
+        return error
+    raise error
+
+
+def _is_number(error: OSError) -> bool:
+    return 0 < (error.errno or 0) < 4096
 
 
 class _TooSmall(Exception):
