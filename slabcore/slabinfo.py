@@ -119,17 +119,25 @@ def parse(source: str | bytes | os.PathLike[str]) -> SlabInfo:
     nothing, it is the text.
     Raises: InputError, with the file, the line, and what was expected there.
     """
-    if isinstance(source, str) and (not source or "\n" in source):
-        return _parsed("slabinfo", source)
+    where = described(source)
+    if isinstance(source, os.PathLike) or source == where:
+        try:
+            source = Path(where).read_bytes()
+        except OSError as error:
+            what = error.strerror or str(error)
+            raise InputError(where, what, "a slabinfo file") from error
     if isinstance(source, bytes):
-        return _parsed("slabinfo", source.decode(errors="surrogateescape"))
-    where = os.fspath(source)
-    try:
-        read = Path(where).read_bytes()
-    except OSError as error:
-        what = error.strerror or str(error)
-        raise InputError(where, what, "a slabinfo file") from error
-    return _parsed(where, read.decode(errors="surrogateescape"))
+        source = source.decode(errors="surrogateescape")
+    return _parsed(where, source)
+
+
+def described(source: str | bytes | os.PathLike[str]) -> str:
+    """Return the path that a source of parse() is, "slabinfo" if it is the text."""
+    if isinstance(source, bytes) or (
+        isinstance(source, str) and (not source or "\n" in source)
+    ):
+        return "slabinfo"
+    return os.fspath(source)
 
 
 def _parsed(where: str, text: str) -> SlabInfo:

@@ -24,7 +24,7 @@ FLOORS = (
         *("paths", "engine"),
         *("_core", "reference"),
     ),
-    ("machine", "mechanisms", "series", "designs", "slabinfo", "kernel"),
+    ("machine", "mechanisms", "series", "designs", "slabinfo", "files", "kernel"),
     (
         *(
             "overrides",
