@@ -6,6 +6,12 @@ import numpy.typing as npt
 
 EVENT_NAMES: tuple[str, ...]
 
+@final
+class TraceScanner:
+    @property
+    def names(self) -> list[str]: ...
+    def scan(self, text: bytes | memoryview, lines: npt.NDArray[np.uint8]) -> int: ...
+
 def format_slabinfo(
     names: Iterable[bytes],
     table: npt.NDArray[np.uint64],

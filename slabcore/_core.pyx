@@ -10,7 +10,7 @@ may run in different threads.
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memchr, memcpy, memset
 
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree
@@ -86,6 +86,7 @@ from slabcore.slab cimport (
     root_slot,
 )
 from slabcore.slab_common cimport arm_reaper
+from slabcore.trace cimport event_names, name_number, scan_line, trace_line
 from slabcore.workqueue cimport MAX_ACTIVE, QUEUES, pool_queue, work_at
 from slabcore.world cimport (
     ALIAS_MARKED_DYING,
@@ -179,6 +180,7 @@ from slabcore.errors import BusyError, CorruptionError, LifecycleError, StaleHan
 
 cdef enum:
     EVENTS_A_CHECK = 1 << 16    # events between two looks for Ctrl-C
+    LONG_LINE = 1 << 30
 
 _DEACTIVATIONS = {
     "none": DEACT_NONE,
@@ -1382,3 +1384,59 @@ cdef class World:
         cdef breach b
         if world_broken(&self.e.w, &b):
             raise CorruptionError(b.what.decode().format(where=b.where, which=b.which))
+
+
+# --- recorded traces ------------------------------------------------------------------
+
+
+@cython.final
+cdef class TraceScanner:
+    """Tell the events in the text of a recording; see slabcore.traces."""
+
+    cdef event_names events
+
+    @property
+    def names(self) -> list:
+        """Return the names of the events seen, by number."""
+        cdef int32_t i
+        return [
+            self.events.names[i].text[:self.events.names[i].length].decode()
+            for i in range(self.events.used)
+        ]
+
+    def scan(self, const unsigned char[::1] text, unsigned char[::1] lines) -> int:
+        """Read whole lines into *lines*, the bytes of an array of LINES.
+
+        Returns: how many there are. A last line without its end is left alone.
+        """
+        cdef size_t room = lines.shape[0] // sizeof(trace_line), used = 0
+        cdef const char *begin
+        cdef const char *p
+        cdef const char *end
+        cdef const char *stop
+        cdef trace_line *line
+        if not text.shape[0] or not room:
+            return 0
+        line = <trace_line *>&lines[0]
+        begin = p = <const char *>&text[0]
+        stop = p + text.shape[0]
+        with nogil:
+            while used < room:
+                end = <const char *>memchr(p, 10, stop - p) if p < stop else NULL
+                if end == NULL:
+                    break
+                line.start = p - begin
+                line.event = -1
+                line.end = end - begin
+                while line.end > line.start and begin[line.end - 1] == 13:
+                    line.end -= 1
+                if line.end - line.start < LONG_LINE and scan_line(
+                    p, <uint32_t>(line.end - line.start), line
+                ):
+                    line.event = name_number(
+                        &self.events, p + line.name, line.name_length
+                    )
+                used += 1
+                line += 1
+                p = end + 1
+        return used

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import io
 import itertools
 import os
 import re
@@ -13,10 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
+from slabcore._core import TraceScanner
 from slabcore.errors import InputError
 from slabcore.workloads import RootCache, Workload, load
 
@@ -85,6 +87,22 @@ _ALLOC = re.compile(
 _PAIR = re.compile(r"(?:^|\s)(\w+)=")
 _AFTER_PATH = re.compile(r"(?P<path>.*)(?P<rest> val=-?\d+| pid=\d+ comm=.*)")
 
+CHUNK = 1 << 20
+LINES_A_CHUNK = 1 << 14
+
+# What the core's scanner tells of a line: places in the text, then of the line.
+LINES = np.dtype(
+    [(name, np.int64) for name in ("start", "end", "at_ns", "pid", "tgid")]
+    + [(name, np.int32) for name in ("event", "cpu")]
+    + [
+        (f"{part}{what}", np.uint32)
+        for part in ("buffer", "comm", "flags", "system", "name")
+        for what in ("", "_length")
+    ]
+    + [("body", np.uint32), ("reserved", np.uint32)]
+)
+_BODY = (LINES.names or ()).index("body")
+
 
 class Event(NamedTuple):
     """Hold one event of a recording; which fields a tool writes differs."""
@@ -114,20 +132,7 @@ def read_events(lines: Iterable[str], where: str = "trace") -> Iterator[Event]:
     where: what errors call the recording.
     Raises: InputError with the line's number.
     """
-    for match in _Lines(lines, where):
-        tgid = match["tgid"]
-        yield Event(
-            at_ns=_nanoseconds(match["time"]),
-            name=match["name"],
-            comm=match["comm"],
-            pid=int(match["pid"]),
-            cpu=int(match["cpu"]),
-            body=match["body"],
-            flags=match["flags"] or "",
-            system=match["system"] or "",
-            buffer=match["buffer"] or "",
-            tgid=int(tgid) if tgid and tgid.isdecimal() else None,
-        )
+    yield from _Lines(lines, where)
 
 
 class _Lines:
@@ -144,20 +149,31 @@ class _Lines:
         self.lines_end = False
         self.broken: InputError | None = None
 
-    def __iter__(self) -> Iterator[re.Match[str]]:
-        match_event = _EVENT.fullmatch
+    def __iter__(self) -> Iterator[Event]:
         for line in self.lines:
-            self.number += 1
-            if self.broken is not None:
-                raise self.broken
-            text = line.rstrip("\r\n")
-            self.ended = line != text
-            self.lines_end = self.lines_end or self.ended
-            match = None if text.startswith("#") else match_event(text)
-            if match is not None and (match["body"] or self.ended):
-                yield match
-            elif match is not None or not self._other(text):
-                self.refuse(f"{_short(text)} is no event", _GRAMMAR)
+            event = self.take(line)
+            if event is not None:
+                yield event
+
+    def take(self, line: str) -> Event | None:
+        """Take in the next line; return the event that it is."""
+        self.number += 1
+        if self.broken is not None:
+            raise self.broken
+        text = line.rstrip("\r\n")
+        self.ended = line != text
+        self.lines_end = self.lines_end or self.ended
+        match = None if text.startswith("#") else _EVENT.fullmatch(text)
+        if match is not None and (match["body"] or self.ended):
+            return _event(match)
+        if match is not None or not self._other(text):
+            self.refuse(f"{_short(text)} is no event", _GRAMMAR)
+        return None
+
+    def into(self, fold: _Fold) -> None:
+        """Fold all events."""
+        for event in self:
+            fold.take(event)
 
     def refuse(self, what: str, expected: str) -> None:
         """Raise InputError, unless the line is the last and breaks off."""
@@ -184,6 +200,97 @@ class _Lines:
         else:
             return not text.strip() or text.startswith("#")
         return True
+
+
+class _Told(NamedTuple):
+    """Hold what a fold asks of an event."""
+
+    at_ns: int
+    name: str
+    pid: int
+    body: str
+    tgid: int | None
+
+
+class _Text(_Lines):
+    """Do the same for a file, most of whose lines the core tells apart."""
+
+    def __init__(self, file: BinaryIO, where: str) -> None:
+        super().__init__((), where)
+        self.file = file
+        self.scanner = TraceScanner()
+
+    def into(self, fold: _Fold) -> None:
+        text = b""
+        while chunk := self.file.read(CHUNK):
+            text += chunk
+            done = 0
+            while rows := self._rows(memoryview(text)[done:]):
+                self._fold(fold, memoryview(text)[done:], rows[0])
+                done += rows[1]
+            text = text[done:]
+        if text:
+            event = self.take(text.decode("utf-8", "replace"))
+            if event is not None:
+                fold.take(event)
+
+    def _rows(self, text: memoryview) -> tuple[npt.NDArray[Any], int] | None:
+        """Return the next lines of *text*, and how many bytes they are."""
+        rows = np.empty(LINES_A_CHUNK, LINES)
+        used = self.scanner.scan(text, rows.view(np.uint8))
+        if not used:
+            return None
+        end = int(rows["end"][used - 1])
+        return rows[:used], end + bytes(text[end : end + 64]).index(b"\n") + 1
+
+    def _fold(self, fold: _Fold, text: memoryview, rows: npt.NDArray[Any]) -> None:
+        before = self.number
+        names = self.scanner.names
+        wanted = np.array([name in fold.handlers for name in names] + [True])
+        events = rows["event"]
+        places = np.flatnonzero(wanted[events])
+        for place, row in zip(places.tolist(), rows[places].tolist(), strict=True):
+            start, end, at_ns, pid, tgid, event = row[:6]
+            self.number = before + place
+            if event < 0:
+                line = self.take(str(text[start:end], "utf-8", "replace") + "\n")
+                if line is not None:
+                    fold.take(line)
+                continue
+            self.number += 1
+            name = names[event]
+            said = str(text[start + row[_BODY] : end], "utf-8", "replace")
+            if name != "kmem_cache_alloc" or "accounted=true" in said:
+                fold.handlers[name](
+                    _Told(at_ns, name, pid, said, tgid if tgid >= 0 else None)
+                )
+        told = rows[events >= 0]
+        if len(told):
+            counts = np.bincount(told["event"], minlength=len(names)).tolist()
+            fold.events.update(dict(zip(names, counts, strict=True)))
+            fold.seen(
+                int(told["at_ns"].min()),
+                int(told["at_ns"].max()),
+                int(told["cpu"].max()),
+            )
+        self.number = before + len(rows)
+        self.ended = self.lines_end = True
+
+
+def _event(match: re.Match[str]) -> Event:
+    tgid = match["tgid"]
+    return Event(
+        at_ns=_nanoseconds(match["time"]),
+        name=match["name"],
+        comm=match["comm"],
+        pid=int(match["pid"]),
+        cpu=int(match["cpu"]),
+        body=match["body"],
+        flags=match["flags"] or "",
+        system=match["system"] or "",
+        buffer=match["buffer"] or "",
+        tgid=int(tgid) if tgid and tgid.isdecimal() else None,
+    )
 
 
 def _nanoseconds(seconds: str) -> int:
@@ -302,9 +409,10 @@ class _Fold:
         self.sizes: dict[str, int] = {}
         self.allocations: Counter[str] = Counter()
         self.unattributed = 0
-
-    def handlers(self) -> dict[str, Callable[[re.Match[str]], None]]:
-        return {
+        self.events: Counter[str] = Counter()
+        self.first: int | None = None
+        self.last = self.cpu = 0
+        self.handlers: dict[str, Callable[[Event | _Told], None]] = {
             "cgroup_mkdir": self.mkdir,
             "cgroup_attach_task": self.attach,
             "cgroup_transfer_tasks": self.attach,
@@ -314,12 +422,27 @@ class _Fold:
             "kmem_cache_alloc": self.alloc,
         }
 
-    def mkdir(self, match: re.Match[str]) -> None:
-        if cgroup := self._cgroup(match):
-            self._begin(cgroup).mkdir = _nanoseconds(match["time"])
+    def take(self, event: Event) -> None:
+        handler = self.handlers.get(event.name)
+        if handler is not None:
+            handler(event)
+            if self.lines.broken is not None:
+                return
+        self.events[event.name] += 1
+        self.seen(event.at_ns, event.at_ns, event.cpu)
 
-    def attach(self, match: re.Match[str]) -> None:
-        if not (cgroup := self._cgroup(match, _ATTACH)):
+    def seen(self, first: int, last: int, cpu: int) -> None:
+        """Note the times and the CPU of events."""
+        self.first = first if self.first is None else min(self.first, first)
+        self.last = max(self.last, last)
+        self.cpu = max(self.cpu, cpu)
+
+    def mkdir(self, event: Event | _Told) -> None:
+        if cgroup := self._cgroup(event):
+            self._begin(cgroup).mkdir = event.at_ns
+
+    def attach(self, event: Event | _Told) -> None:
+        if not (cgroup := self._cgroup(event, _ATTACH)):
             return
         pid = int(cgroup["pid"])
         tasks = self.tasks.setdefault(int(cgroup["root"]), {})
@@ -329,45 +452,45 @@ class _Fold:
             return
         life = self._alive(cgroup)
         allocations: dict[str, int] = {}
-        life.attaches.append((_nanoseconds(match["time"]), pid, allocations))
+        life.attaches.append((event.at_ns, pid, allocations))
         tasks[pid] = life, allocations
 
-    def rename(self, match: re.Match[str]) -> None:
-        if cgroup := self._cgroup(match):
+    def rename(self, event: Event | _Told) -> None:
+        if cgroup := self._cgroup(event):
             lives = self.lives.get(_key(cgroup))
             if lives:
                 lives[-1].path = cgroup["path"]
 
-    def rmdir(self, match: re.Match[str]) -> None:
-        if not (cgroup := self._cgroup(match)):
+    def rmdir(self, event: Event | _Told) -> None:
+        if not (cgroup := self._cgroup(event)):
             return
         life = self._alive(cgroup)
-        life.rmdir = _nanoseconds(match["time"])
+        life.rmdir = event.at_ns
         # A cgroup is removed only when empty, so its pids may come back as other tasks.
         tasks = self.tasks.get(int(cgroup["root"]), {})
         for _, pid, _ in life.attaches:
             if pid in tasks and tasks[pid][0] is life:
                 del tasks[pid]
 
-    def release(self, match: re.Match[str]) -> None:
-        if cgroup := self._cgroup(match):
+    def release(self, event: Event | _Told) -> None:
+        if cgroup := self._cgroup(event):
             lives = self.lives.get(_key(cgroup))
             seen = lives and lives[-1].release is None
             life = lives[-1] if lives and seen else self._begin(cgroup)
-            life.release = _nanoseconds(match["time"])
+            life.release = event.at_ns
 
-    def alloc(self, match: re.Match[str]) -> None:
-        alloc = _ALLOC.fullmatch(match["body"])
+    def alloc(self, event: Event | _Told) -> None:
+        alloc = _ALLOC.fullmatch(event.body)
         if alloc is None:
             return
         cache = alloc["cache"]
         if cache not in self.sizes:
             self.sizes[cache] = int(alloc["size"])
         self.allocations[cache] += 1
-        pids = [int(match["pid"])]
+        pids = [event.pid]
         # Moving a process is told of its leader only: cgroup_attach_task(), since 4.9.
-        if match["tgid"] and match["tgid"].isdecimal():
-            pids.append(int(match["tgid"]))
+        if event.tgid is not None:
+            pids.append(event.tgid)
         paid = False
         for tasks in self.tasks.values():
             found = next((tasks[pid] for pid in pids if pid in tasks), None)
@@ -378,14 +501,14 @@ class _Fold:
         self.unattributed += not paid
 
     def _cgroup(
-        self, match: re.Match[str], wording: re.Pattern[str] = _CGROUP
+        self, event: Event | _Told, wording: re.Pattern[str] = _CGROUP
     ) -> re.Match[str] | None:
         """Return root, id, level and path; None if the recording was cut off there."""
-        cgroup = wording.fullmatch(match["body"])
+        cgroup = wording.fullmatch(event.body)
         if cgroup is not None:
             self.cgroup_events[int(cgroup["root"])] += 1
             return cgroup
-        fields = _fields(match["body"])
+        fields = _fields(event.body)
         prefix = "dst_" if wording is _ATTACH else ""
         for key in (f"{prefix}root", f"{prefix}id", f"{prefix}level"):
             if key in fields and not re.fullmatch("-?[0-9]{1,20}", fields[key]):
@@ -393,7 +516,7 @@ class _Fold:
                 return None
         wanted = " ".join(f"{prefix}{key}=…" for key in ("root", "id", "level", "path"))
         wanted += " pid=… comm=…" if wording is _ATTACH else ""
-        self.lines.refuse(f"{match['name']}: {_short(match['body'])}", wanted)
+        self.lines.refuse(f"{event.name}: {_short(event.body)}", wanted)
         return None
 
     def _alive(self, cgroup: re.Match[str]) -> _Life:
@@ -527,8 +650,7 @@ class Trace:
             with open(path, "rb") as file:
                 if b"\0" in file.peek():
                     raise InputError(where, "not text", expected)
-                lines = io.TextIOWrapper(file, "utf-8", "replace", newline="\n")
-                return cls.fold(lines, where, root=root)
+                return cls._of(_Text(file, where), root)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise InputError(where, reason, expected) from None
@@ -538,29 +660,15 @@ class Trace:
         cls, lines: Iterable[str], where: str = "trace", *, root: int | None = None
     ) -> Trace:
         """Fold the lines of a recording. Raises: InputError with the line's number."""
-        reader = _Lines(lines, where)
+        return cls._of(_Lines(lines, where), root)
+
+    @classmethod
+    def _of(cls, reader: _Lines, root: int | None) -> Trace:
         fold = _Fold(reader)
-        handlers = fold.handlers()
-        events: Counter[str] = Counter()
-        first: int | None = None
-        last = cpu = 0
-        for match in reader:
-            name, number = match["name"], int(match["cpu"])
-            handler = handlers.get(name)
-            if handler is not None:
-                handler(match)
-                if reader.broken is not None:
-                    continue
-            events[name] += 1
-            at_ns = _nanoseconds(match["time"])
-            if first is None or at_ns < first:
-                first = at_ns
-            if at_ns > last:
-                last = at_ns
-            if number > cpu:
-                cpu = number
+        reader.into(fold)
+        where = reader.where
         expected = "cgroup_mkdir and cgroup_rmdir events (Linux 4.9 and newer)"
-        if first is None:
+        if fold.first is None:
             what = "there is no event in it" if reader.number else "the file is empty"
             raise InputError(where, what, expected)
         if not fold.order:
@@ -572,10 +680,10 @@ class Trace:
         trace = cls(
             where=where,
             lines=reader.number,
-            events=MappingProxyType(dict(events)),
-            first_ns=first,
-            last_ns=last,
-            cpus=reader.cpus or (cpu + 1 if cpu else None),
+            events=MappingProxyType(dict(fold.events)),
+            first_ns=fold.first,
+            last_ns=fold.last,
+            cpus=reader.cpus or (fold.cpu + 1 if fold.cpu else None),
             lost=reader.lost,
             overwritten=reader.overwritten,
             cut_off=reader.cut_off,

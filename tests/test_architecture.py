@@ -16,7 +16,7 @@ import slabcore
 
 # An arrow points to a lower floor, or to an earlier file of its own floor.
 FLOORS = (
-    ("errors", "arena", "list", "clock"),
+    ("errors", "arena", "list", "clock", "trace"),
     ("loadavg", "sched", "log", "rcu", "mutex", "workqueue"),
     ("slab", "memcontrol", "cache_show"),
     (
@@ -129,8 +129,8 @@ def test_the_planes_do_not_know_each_other(file, module, target):
 
 def test_only_kernel_touches_an_engine():
     users = {module for _, module, target in ARROWS if target in ENGINES}
-    # The front door only hands the core on; a slabinfo text is printed by it.
-    assert users == {"kernel", "slabinfo", "__init__"}
+    # The front door hands the core on; slabinfo prints and traces reads a text by it.
+    assert users == {"kernel", "slabinfo", "traces", "__init__"}
 
 
 def test_the_reference_owes_nothing_to_the_core():

@@ -9,13 +9,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slabcore._core import TraceScanner
 from slabcore.errors import InputError
 from slabcore.machine import Machine
 from slabcore.traces import (
+    LINES,
     Event,
     Replay,
     Trace,
@@ -66,6 +69,41 @@ def refusal(lines: list[str], where: str = "t.txt") -> str:
         Trace.fold(lines, where)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def scanned(text: bytes) -> list[Event | None]:
+    """Return what the core's scanner tells of each line: an event, or nothing."""
+    rows = np.zeros(text.count(b"\n"), LINES)
+    scanner = TraceScanner()
+    assert scanner.scan(text, rows.view(np.uint8)) == len(rows)
+    names = scanner.names
+    events: list[Event | None] = []
+    for row in rows:
+        line = text[row["start"] : row["end"]]
+
+        def part(name: str, row=row, line=line) -> str:
+            begin = row[name]
+            return line[begin : begin + row[f"{name}_length"]].decode("ascii")
+
+        if row["event"] < 0:
+            events.append(None)
+            continue
+        assert part("name") == names[row["event"]]
+        events.append(
+            Event(
+                at_ns=row["at_ns"],
+                name=part("name"),
+                comm=part("comm"),
+                pid=row["pid"],
+                cpu=row["cpu"],
+                body=line[row["body"] :].decode("utf-8", "replace"),
+                flags=part("flags"),
+                system=part("system"),
+                buffer=part("buffer"),
+                tgid=row["tgid"] if row["tgid"] >= 0 else None,
+            )
+        )
+    return events
 
 
 # --- samples: every figure that is known of them --------------------------------------
@@ -836,3 +874,74 @@ def test_an_unknown_recording_names_the_nearest():
         recording("ftrace-6.1")
     with pytest.raises(InputError, match=r"expected one of ftrace-6\.18, life-4\.10"):
         recording("zzz")
+
+
+# --- the core's scanner and the grammar -----------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*EXPECTED, OLDER.name])
+def test_a_file_says_what_its_lines_say(name):
+    path = sample(name)
+    with open(path, encoding="utf-8", newline="\n") as lines:
+        assert Trace.read(path) == Trace.fold(lines, str(path))
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_the_scanner_tells_nearly_every_event(name):
+    path = sample(name)
+    told = scanned(path.read_bytes())
+    with open(path, encoding="utf-8", newline="\n") as lines:
+        by_grammar = list(read_events(lines))
+    by_scanner = [event for event in told if event is not None]
+    assert set(by_scanner) <= set(by_grammar)
+    assert len(by_scanner) >= 0.99 * len(by_grammar)
+
+
+LINES_SEEN = [
+    text
+    for path in (sample(name) for name in (*EXPECTED, OLDER.name))
+    for text in path.read_bytes().splitlines()[:: max(1, path.stat().st_size // 9000)]
+]
+PIECES = st.sampled_from(
+    rb" ~  ~-~-7~/7~:~[~]~[000]~(~(-----)~.~#~d..1.~1.500000:~a~7~cgroup:~x.y: ~"
+    b"runc:[1:CHILD]~12345678901~\xc3\xa9~\t~\r~\0~\x7f".split(b"~")
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """Draw a line of a recording with pieces put in, taken out, or doubled."""
+    text = draw(st.sampled_from(LINES_SEEN))
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, min(len(text), 90)))
+        end = at + draw(st.integers(0, 6))
+        piece = draw(st.one_of(st.just(b""), PIECES, st.just(text[at:end] * 2)))
+        text = text[:at] + piece + text[end:]
+    return text.replace(b"\n", b" ")
+
+
+@given(damaged())
+def test_what_the_scanner_tells_is_what_the_grammar_says(text):
+    (told,) = scanned(text + b"\n")
+    if told is not None:
+        (event,) = read_events([text.decode("utf-8", "replace") + "\n"])
+        assert told == event
+
+
+@given(st.lists(damaged(), max_size=4), st.booleans())
+def test_a_damaged_file_is_read_or_refused_as_its_lines_are(
+    tmp_path_factory, more, end
+):
+    path = tmp_path_factory.mktemp("damaged") / "t.txt"
+    text = b"\n".join([*LINES_SEEN[:40], *more]) + (b"\n" if end else b"")
+    path.write_bytes(text.replace(b"\0", b""))
+
+    def outcome(read) -> object:
+        try:
+            return read()
+        except InputError as error:
+            return str(error)
+
+    with open(path, encoding="utf-8", errors="replace", newline="\n") as lines:
+        by_lines = outcome(lambda: Trace.fold(lines, str(path)))
+    assert outcome(lambda: Trace.read(path)) == by_lines
