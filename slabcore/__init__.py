@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from slabcore._core import World
+from slabcore._core import IntrusiveList, SeqFile, World
 from slabcore.designs import Design, designs, find
 from slabcore.errors import (
     BusyError,
     CorruptionError,
     InputError,
     LifecycleError,
+    ListCorruptionError,
     SlabcoreError,
     StaleHandleError,
 )
@@ -32,9 +33,12 @@ __all__ = [
     "Costs",
     "Design",
     "InputError",
+    "IntrusiveList",
     "Kernel",
     "LifecycleError",
+    "ListCorruptionError",
     "Machine",
+    "SeqFile",
     "SlabcoreError",
     "StaleHandleError",
     "World",

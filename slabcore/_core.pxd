@@ -1,6 +1,68 @@
 """The compiled module's types, for cimport."""
 
+from libc.stdint cimport int64_t, uint32_t
+
+from slabcore.arena cimport arena
 from slabcore.engine cimport engine
+from slabcore.list cimport list_cursor, list_head, list_link
+from slabcore.seq_file cimport seq_file, seq_operations
+
+
+cdef struct list_node:
+    list_link link
+    uint32_t stamp          # twice its generation; odd while it is on the list
+
+
+cdef struct list_reader:
+    list_head *head
+    arena *nodes
+    list_cursor here        # on what is shown; on what comes next between sections
+    bint open               # here is one of the list's cursors
+    bint keeps              # it stays open between sections
+    int64_t index           # of here, then; -1 is none
+    void *file
+
+
+cdef class IntrusiveList:
+    cdef arena nodes
+    cdef arena values
+    cdef list_head head
+
+    cdef int64_t take(self, int64_t value) except -1
+    cdef int64_t node(self, int64_t handle) except -1
+    cdef int drop(self, uint32_t index) except -1
+    cdef int append(
+        self, const int64_t *values, int64_t *handles, Py_ssize_t count
+    ) except -1
+    cdef object copied(self, bint values)
+
+
+cdef class SeqFile:
+    cdef seq_file m
+    cdef seq_operations op
+    cdef list_reader reader
+    cdef int64_t position
+    cdef char *room
+    cdef size_t capacity
+    cdef IntrusiveList entries
+    cdef object source
+    cdef object shows       # a callable, of (file, entry)
+    cdef object entry
+    cdef object failure
+    cdef bint lost          # start or next failed: there is no entry to keep
+    cdef bint under_way
+    cdef bint closed
+
+    cdef object start(self, int64_t pos)
+    cdef object next(self, int64_t *pos)
+    cdef object stop(self)
+    cdef object show(self, entry)
+    cdef object lose(self, error)
+    cdef object fail(self, error)
+    cdef int begin(self) except -1
+    cdef int want(self, size_t size) except -1
+    cdef object finish(self, int step, size_t size)
+    cdef bytes deliver(self, int64_t *ppos, Py_ssize_t size)
 
 
 cdef class World:

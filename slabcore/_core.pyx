@@ -8,10 +8,20 @@ one World are not for several threads at once; runs release the GIL, so differen
 may run in different threads.
 """
 
+import os
+
 cimport cython
+from libc.errno cimport EINVAL, EIO
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcpy, memset
 
+from cpython.buffer cimport (
+    PyBUF_SIMPLE,
+    PyBUF_WRITABLE,
+    PyBuffer_Release,
+    PyObject_GetBuffer,
+)
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree
 
@@ -19,7 +29,9 @@ from slabcore.arena cimport (
     NIL,
     arena_at,
     arena_free,
+    arena_give,
     arena_init,
+    arena_reserve,
     arena_resize,
     arena_take,
 )
@@ -43,7 +55,19 @@ from slabcore.engine cimport (
     settle,
 )
 from slabcore.invariants cimport breach, world_broken
-from slabcore.list cimport list_init
+from slabcore.list cimport (
+    list_add,
+    list_add_before,
+    list_add_tail,
+    list_at,
+    list_broken,
+    list_cursor,
+    list_cursor_close,
+    list_cursor_open,
+    list_cursors_end,
+    list_del,
+    list_init,
+)
 from slabcore.log cimport KWORKER_TASK, PROGRAM_TASK, SOFTIRQ_TASK, record
 from slabcore.loadavg cimport FIXED_1
 from slabcore.memcontrol cimport (
@@ -68,6 +92,25 @@ from slabcore.sched cimport (
     task_push,
     work,
     worker_pool,
+)
+from slabcore.seq_file cimport (
+    ERA_A,
+    ERA_B,
+    ERA_C,
+    ERA_D,
+    SEQ_END,
+    SEQ_PAGE,
+    SEQ_SECTION,
+    seq_file,
+    seq_forget,
+    seq_lseek_begin,
+    seq_open,
+    seq_operations,
+    seq_read_begin,
+    seq_release,
+    seq_result,
+    seq_section,
+    seq_write,
 )
 from slabcore.slab cimport (
     LIVE,
@@ -176,7 +219,13 @@ from slabcore.world cimport (
     world,
 )
 
-from slabcore.errors import BusyError, CorruptionError, LifecycleError, StaleHandleError
+from slabcore.errors import (
+    BusyError,
+    CorruptionError,
+    LifecycleError,
+    ListCorruptionError,
+    StaleHandleError,
+)
 
 cdef enum:
     EVENTS_A_CHECK = 1 << 16    # events between two looks for Ctrl-C
@@ -1440,3 +1489,616 @@ cdef class TraceScanner:
                 line += 1
                 p = end + 1
         return used
+
+
+# --- a list ---
+
+
+@cython.final
+cdef class IntrusiveList:
+    """A doubly linked list of int64 values, whose entries are named by handles.
+
+    A handle is an int, good for one entry until that is removed; what is given a
+    handle of another, or of none, raises StaleHandleError. Every method takes the
+    same time whatever the length, but clear, extend, to_array, handles and validate.
+
+    >>> from slabcore import IntrusiveList
+    >>> caches = IntrusiveList([192, 1024])
+    >>> inode_cache = caches.add(600)
+    >>> caches.to_array().tolist()
+    [600, 192, 1024]
+    >>> caches.remove(inode_cache)
+    >>> inode_cache in caches, len(caches)
+    (False, 2)
+    """
+
+    def __cinit__(self, *args, **keywords):
+        arena_init(&self.nodes, sizeof(list_node))
+        arena_init(&self.values, sizeof(int64_t))
+        list_init(&self.head)
+
+    def __init__(self, values=None):
+        if values is not None:
+            self.extend(values)
+
+    def __dealloc__(self):
+        arena_free(&self.nodes)
+        arena_free(&self.values)
+
+    cdef int64_t take(self, int64_t value) except -1:
+        """Return the index of a node that is on no list yet."""
+        cdef uint32_t index
+        arena_reserve(&self.values, <size_t>self.nodes.used + 1)
+        arena_take(&self.nodes, &index)
+        (<list_node *>arena_at(&self.nodes, index)).stamp |= 1
+        (<int64_t *>arena_at(&self.values, index))[0] = value
+        return index
+
+    cdef int64_t node(self, int64_t handle) except -1:
+        """Return the index of the node that a handle names."""
+        cdef uint32_t index = <uint32_t>handle
+        if not names_node(&self.nodes, handle):
+            raise StaleHandleError(f"handle {handle}: no entry of the list")
+        return index
+
+    cdef int drop(self, uint32_t index) except -1:
+        """Take a node out for good."""
+        cdef list_node *n = <list_node *>arena_at(&self.nodes, index)
+        if n.stamp != 0xFFFFFFFF:   # after its last generation a node stays unused
+            arena_give(&self.nodes, index)
+        list_del(&self.head, self.nodes.entries, sizeof(list_node), index)
+        n.stamp += 1
+        return 0
+
+    cdef int append(
+        self, const int64_t *values, int64_t *handles, Py_ssize_t count
+    ) except -1:
+        cdef Py_ssize_t i
+        cdef int64_t index
+        for i in range(count):
+            index = self.take(values[i])
+            list_add_tail(&self.head, self.nodes.entries, sizeof(list_node), index)
+            handles[i] = handle_of(&self.nodes, index)
+        return 0
+
+    # --- adding ---
+
+    def add(self, int64_t value=0):
+        """Put an entry first; return its handle."""
+        cdef int64_t index = self.take(value)
+        list_add(&self.head, self.nodes.entries, sizeof(list_node), index)
+        return handle_of(&self.nodes, index)
+
+    def add_tail(self, int64_t value=0):
+        """Put an entry last; return its handle."""
+        cdef int64_t index = self.take(value)
+        list_add_tail(&self.head, self.nodes.entries, sizeof(list_node), index)
+        return handle_of(&self.nodes, index)
+
+    def insert_before(self, int64_t handle, int64_t value=0):
+        """Put an entry before another; return its handle."""
+        cdef int64_t following = self.node(handle), index = self.take(value)
+        list_add_before(
+            &self.head, self.nodes.entries, sizeof(list_node), index, following
+        )
+        return handle_of(&self.nodes, index)
+
+    def insert_after(self, int64_t handle, int64_t value=0):
+        """Put an entry behind another; return its handle."""
+        cdef uint32_t following = node_link(&self.nodes, self.node(handle)).next
+        if following == NIL:
+            return self.add_tail(value)
+        return self.insert_before(handle_of(&self.nodes, following), value)
+
+    def extend(self, values):
+        """Put an entry last for each value; return their handles as an array."""
+        # Imported when called: a list that is made empty needs no arrays.
+        import numpy
+        values = numpy.ascontiguousarray(values, dtype=numpy.int64)
+        handles = numpy.empty(values.size, dtype=numpy.int64)
+        cdef Py_buffer given, made
+        PyObject_GetBuffer(values, &given, PyBUF_SIMPLE)
+        try:
+            PyObject_GetBuffer(handles, &made, PyBUF_WRITABLE)
+            try:
+                self.append(
+                    <const int64_t *>given.buf, <int64_t *>made.buf, values.size
+                )
+            finally:
+                PyBuffer_Release(&made)
+        finally:
+            PyBuffer_Release(&given)
+        return handles
+
+    # --- removing and moving ---
+
+    def remove(self, int64_t handle):
+        """Take an entry out."""
+        self.drop(self.node(handle))
+
+    def clear(self):
+        """Take all entries out."""
+        list_cursors_end(&self.head)
+        while self.head.first != NIL:
+            self.drop(self.head.first)
+
+    def move(self, int64_t handle):
+        """Make an entry the first."""
+        cdef int64_t index = self.node(handle)
+        list_del(&self.head, self.nodes.entries, sizeof(list_node), index)
+        list_add(&self.head, self.nodes.entries, sizeof(list_node), index)
+
+    def move_tail(self, int64_t handle):
+        """Make an entry the last."""
+        cdef int64_t index = self.node(handle)
+        list_del(&self.head, self.nodes.entries, sizeof(list_node), index)
+        list_add_tail(&self.head, self.nodes.entries, sizeof(list_node), index)
+
+    # --- looking ---
+
+    def __len__(self):
+        return self.head.length
+
+    def __contains__(self, handle):
+        try:
+            return names_node(&self.nodes, handle)
+        except (OverflowError, TypeError):
+            return False
+
+    def __iter__(self):
+        """Yield the handle of each entry, whatever is done to the list meanwhile.
+
+        Entries there from the first to the last come exactly once.
+        """
+        cdef list_cursor here
+        list_cursor_open(&self.head, &here, self.head.first)
+        try:
+            while here.entry != NIL:
+                here.moved = False
+                yield handle_of(&self.nodes, here.entry)
+                if not here.moved:
+                    here.entry = node_link(&self.nodes, here.entry).next
+        finally:
+            list_cursor_close(&self.head, &here)
+
+    @property
+    def first(self):
+        """The handle of the first entry, None if there is none."""
+        return handle_or_none(&self.nodes, self.head.first)
+
+    @property
+    def last(self):
+        """The handle of the last entry, None if there is none."""
+        return handle_or_none(&self.nodes, self.head.last)
+
+    def next(self, int64_t handle):
+        """Return the handle of the entry behind another, None behind the last."""
+        return handle_or_none(
+            &self.nodes, node_link(&self.nodes, self.node(handle)).next
+        )
+
+    def prev(self, int64_t handle):
+        """Return the handle of the entry before another, None before the first."""
+        return handle_or_none(
+            &self.nodes, node_link(&self.nodes, self.node(handle)).prev
+        )
+
+    def value(self, int64_t handle):
+        """Return an entry's value."""
+        return (<int64_t *>arena_at(&self.values, self.node(handle)))[0]
+
+    def to_array(self):
+        """Return the values in the list's order, as an array of int64."""
+        return self.copied(values=True)
+
+    def handles(self):
+        """Return the handles in the list's order, as an array of int64."""
+        return self.copied(values=False)
+
+    cdef object copied(self, bint values):
+        import numpy
+        array = numpy.empty(self.head.length, dtype=numpy.int64)
+        cdef uint32_t i = self.head.first
+        cdef int64_t *to
+        cdef Py_buffer made
+        PyObject_GetBuffer(array, &made, PyBUF_WRITABLE)
+        to = <int64_t *>made.buf
+        while i != NIL:
+            if values:
+                to[0] = (<int64_t *>arena_at(&self.values, i))[0]
+            else:
+                to[0] = handle_of(&self.nodes, i)
+            to += 1
+            i = node_link(&self.nodes, i).next
+        PyBuffer_Release(&made)
+        return array
+
+    def validate(self):
+        """Check that links, length and nodes in use agree.
+
+        Raises: ListCorruptionError.
+        """
+        cdef uint32_t i, used = 0
+        if list_broken(&self.head, self.nodes.entries, sizeof(list_node)):
+            raise ListCorruptionError("links and length of the list disagree")
+        for i in range(self.nodes.used):
+            used += (<list_node *>arena_at(&self.nodes, i)).stamp & 1
+        if used != self.head.length:
+            raise ListCorruptionError(
+                f"{used} nodes are in use; expected {self.head.length}, the length"
+            )
+
+
+cdef inline list_link *node_link(arena *nodes, uint32_t index) noexcept nogil:
+    return list_at(nodes.entries, sizeof(list_node), index)
+
+
+cdef inline int64_t handle_of(arena *nodes, uint32_t index) noexcept nogil:
+    """Return a handle: the node's generation above, its index below."""
+    cdef int64_t generation = (<list_node *>arena_at(nodes, index)).stamp >> 1
+    return generation << 32 | index
+
+
+cdef inline bint names_node(arena *nodes, int64_t handle) noexcept nogil:
+    cdef uint32_t index = <uint32_t>handle
+    if index >= nodes.used:
+        return False
+    return (<list_node *>arena_at(nodes, index)).stamp == ((handle >> 32) << 1 | 1)
+
+
+cdef object handle_or_none(arena *nodes, uint32_t index):
+    return None if index == NIL else handle_of(nodes, index)
+
+
+# --- a file made of records ---
+
+
+cdef int64_t list_reader_start(seq_file *m, int64_t *pos) noexcept nogil:
+    """Resume where the reader stayed, or walk from the head."""
+    cdef list_reader *r = <list_reader *>m.private
+    cdef int64_t to_go = pos[0]
+    cdef uint32_t i
+    if r.open and r.index == pos[0] and pos[0] > 0:
+        i = r.here.entry
+        m.visits += i != NIL
+    else:
+        i = r.head.first
+        m.visits += i != NIL
+        while i != NIL and to_go > 0:
+            i = node_link(r.nodes, i).next
+            m.visits += i != NIL
+            to_go -= 1
+    if not r.open:
+        list_cursor_open(r.head, &r.here, i)
+        r.open = True
+    r.here.entry = i
+    r.here.moved = False
+    return SEQ_END if i == NIL else i
+
+
+cdef int64_t list_reader_next(
+    seq_file *m, int64_t entry, int64_t *pos
+) noexcept nogil:
+    """Step; what show() took out of the list has been stepped over already."""
+    cdef list_reader *r = <list_reader *>m.private
+    if not r.here.moved:
+        r.here.entry = node_link(r.nodes, r.here.entry).next
+    r.here.moved = False
+    pos[0] += 1
+    return SEQ_END if r.here.entry == NIL else r.here.entry
+
+
+cdef void list_reader_stop(seq_file *m, int64_t entry) noexcept nogil:
+    cdef list_reader *r = <list_reader *>m.private
+    r.index = m.index
+    if not r.keeps:
+        list_cursor_close(r.head, &r.here)
+        r.open = False
+
+
+cdef int list_reader_show(seq_file *m, int64_t entry) noexcept nogil:
+    cdef list_reader *r = <list_reader *>m.private
+    with gil:
+        return (<SeqFile>r.file).show(handle_of(r.nodes, <uint32_t>entry))
+
+
+cdef int64_t source_start(seq_file *m, int64_t *pos) noexcept nogil:
+    cdef list_reader *r = <list_reader *>m.private
+    with gil:
+        return (<SeqFile>r.file).start(pos[0])
+
+
+cdef int64_t source_next(
+    seq_file *m, int64_t entry, int64_t *pos
+) noexcept nogil:
+    cdef list_reader *r = <list_reader *>m.private
+    with gil:
+        return (<SeqFile>r.file).next(pos)
+
+
+cdef void source_stop(seq_file *m, int64_t entry) noexcept nogil:
+    cdef list_reader *r = <list_reader *>m.private
+    with gil:
+        (<SeqFile>r.file).stop()
+
+
+cdef int source_show(seq_file *m, int64_t entry) noexcept nogil:
+    cdef list_reader *r = <list_reader *>m.private
+    with gil:
+        return (<SeqFile>r.file).show((<SeqFile>r.file).entry)
+
+
+_ERAS = {"A": ERA_A, "B": ERA_B, "C": ERA_C, "D": ERA_D}
+
+
+@cython.final
+@cython.no_gc_clear     # its cursor is one of the list's until it is deallocated
+cdef class SeqFile:
+    """An open file that shows the entries of a source, as fs/seq_file.c reads one.
+
+    source: an IntrusiveList, or an object with
+    ``start(pos)``, which returns the entry at a position, None at the end;
+    ``next(entry, pos)``, which returns the entry behind it and that one's position;
+    ``stop(entry)``, which is called once for each start;
+    ``show(m, entry)``, which prints with ``m.write`` and may return 1 (SEQ_SKIP) to
+    have that forgotten. An OSError of theirs is what the kernel calls -errno, any other
+    error ends the call and the file stays where it was.
+    era: "A" reads as kernels up to 4.18, "B" as 4.19 to 5.2, "C" as 5.3 to 5.9, "D" as
+    all since.
+    cursor: keep the place in the list and not its number. What is in the list from the
+    first read to the end of the file is shown exactly once, and the end is final.
+    show: called as ``show(m, entry)`` in the source's stead; an IntrusiveList's entries
+    are its handles.
+
+    >>> from slabcore import IntrusiveList, SeqFile
+    >>> def rows(cursor):
+    ...     caches = IntrusiveList(range(100))
+    ...     def show(m, cache):
+    ...         m.write(f"{caches.value(cache):<99}\\n")
+    ...     file = SeqFile(caches, cursor=cursor, show=show)
+    ...     first = file.read(65536)
+    ...     caches.remove(caches.first)
+    ...     return len(first + file.read(65536) + file.read(65536)) // 100
+    >>> rows(cursor=False), rows(cursor=True)
+    (99, 100)
+    """
+
+    def __cinit__(self, *args, **keywords):
+        self.closed = True
+
+    def __init__(self, source, *, era: str = "D", cursor: bool = False, show=None):
+        cdef seq_operations *op = &self.op
+        if self.m.op != NULL:
+            raise LifecycleError("the file is open; it is made once")
+        if era not in _ERAS:
+            raise ValueError(f"era={era!r}: expected A, B, C or D")
+        if cursor and era != "D":
+            raise ValueError(f"era={era!r}: a reader with a cursor follows era D")
+        self.source = source
+        if isinstance(source, IntrusiveList):
+            if show is None:
+                raise TypeError("an IntrusiveList does not show its entries; give show")
+            self.entries = source
+            self.reader.head = &self.entries.head
+            self.reader.nodes = &self.entries.nodes
+            op.start = list_reader_start
+            op.next = list_reader_next
+            op.stop = list_reader_stop
+            op.show = list_reader_show
+        else:
+            op.start = source_start
+            op.next = source_next
+            op.stop = source_stop
+            op.show = source_show
+        self.shows = source.show if show is None else show
+        self.reader.keeps = cursor
+        self.reader.index = -1
+        self.reader.file = <void *>self
+        seq_open(&self.m, _ERAS[era], op, &self.reader)
+        self.closed = False
+
+    def __dealloc__(self):
+        if self.reader.open:
+            list_cursor_close(self.reader.head, &self.reader.here)
+        seq_release(&self.m)
+        PyMem_RawFree(self.room)
+
+    # --- the source ---
+
+    cdef object start(self, int64_t pos):
+        if self.reader.keeps and self.reader.index == pos and pos > 0:
+            self.m.visits += self.entry is not None
+        else:
+            try:
+                self.entry = self.source.start(pos)
+            except BaseException as error:
+                return self.lose(error)
+        return SEQ_END if self.entry is None else 0
+
+    cdef object next(self, int64_t *pos):
+        try:
+            self.entry, following = self.source.next(self.entry, pos[0])
+            pos[0] = following
+        except BaseException as error:
+            pos[0] += 1
+            return self.lose(error)
+        return SEQ_END if self.entry is None else 0
+
+    cdef object stop(self):
+        self.reader.index = -1 if self.lost else self.m.index
+        self.lost = False
+        try:
+            self.source.stop(self.entry)
+        except BaseException as error:
+            self.failure = self.failure or error
+
+    cdef object show(self, entry):
+        try:
+            answer = self.shows(self, entry)
+            return 0 if answer is None else <int>answer
+        except BaseException as error:
+            return self.fail(error)
+
+    cdef object lose(self, error):
+        self.entry = None
+        self.lost = True
+        return self.fail(error)
+
+    cdef object fail(self, error):
+        """Return an OSError's -errno; keep any other error until the section ends."""
+        if isinstance(error, OSError) and 0 < (error.errno or 0) < 4096:
+            return -error.errno
+        self.failure = error
+        return -EIO
+
+    # --- a call ---
+
+    cdef int begin(self) except -1:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+        if self.under_way:
+            raise LifecycleError("the file is being read")
+        self.under_way = True
+        return 0
+
+    cdef int want(self, size_t size) except -1:
+        """Make room for all that the next step can deliver."""
+        cdef size_t most = self.m.copied + max(self.m.size, <size_t>SEQ_PAGE)
+        most = min(most, size)
+        if most > self.capacity:
+            self.room = <char *>arena_resize(self.room, most)
+            self.capacity = most
+        self.m.user = self.room
+        return 0
+
+    cdef object finish(self, int step, size_t size):
+        """Take a call's sections; return its result."""
+        cdef int64_t result
+        try:
+            while step == SEQ_SECTION:
+                self.want(size)
+                step = seq_section(&self.m)
+                if self.failure is not None:
+                    raise self.failure
+        except BaseException:
+            self.failure = None
+            self.m.fault = -1
+            self.reader.index = -1
+            seq_forget(&self.m)
+            if self.m.seeks_only:
+                self.position = 0
+            raise
+        result = seq_result(&self.m)
+        if result < 0:
+            raise OSError(-result, os.strerror(-result))
+        return result
+
+    cdef bytes deliver(self, int64_t *ppos, Py_ssize_t size):
+        self.begin()
+        try:
+            if size < 0:
+                self.m.fault = -1
+                raise OSError(EINVAL, os.strerror(EINVAL))
+            self.m.copied = 0
+            self.want(size)
+            step = seq_read_begin(&self.m, ppos, self.room, size)
+            delivered = self.finish(step, size)
+            return PyBytes_FromStringAndSize(self.room, delivered)
+        finally:
+            self.under_way = False
+
+    def read(self, Py_ssize_t n):
+        """Return up to *n* bytes and move on by as many, as read(2) does.
+
+        However large *n* is, it is what was left over and one buffer more, at most.
+        """
+        return self.deliver(&self.position, n)
+
+    def pread(self, Py_ssize_t n, int64_t offset):
+        """Return up to *n* bytes at *offset*, as pread(2) does."""
+        return self.deliver(&offset, n)
+
+    def lseek(self, int64_t offset, int whence=0):
+        """Move to *offset*, or by it if *whence* is 1; return the position."""
+        self.begin()
+        try:
+            step = seq_lseek_begin(&self.m, &self.position, offset, whence)
+            return self.finish(step, 0)
+        finally:
+            self.under_way = False
+
+    def write(self, data):
+        """Print bytes, or text as UTF-8, into the record that is being shown."""
+        cdef bytes raw = data.encode() if isinstance(data, str) else data
+        if not self.under_way:
+            raise LifecycleError("no record is being shown")
+        seq_write(&self.m, <const char *>raw, len(raw))
+
+    def tell(self):
+        """Return the position of the next read."""
+        return self.position
+
+    def close(self):
+        """Give up the buffer and the place in the list."""
+        if self.under_way:
+            raise LifecycleError("the file is being read")
+        if self.reader.open:
+            list_cursor_close(self.reader.head, &self.reader.here)
+            self.reader.open = False
+        seq_release(&self.m)
+        self.closed = True
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    # --- looking inside, and letting things fail ---
+
+    @property
+    def state(self):
+        """The fields of struct seq_file; *from* means something while *count* does."""
+        return {
+            "index": self.m.index,
+            "count": self.m.count,
+            "from": self.m.from_,
+            "read_pos": self.m.read_pos,
+            "size": self.m.size,
+        }
+
+    @property
+    def calls(self):
+        """How often each hook was called, and what was paid for it."""
+        return {
+            "start": self.m.starts,
+            "next": self.m.nexts,
+            "show": self.m.shows,
+            "stop": self.m.stops,
+            "visits": self.m.visits,
+            "allocs": self.m.allocs,
+        }
+
+    @property
+    def visits(self):
+        """Nodes that start looked at; a source of one's own adds them itself."""
+        return self.m.visits
+
+    @visits.setter
+    def visits(self, int64_t count):
+        self.m.visits = count
+
+    def removed(self, entry, following):
+        """Say that a source of one's own lost an entry, for a file with a cursor."""
+        if self.reader.index >= 0 and self.entry is not None and self.entry == entry:
+            self.entry = following
+
+    def inject(self, fault=None, alloc=None):
+        """Let things fail.
+
+        fault: only so many bytes of user memory can be written, by the next call.
+        alloc: which of the coming allocations of the buffer fails; 1 is the next.
+        """
+        self.m.fault = -1 if fault is None else fault
+        if alloc is not None:
+            self.m.alloc_fails = alloc

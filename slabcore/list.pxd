@@ -3,6 +3,10 @@
 A list_head belongs to whoever owns the list; every entry embeds a list_link. *links* is
 the address of entry 0's link and *stride* the distance of two entries. No function
 allocates or can fail. include/linux/list.h
+
+A list_cursor is a place that stays: when its entry is taken out it goes on to the
+following one. It belongs to whoever opened it, must not move, and costs list_del()
+nothing while none is open.
 """
 
 from libc.stdint cimport uint32_t
@@ -15,10 +19,17 @@ cdef struct list_link:
     uint32_t prev
 
 
+cdef struct list_cursor:
+    uint32_t entry          # NIL: behind the last
+    bint moved              # since this was last cleared: its entry has gone
+    list_cursor *other      # of the same list
+
+
 cdef struct list_head:
     uint32_t first
     uint32_t last
     uint32_t length
+    list_cursor *cursors
 
 
 cdef inline list_link *list_at(void *links, size_t stride, uint32_t i) noexcept nogil:
@@ -29,6 +40,49 @@ cdef inline void list_init(list_head *head) noexcept nogil:
     head.first = NIL
     head.last = NIL
     head.length = 0
+    head.cursors = NULL
+
+
+cdef inline void list_cursor_open(
+    list_head *head, list_cursor *cursor, uint32_t entry
+) noexcept nogil:
+    cursor.entry = entry
+    cursor.moved = False
+    cursor.other = head.cursors
+    head.cursors = cursor
+
+
+cdef inline void list_cursor_close(
+    list_head *head, list_cursor *cursor
+) noexcept nogil:
+    """Forget a cursor; one that is not open is none of the list's."""
+    cdef list_cursor **at = &head.cursors
+    while at[0] != NULL and at[0] != cursor:
+        at = &at[0].other
+    if at[0] != NULL:
+        at[0] = cursor.other
+        cursor.other = NULL
+
+
+cdef inline void list_cursors_leave(
+    list_head *head, uint32_t i, uint32_t following
+) noexcept nogil:
+    """Move the cursors that stand on entry *i*."""
+    cdef list_cursor *cursor = head.cursors
+    while cursor != NULL:
+        if cursor.entry == i:
+            cursor.entry = following
+            cursor.moved = True
+        cursor = cursor.other
+
+
+cdef inline void list_cursors_end(list_head *head) noexcept nogil:
+    """Move all cursors behind the last entry: the list loses all it has."""
+    cdef list_cursor *cursor = head.cursors
+    while cursor != NULL:
+        cursor.entry = NIL
+        cursor.moved = True
+        cursor = cursor.other
 
 
 cdef inline void list_add(
@@ -61,11 +115,29 @@ cdef inline void list_add_tail(
     head.length += 1
 
 
+cdef inline void list_add_before(
+    list_head *head, void *links, size_t stride, uint32_t i, uint32_t following
+) noexcept nogil:
+    """Put entry *i* before another that is on the list."""
+    cdef list_link *link = list_at(links, stride, i)
+    cdef list_link *behind = list_at(links, stride, following)
+    link.prev = behind.prev
+    link.next = following
+    if behind.prev == NIL:
+        head.first = i
+    else:
+        list_at(links, stride, behind.prev).next = i
+    behind.prev = i
+    head.length += 1
+
+
 cdef inline void list_del(
     list_head *head, void *links, size_t stride, uint32_t i
 ) noexcept nogil:
     """Take entry *i* out."""
     cdef list_link *link = list_at(links, stride, i)
+    if head.cursors != NULL:
+        list_cursors_leave(head, i, link.next)
     if link.prev == NIL:
         head.first = link.next
     else:
@@ -92,7 +164,10 @@ cdef inline void list_splice(
         list_at(links, stride, onto.first).prev = head.last
     onto.first = head.first
     onto.length += head.length
-    list_init(head)
+    head.first = NIL
+    head.last = NIL
+    head.length = 0
+    list_cursors_end(head)
 
 
 cdef inline uint32_t list_walk(
