@@ -44,9 +44,18 @@ def mounts(tmp_path_factory):
         pytest.skip(f"no mounts over /proc here: {error}")
 
 
-def execute(*words):
-    """Run ``slabcore exec`` with these words; return the bytes that come out."""
-    command = [sys.executable, "-m", "slabcore", "exec", *words]
+def command_line(options, *client):
+    """Return the words that run a client under ``slabcore exec``.
+
+    A sanitizer's runtime, which is loaded before slabcore, is not the client's.
+    """
+    client = ("env", "-u", "LD_PRELOAD", *client)
+    return [sys.executable, "-m", "slabcore", "exec", *map(str, options), "--", *client]
+
+
+def execute(options, *client):
+    """Run a client under ``slabcore exec``; return the bytes that come out."""
+    command = command_line(options, *client)
     done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
@@ -91,13 +100,13 @@ def rows_of(text):
 )
 def test_the_golden_text_comes_through(golden, copy, tmp_path):
     installed(copy[0])
-    words = ("--proc", str(tmp_path / "proc"), "--slabinfo", str(golden), "--")
-    assert execute(*words, *copy) == golden_text()
+    options = ("--proc", tmp_path / "proc", "--slabinfo", golden)
+    assert execute(options, *copy) == golden_text()
 
 
 def test_the_golden_text_comes_through_proc(golden, mounts):
-    words = ("--slabinfo", str(golden), "--")
-    assert execute(*words, "cat", "/proc/slabinfo") == golden_text()
+    text = execute(("--slabinfo", golden), "cat", "/proc/slabinfo")
+    assert text == golden_text()
 
 
 def test_python_reads_the_golden_text(golden):
@@ -149,7 +158,7 @@ def test_insights_reads_what_the_parser_reads(path):
 @pytest.mark.parametrize("path", [*WHOLE, REPEATED], ids=lambda path: path.stem)
 def test_slabtop_shows_every_row(path, mounts):
     installed("slabtop")
-    shown = execute("--slabinfo", str(path), "--", "slabtop", "-o").decode()
+    shown = execute(("--slabinfo", path), "slabtop", "-o").decode()
     rows = rows_of(path)
     objects = re.search(r"Objects .*: (\d+) / (\d+)", shown)
     totals = [sum(counts[column] for _, counts in rows) for column in (0, 1)]
@@ -162,7 +171,7 @@ def test_slabtop_shows_every_row(path, mounts):
 @pytest.mark.parametrize("path", [*WHOLE, REPEATED], ids=lambda path: path.stem)
 def test_vmstat_shows_every_row(path, mounts):
     installed("vmstat")
-    shown = execute("--slabinfo", str(path), "--", "vmstat", "-m").decode()
+    shown = execute(("--slabinfo", path), "vmstat", "-m").decode()
     lines = [line.split() for line in shown.splitlines()]
     seen = sorted((row[0], *map(int, row[1:])) for row in lines if row[0] != "Cache")
     # vmstat cuts names at 24 characters and calls objects a slab pages.
@@ -179,12 +188,15 @@ ONCE_MORE = "was collected before with the same name and label values"
 class Scrape:
     """One scrape of node_exporter's slabinfo collector."""
 
-    def __init__(self, *words):
-        installed("prometheus-node-exporter")
-        command = [sys.executable, "-m", "slabcore", "exec", *words]
-        command += ["--", "prometheus-node-exporter", "--path.procfs={proc}"]
-        command += ["--collector.disable-defaults", "--collector.slabinfo"]
-        command += ["--web.listen-address=127.0.0.1:0"]
+    def __init__(self, *options):
+        command = command_line(
+            options,
+            installed("prometheus-node-exporter"),
+            "--path.procfs={proc}",
+            "--collector.disable-defaults",
+            "--collector.slabinfo",
+            "--web.listen-address=127.0.0.1:0",
+        )
         with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         ) as process:
@@ -227,7 +239,7 @@ FAMILIES = {
 
 @pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
 def test_node_exporter_exports_every_row(path):
-    scrape = Scrape("--slabinfo", str(path))
+    scrape = Scrape("--slabinfo", path)
     assert scrape.status == 200
     assert ONCE_MORE not in scrape.log
     rows = rows_of(path)
@@ -238,7 +250,7 @@ def test_node_exporter_exports_every_row(path):
 
 def test_prometheus_parses_what_is_exported():
     parser = pytest.importorskip("prometheus_client.parser")
-    scrape = Scrape("--slabinfo", str(WHOLE[0]))
+    scrape = Scrape("--slabinfo", WHOLE[0])
     exported = {
         family.name: {sample.labels["slab"]: sample.value for sample in family.samples}
         for family in parser.text_string_to_metric_families(scrape.text)
@@ -249,7 +261,7 @@ def test_prometheus_parses_what_is_exported():
 
 def test_node_exporter_complains_of_every_repeated_row():
     rows = rows_of(REPEATED)
-    scrape = Scrape("--slabinfo", str(REPEATED))
+    scrape = Scrape("--slabinfo", REPEATED)
     assert scrape.status == 200
     for family, column in FAMILIES.items():
         # the first row of a cache is what is exported
@@ -261,4 +273,4 @@ def test_node_exporter_complains_of_every_repeated_row():
 
 
 def test_node_exporters_status_is_the_signals():
-    assert Scrape("--slabinfo", str(WHOLE[0])).exit_status == 128 + signal.SIGTERM
+    assert Scrape("--slabinfo", WHOLE[0]).exit_status == 128 + signal.SIGTERM
