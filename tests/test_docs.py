@@ -84,6 +84,8 @@ def test_pages_have_sessions():
 def test_commands_run(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy(recording("ftrace-6.18"), tmp_path / "trace.txt")
+    for vectors in (ROOT / "tests" / "golden").glob("*.json"):
+        shutil.copy(vectors, tmp_path)
     workloads = blocks(ROOT / "docs" / "tutorial.md", "toml")
     for workload in workloads:
         name = tomllib.loads(workload)["name"]

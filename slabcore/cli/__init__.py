@@ -9,6 +9,7 @@ import click
 
 from slabcore.cli.ablate import ablate
 from slabcore.cli.compare import compare
+from slabcore.cli.conformance import conformance
 from slabcore.cli.demo import demo
 from slabcore.cli.designs import designs
 from slabcore.cli.exec import exec_command
@@ -67,5 +68,5 @@ def main() -> None:
     """
 
 
-for command in (demo, compare, ablate, life, designs, exec_command):
+for command in (demo, compare, ablate, life, designs, conformance, exec_command):
     main.add_command(command)
