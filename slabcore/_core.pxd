@@ -6,6 +6,7 @@ from slabcore.arena cimport arena
 from slabcore.engine cimport engine
 from slabcore.list cimport list_cursor, list_head, list_link
 from slabcore.seq_file cimport seq_file, seq_operations
+from slabcore.world cimport open_file
 
 
 cdef struct list_node:
@@ -70,6 +71,7 @@ cdef class World:
 
     cdef int advance(self, long long when) except -1
     cdef int drain_or_run(self, bint drain) except -1
+    cdef open_file *opened(self, number) except NULL
     cdef long long call(
         self, int function, unsigned int a, unsigned int b, unsigned int c,
         unsigned int d, long long n,

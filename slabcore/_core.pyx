@@ -81,6 +81,7 @@ from slabcore.memcontrol cimport (
     objcg_first,
     objcg_next,
 )
+from slabcore.procfs cimport file_close, file_free, file_lseek, file_open, file_read
 from slabcore.rcu cimport BLIMIT, rcu_data, rcu_qlen
 from slabcore.sched cimport (
     HOTPLUG_LOCK,
@@ -149,6 +150,9 @@ from slabcore.world cimport (
     DEACT_RCU_PER_CACHE,
     EVENTS,
     EVENT_KINDS,
+    FILE_CGROUP_STAT,
+    FILE_KINDS,
+    FILE_MEMCG_SLABINFO,
     FREE_BARRIER_ASYNC,
     FREE_BARRIER_BATCH,
     FREE_BARRIER_PER_CACHE,
@@ -161,6 +165,7 @@ from slabcore.world cimport (
     F_HOTPLUG,
     F_MKDIR,
     F_PROGRAM,
+    F_READ_FILE,
     F_RMDIR,
     F_SOFTIRQ,
     GP_UNDER_CGROUP,
@@ -173,10 +178,12 @@ from slabcore.world cimport (
     HOPS_OFFLINE,
     HOPS_REAP,
     HOPS_REPARENT,
+    HOPS_SLABINFO,
     KMEM_CACHE,
     KMEM_CACHE_CREATE,
     KOBJECT_UNDER_SLAB,
     MEMORY_OFFLINE,
+    NAME_ROOM,
     OP_ALLOC,
     OP_CREATE_CACHE,
     OP_DESTROY_CACHE,
@@ -193,6 +200,7 @@ from slabcore.world cimport (
     OP_TAKE,
     PAGE_FREE_QUEUED,
     PAGE_FREE_RAN,
+    RECORD_REPEATED,
     ROOT_AT_ONCE,
     ROOT_FLUSH_AT_ZERO,
     ROOT_FLUSH_FIRST,
@@ -207,13 +215,18 @@ from slabcore.world cimport (
     WORK_ON_DESTROYED,
     W_BARRIER,
     child_name,
+    file_at,
     hop_point,
+    keep_name,
     kept_memcg,
     link_root,
     mark,
     memcg_handle,
     new_worker,
+    open_file,
     program,
+    root_name,
+    slabinfo_read,
     tally,
     task_new,
     world,
@@ -222,6 +235,7 @@ from slabcore.world cimport (
 from slabcore.errors import (
     BusyError,
     CorruptionError,
+    InputError,
     LifecycleError,
     ListCorruptionError,
     StaleHandleError,
@@ -230,6 +244,7 @@ from slabcore.errors import (
 cdef enum:
     EVENTS_A_CHECK = 1 << 16    # events between two looks for Ctrl-C
     LONG_LINE = 1 << 30
+    MOST_READ = 1 << 20         # bytes of a read()
 
 _DEACTIVATIONS = {
     "none": DEACT_NONE,
@@ -259,6 +274,7 @@ _SYSFS_REMOVALS = {
     "shutdown": SYSFS_SHUTDOWN,
     "unlocked": SYSFS_UNLOCKED,
 }
+_ERAS = {"A": ERA_A, "B": ERA_B, "C": ERA_C, "D": ERA_D}
 _MUTEX_NAMES = ("cgroup_mutex", "slab_mutex", "rcu_barrier_mutex")
 _QUEUE_NAMES = (
     "events",
@@ -293,6 +309,7 @@ _FINDING_NAMES = (
     (GP_UNDER_CGROUP, "gp-under-cgroup_mutex"),
     (GP_UNDER_SLAB, "gp-under-slab_mutex"),
     (KOBJECT_UNDER_SLAB, "kobject-under-slab_mutex"),
+    (RECORD_REPEATED, "seq_file-record-repeated"),
     (WORK_ON_DESTROYED, "work-on-destroyed-cache"),
 )
 _SCHEDULE_EVENTS = {
@@ -354,6 +371,18 @@ cdef void *zeroed(size_t size) except NULL:
     return new
 
 
+cdef bytes encoded(str name):
+    """Return a cache's name, if it stands as one word in a row; "" is the default."""
+    words = name.isprintable() and name == "".join(name.split())
+    if not words or len(name.encode()) >= NAME_ROOM:
+        raise InputError(
+            "cache",
+            f"{name!r} is no name",
+            "less than 128 bytes, no blank or control character",
+        )
+    return name.encode()
+
+
 cdef dict mutex_figures(const mutex *m):
     return {
         "holds": m.holds,
@@ -392,6 +421,7 @@ cdef dict figures(const tally *n, const mutex *mutexes, int64_t completed):
             "hotplug": n.hops[HOPS_HOTPLUG],
             "reap": n.hops[HOPS_REAP],
             "reparent": n.hops[HOPS_REPARENT],
+            "slabinfo": n.hops[HOPS_SLABINFO],
         },
         "caches": {
             "created": n.caches_created,
@@ -534,6 +564,9 @@ cdef class World:
         arena_init(&e.w.log.records, sizeof(record))
         arena_init(&e.w.kept, sizeof(kept_memcg))
         arena_init(&e.w.marks, sizeof(mark))
+        arena_init(&e.w.names, 1)
+        arena_init(&e.w.files, sizeof(open_file *))
+        arena_init(&e.w.slabinfo_reads, sizeof(slabinfo_read))
         arena_init(&e.samples, sizeof(sample))
 
     def __init__(
@@ -597,6 +630,9 @@ cdef class World:
             PyMem_RawFree((<program *>arena_at(&w.programs, j)).steps)
         for j in range(w.c.roots.used):
             PyMem_RawFree(root_at(&w.c, j).slots)
+        for j in range(w.files.used):
+            if file_at(w, j) != NULL:
+                file_free(file_at(w, j))
         for j in range(w.s.nchunks):
             PyMem_RawFree(w.s.chunks[j])
         if w.r.data != NULL:
@@ -630,6 +666,9 @@ cdef class World:
         arena_free(&w.log.records)
         arena_free(&w.kept)
         arena_free(&w.marks)
+        arena_free(&w.names)
+        arena_free(&w.files)
+        arena_free(&w.slabinfo_reads)
         arena_free(&e.samples)
 
     def _read_costs(self, costs):
@@ -679,6 +718,7 @@ cdef class World:
         if design.accounting == "opt-in":
             kmem = machine.kmem == "on"
         w.k.kmem = kmem
+        w.k.child_caches = design.child_caches
         w.k.children = kmem and design.child_caches
         w.k.root_list = design.root_list
         w.k.memcg_list = design.memcg_list
@@ -717,6 +757,7 @@ cdef class World:
         w.k.kernfs_per_cache = 0 if w.k.slab else machine.kernfs_per_cache
         w.k.kernfs_per_cgroup = machine.kernfs_per_cgroup
         w.k.charge_caches = machine.charge_caches
+        w.k.seq_file = _ERAS[design.seq_file]
 
     def _make_root_memcg(self):
         cdef uint32_t index
@@ -837,6 +878,7 @@ cdef class World:
         cdef int32_t number = 0
         cdef int64_t at
         w.n.user_tasks += 1
+        w.n.threads += 1
         task_new(w, w.main_cpu, False, &t)
         f = task_push(t, function)
         f.a, f.b, f.c, f.d, f.n = a, b, c, d, n
@@ -904,13 +946,16 @@ cdef class World:
         typesafe: bool,
         reclaimable: bool,
         shareable: bool = False,
+        name: str = "",
     ) -> int:
-        """Create a root cache before time begins."""
+        """Create a root cache before time begins; it is called cache-N by default."""
         cdef uint32_t number
+        raw = encoded(name)
         if self.e.w.s.now:
             raise LifecycleError("time has begun; a boot cache needs time 0")
         link_root(
-            &self.e.w, size, accounted, typesafe, reclaimable, shareable, &number
+            &self.e.w, size, accounted, typesafe, reclaimable, shareable,
+            self._keep(raw), &number,
         )
         return number
 
@@ -922,13 +967,23 @@ cdef class World:
         reclaimable: bool,
         mergeable: bool = True,
         shareable: bool = False,
+        name: str = "",
     ) -> int:
         """Create a root cache, or share a shareable one; return its number."""
         cdef unsigned int flags = (
             accounted | typesafe << 1 | reclaimable << 2 | mergeable << 3
             | shareable << 4
         )
-        return self.call(F_CREATE_ROOT, size, flags, NIL, NIL, 0)
+        return self.call(
+            F_CREATE_ROOT, size, flags, NIL, self._keep(encoded(name)), 0
+        )
+
+    def _keep(self, bytes name):
+        """Return where a cache's name begins among the world's, NIL for a default."""
+        cdef uint32_t at = NIL
+        if name:
+            keep_name(&self.e.w, name, len(name), &at)
+        return at
 
     def destroy_cache(self, number: int) -> None:
         """Give up a root cache; the last of its users destroys it."""
@@ -997,6 +1052,113 @@ cdef class World:
         """Let a CPU die (0), memory come online (1) or go offline (2)."""
         self.call(F_HOTPLUG, event, NIL, NIL, NIL, 0)
 
+    # --- files ---
+
+    cdef open_file *opened(self, number) except NULL:
+        if 0 <= number < self.e.w.files.used:
+            file = file_at(&self.e.w, number)
+            if file != NULL and not file.by_program:
+                return file
+        raise StaleHandleError("there is no open file of this number")
+
+    def open(self, kind: int, handle: int = 0, cursor: bool = False) -> int:
+        """Open a file; return its number.
+
+        kind: 0 /proc/slabinfo, 1 memory.kmem.slabinfo of a cgroup, 2 its cgroup.stat,
+        3 /proc/cgroups, 4 /proc/loadavg. cursor: keep the place in the list.
+        """
+        cdef uint32_t number, memcg = NIL
+        if not 0 <= kind < FILE_KINDS:
+            raise ValueError(f"there is no file of kind {kind}")
+        if kind in (FILE_MEMCG_SLABINFO, FILE_CGROUP_STAT):
+            memcg = self._live(handle, "open")
+        file_open(&self.e.w, kind, memcg, cursor, False, &number)
+        return number
+
+    def read(self, number: int, size: int, offset: int = -1) -> bytes:
+        """Read up to *size* bytes where the file stands, or at an offset.
+
+        Raises: OSError.
+        """
+        cdef open_file *o = self.opened(number)
+        cdef bytes text
+        if size < 0:
+            raise OSError(EINVAL, os.strerror(EINVAL))
+        # Nothing comes near this: a read is a chunk and what was left over of another.
+        size = min(size, MOST_READ)
+        text = PyBytes_FromStringAndSize(NULL, size)
+        o.offset = offset
+        file_read(o, &o.f_pos if offset < 0 else &o.offset, <char *>text, size)
+        return text[:self._use(number)]
+
+    def lseek(self, number: int, offset: int, whence: int = 0) -> int:
+        """Move to an offset; return it. Raises: OSError."""
+        file_lseek(self.opened(number), offset, whence)
+        return self._use(number)
+
+    def _use(self, number):
+        """Go through with a read or a seek that has begun; return its result."""
+        cdef open_file *o = file_at(&self.e.w, number)
+        self.call(F_READ_FILE, number, NIL, NIL, NIL, 0)
+        if o.result < 0:
+            raise OSError(-o.result, os.strerror(-o.result))
+        return o.result
+
+    def close(self, number: int) -> None:
+        """Close a file."""
+        self.opened(number)
+        file_close(&self.e.w, number)
+
+    def file_state(self, number: int) -> dict:
+        """Return where a file stands and how often its hooks were called."""
+        self.opened(number)
+        return self._file_state(number)
+
+    def _file_state(self, number):
+        cdef const open_file *o = file_at(&self.e.w, number)
+        return {
+            "f_pos": o.f_pos,
+            "index": o.seq.index,
+            "count": o.seq.count,
+            "from": o.seq.from_ if o.seq.count else 0,
+            "read_pos": o.seq.read_pos,
+            "size": o.seq.size,
+            "start": o.seq.starts,
+            "next": o.seq.nexts,
+            "show": o.seq.shows,
+            "stop": o.seq.stops,
+            "visits": o.seq.visits,
+            "allocs": o.seq.allocs,
+        }
+
+    def slabinfo_reads(self) -> list:
+        """Return each whole read of /proc/slabinfo that a program made.
+
+        began_ns, took_ns, read_calls, rows, missing, repeated, start_hops, next_hops,
+        children, held_ns, cursor.
+        """
+        cdef const slabinfo_read *row
+        cdef uint32_t i
+        rows = []
+        for i in range(self.e.w.slabinfo_reads.used):
+            row = &(<slabinfo_read *>self.e.w.slabinfo_reads.entries)[i]
+            rows.append(
+                (
+                    row.began,
+                    row.took,
+                    row.calls,
+                    row.rows,
+                    row.missing,
+                    row.repeated,
+                    row.start_hops,
+                    row.next_hops,
+                    row.children,
+                    row.held_ns,
+                    bool(row.by_cursor),
+                )
+            )
+        return rows
+
     def program(self, steps) -> int:
         """Add a program; return its number."""
         cdef world *w = &self.e.w
@@ -1029,8 +1191,8 @@ cdef class World:
                 raise ValueError(f"{row} has no size or flags of a cache")
             if row[0] == OP_SETTLE and not row[2]:
                 raise ValueError(f"{row} looks at no interval; expected c over 0")
-            if row[0] == OP_SLABINFO and not 1 <= row[1] < 1 << 31:
-                raise ValueError(f"{row} reads no rows; expected 1 to 2**31")
+            if row[0] == OP_SLABINFO and not (1 <= row[1] < 1 << 31 and row[3] < 2):
+                raise ValueError(f"{row} reads no bytes, or by neither reader")
         arena_take(&w.programs, &number)
         p = <program *>arena_at(&w.programs, number)
         p.nsteps = 0
@@ -1068,6 +1230,7 @@ cdef class World:
         f.c = <uint32_t>(until & 0xFFFFFFFF)
         f.d = <uint32_t>(until >> 32)
         t.background = background
+        w.n.threads += 1
         w.n.user_tasks += not background
         sched_wake(&w.s, t)
         with nogil:
@@ -1110,9 +1273,9 @@ cdef class World:
             "kworkers": w.q.kworkers,
             "kworkers_peak": w.q.kworkers_peak,
             "uninterruptible_peak": w.s.uninterruptible_peak,
-            "load1": e.load[0] / <double>FIXED_1,
-            "load5": e.load[1] / <double>FIXED_1,
-            "load15": e.load[2] / <double>FIXED_1,
+            "load1": w.load[0] / <double>FIXED_1,
+            "load5": w.load[1] / <double>FIXED_1,
+            "load15": w.load[2] / <double>FIXED_1,
             "load1_peak": e.load_peak / <double>FIXED_1,
             "callbacks": {
                 "queued": w.r.queued,
@@ -1121,6 +1284,7 @@ cdef class World:
             },
             "works": self._works(),
             "reaper": {"passes": w.n.reaper_passes, "skipped": w.n.reaper_skipped},
+            "slabinfo": self._slabinfo(),
             "creation_delays_ns": self._delays(),
             "creations_never": w.n.pairs_missed - w.delays.used,
             "misses": w.n.misses,
@@ -1135,6 +1299,32 @@ cdef class World:
                 if w.n.findings[<int>kind].count
             ],
             "marks": self._marks(),
+        }
+
+    def _slabinfo(self):
+        """Return what the whole reads of /proc/slabinfo by programs came to."""
+        cdef const slabinfo_read *row
+        cdef int64_t calls = 0, rows = 0, missing = 0, repeated = 0, held = 0
+        cdef int64_t with_missing = 0, with_repeated = 0
+        cdef uint32_t i
+        for i in range(self.e.w.slabinfo_reads.used):
+            row = &(<slabinfo_read *>self.e.w.slabinfo_reads.entries)[i]
+            calls += row.calls
+            rows += row.rows
+            missing += row.missing
+            repeated += row.repeated
+            with_missing += row.missing > 0
+            with_repeated += row.repeated > 0
+            held += row.held_ns
+        return {
+            "files": self.e.w.slabinfo_reads.used,
+            "read_calls": calls,
+            "rows": rows,
+            "rows_missing": missing,
+            "rows_repeated": repeated,
+            "files_with_missing": with_missing,
+            "files_with_repeated": with_repeated,
+            "held_ns": held,
         }
 
     def _schedule_of(self, int kind):
@@ -1264,6 +1454,12 @@ cdef class World:
             i = memcg_at(&w.m, i).siblings.next
         return groups
 
+    def _name(self, uint32_t root):
+        cdef char own[NAME_ROOM]
+        cdef uint32_t length
+        cdef const char *name = root_name(&self.e.w, root, own, &length)
+        return name[:length].decode()
+
     def _contents(self, uint32_t cache):
         cdef kmem_cache *c = cache_at(&self.e.w.c, cache)
         return (
@@ -1343,12 +1539,13 @@ cdef class World:
             i = root_at(&w.c, i).roots.next
         children, slots, caches, kmem_caches, memcgs = {}, {}, {}, {}, {}
         references, memcg_ids = {}, {}
-        parked, users = {}, {}
+        parked, users, names = {}, {}, {}
         for i in range(w.c.roots.used):
             if root_gone(&w.c, i):
                 continue
             r = root_at(&w.c, i)
             serial = r.serial
+            names[serial] = self._name(i)
             children[serial] = self._cache_list(r.children.first, in_children)
             if r.parked.length:
                 parked[serial] = self._cache_list(r.parked.first, in_children)
@@ -1394,6 +1591,17 @@ cdef class World:
             "parked": parked,
             "roots": users,
             "kmem_caches": kmem_caches,
+            "names": names,
+            "files": {
+                number: (
+                    file_at(w, number).kind,
+                    bool(file_at(w, number).by_cursor),
+                    # A program may be in the middle of a read.
+                    {} if file_at(w, number).by_program else self._file_state(number),
+                )
+                for number in range(w.files.used)
+                if file_at(w, number) != NULL
+            },
             "rcu_destroy": self._cache_list(w.c.rcu_destroy.first, in_all),
             "slots": slots,
             "caches": caches,

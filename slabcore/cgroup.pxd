@@ -259,6 +259,7 @@ cdef inline int release_work(world *w, task *t, frame *f) except -1 nogil:
         else:
             if f.b == CB_CGROUP_FREE:
                 note(w, EV_CGROUP_RELEASE, t.cpu, f.a, NIL)
+                memcg_at(&w.m, f.a).released = 1
             unlock(w, CGROUP_MUTEX)
             w.n.async_waits += 1
             call_rcu(&w.r, t.cpu, f.b, f.a)

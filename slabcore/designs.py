@@ -82,6 +82,8 @@ class Design:
     """Moving a task into a cgroup waits for a grace period (rcu_sync idle)."""
     fqs_late_tick: int
     """Ticks that the timer wheel adds to a timeout armed between two ticks."""
+    seq_file: Literal["A", "B", "C", "D"]
+    """How a read() of a file such as /proc/slabinfo goes on where the last one ended."""
 
     @property
     def knobs(self) -> dict[str, Any]:
@@ -125,6 +127,7 @@ class Design:
             ),
             "busy-child-unusable": children and self.busy_children == "single-pass",
             "children-missed-at-hotplug": children and self.slab_caches == "roots",
+            "seq_file-record-repeated": self.seq_file == "B",
         }
         return tuple(name for name, known in faults.items() if known)
 
@@ -314,6 +317,7 @@ _G1 = Design(
     barrier_marker="queued",
     join_waits=True,
     fqs_late_tick=0,
+    seq_file="A",
 )
 
 _G0 = _G1.replace(
@@ -512,6 +516,7 @@ _G4E = _G4D.replace(
         "include/linux/rcupdate.h, 4.20.0: the sched flavour is a name",
         "mm/slab_common.c, kmem_cache_destroy(), 5.2.1: rcu_barrier()",
     ),
+    seq_file="B",
 )
 
 _G5 = _G4E.replace(
@@ -529,6 +534,7 @@ _G5 = _G4E.replace(
         "mm/slab_common.c, kmemcg_cache_shutdown(), 5.4.0",
     ),
     reparenting=True,
+    seq_file="C",
 )
 
 _G5B = _G5.replace(
@@ -585,6 +591,7 @@ _G6B = _G6.replace(
     " directory.",
     sources=("0495e337b703: kobjects deleted outside slab_mutex",),
     sysfs_removal="unlocked",
+    seq_file="D",
 )
 
 _G7 = _G6B.replace(

@@ -28,6 +28,7 @@ from slabcore.sched cimport (
     queue_append,
     queue_appendleft,
     queue_popleft,
+    sched_runnable,
     sched_sleep,
     sched_stop_spinners,
     sched_stop_spinning,
@@ -83,7 +84,6 @@ cdef struct engine:
     int64_t load_at
     int64_t sample_ns
     int64_t sample_at
-    int64_t load[3]
     int64_t load_peak
     int64_t drained_at
     bint was_busy
@@ -127,6 +127,7 @@ cdef inline int resume(engine *e, cpu *c) except -1 nogil:
             if t.depth:
                 continue
             t.state = GONE
+            e.w.n.threads -= 1
             cpu_leave(&e.w.s, c)
             c.was_idle |= cpu_idle(c)
             if t == e.w.main:
@@ -271,25 +272,11 @@ cdef inline int64_t next_event(engine *e, int *kind, int32_t *number) noexcept n
 
 
 cdef inline void sample_load(engine *e) noexcept nogil:
-    cdef int64_t active = e.w.s.uninterruptible
-    cdef int32_t i
-    cdef cpu *c
-    cdef task *t
-    for i in range(e.w.s.ncpus):
-        c = &e.w.s.cpus[i]
-        active += c.current != NULL and not c.current.is_softirq
-        t = c.urgent.first
-        while t != NULL:
-            active += not t.is_softirq
-            t = t.next
-        t = c.queue.first
-        while t != NULL:
-            active += not t.is_softirq
-            t = t.next
-    e.load[0] = load_step(e.load[0], EXP_1, active)
-    e.load[1] = load_step(e.load[1], EXP_5, active)
-    e.load[2] = load_step(e.load[2], EXP_15, active)
-    e.load_peak = max(e.load_peak, e.load[0])
+    cdef int64_t active = e.w.s.uninterruptible + sched_runnable(&e.w.s)
+    e.w.load[0] = load_step(e.w.load[0], EXP_1, active)
+    e.w.load[1] = load_step(e.w.load[1], EXP_5, active)
+    e.w.load[2] = load_step(e.w.load[2], EXP_15, active)
+    e.load_peak = max(e.load_peak, e.w.load[0])
 
 
 cdef inline int take_sample(engine *e) except -1 nogil:
@@ -306,7 +293,7 @@ cdef inline int take_sample(engine *e) except -1 nogil:
     row.slab_bytes = e.w.n.slab_bytes
     row.kworkers = e.w.q.kworkers
     row.uninterruptible = e.w.s.uninterruptible
-    row.load1 = e.load[0] / 2048.0
+    row.load1 = e.w.load[0] / 2048.0
     row.creations_pending = e.w.n.creations_pending
     row.callbacks = e.w.r.callbacks
     return 0

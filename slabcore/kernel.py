@@ -85,6 +85,8 @@ FINDINGS = types.MappingProxyType(
         "cache-leaked": "lost the last reference to a cache: nobody frees it",
         "alias-marked-dying": "marked a cache dying that has other users",
         "busy-child-unusable": "took a busy child out of its slot and kept the root",
+        "seq_file-record-repeated": "delivered a whole record again after the end of it "
+        "that a seek had led to",
         "work-on-destroyed-cache": "ran a work item or a callback for a cache that was "
         "destroyed",
     }

@@ -276,6 +276,24 @@ KNOBS: Mapping[str, Mapping[Any, Mechanism]] = MappingProxyType(
                 "kernel/time/timer.c, 4.8.15",
             ),
         },
+        "seq_file": {
+            "A": Mechanism(
+                "a read() steps its record number when a record was copied out",
+                "fs/seq_file.c, 4.10.1 and 4.12",
+            ),
+            "B": Mechanism(
+                "next() steps it; a seek into a record delivers that record twice",
+                "1f4aace60b0e: the rewrite of 4.19; fs/seq_file.c, 4.20 and 5.2.1",
+            ),
+            "C": Mechanism(
+                "next() steps it, in a seek as well",
+                "fs/seq_file.c, 5.4.6, 5.8.1 and 5.9.1",
+            ),
+            "D": Mechanism(
+                "as before, and a read() of what just drained goes on with a record",
+                "fs/seq_file.c, 6.12",
+            ),
+        },
     }
 )
 

@@ -28,6 +28,7 @@ cdef struct mem_cgroup:
     uint8_t online
     uint8_t kmem_online
     uint8_t dead
+    uint8_t released        # of its cgroup only the memory is left
     uint8_t id_held
 
 

@@ -41,6 +41,7 @@ from slabcore.world cimport (
     F_MKDIR,
     F_OFFLINE_WORK,
     F_PROGRAM,
+    F_READ_FILE,
     F_REAP_WORK,
     F_RELEASE_LATER,
     F_RELEASE_WORK,
@@ -103,6 +104,7 @@ from slabcore.cgroup cimport (
     release_work,
     rmdir,
 )
+from slabcore.procfs cimport read_file
 from slabcore.programs cimport (
     alloc,
     burst,
@@ -240,6 +242,8 @@ cdef inline int step(world *w, task *t) except -1 nogil:
         return unpin_all(w, t, f)
     elif function == F_SLABINFO:
         return slabinfo(w, t, f)
+    elif function == F_READ_FILE:
+        return read_file(w, t, f)
     elif function == F_CREATE_ROOT:
         return create_root(w, t, f)
     elif function == F_SYNCHRONIZE:

@@ -16,15 +16,7 @@ from slabcore.memcontrol cimport (
     objcg_of,
 )
 from slabcore.rcu cimport call_rcu
-from slabcore.sched cimport (
-    CGROUP_MUTEX,
-    GONE,
-    SLAB_MUTEX,
-    frame,
-    sched_wake,
-    task,
-    task_push,
-)
+from slabcore.sched cimport CGROUP_MUTEX, GONE, frame, sched_wake, task, task_push
 from slabcore.slab cimport (
     accounted_at,
     cache_at,
@@ -52,10 +44,12 @@ from slabcore.world cimport (
     F_MISS,
     F_MKDIR,
     F_PROGRAM,
+    F_READ_FILE,
     F_RMDIR,
     F_SLABINFO,
     F_UNPIN,
     F_UNPIN_ALL,
+    FILE_SLABINFO,
     OP_ALLOC,
     OP_AT,
     OP_CALLBACKS,
@@ -90,10 +84,12 @@ from slabcore.world cimport (
     cache_put,
     call,
     css_put,
+    file_at,
     heir_of,
     kept_memcg,
     lock,
     objcg_put,
+    open_file,
     program,
     put_objects,
     refill_stock,
@@ -105,6 +101,7 @@ from slabcore.world cimport (
     unlock,
     world,
 )
+from slabcore.procfs cimport file_close, file_note, file_open, file_read
 
 
 cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:
@@ -452,33 +449,31 @@ cdef inline void take(world *w, task *t) noexcept nogil:
 
 
 cdef inline int slabinfo(world *w, task *t, frame *f) except -1 nogil:
-    """Read /proc/slabinfo: a rows a read(), each the sum of its root's children."""
-    cdef uint32_t _i, root
+    """Read /proc/slabinfo to its end: a bytes a read(), v ns between two, c: a cursor.
+
+    b: the file. n: calls so far. i: when the first began.
+    """
+    cdef open_file *o
     while True:
         if f.pc == 0:
-            if f.i >= w.c.root_list.length:
+            file_open(w, FILE_SLABINFO, NIL, f.c != 0, True, &f.b)
+            f.i = w.s.now
+            f.pc = 1
+        elif f.pc == 1:
+            f.n += 1
+            f.pc = 2
+            o = file_at(w, f.b)
+            file_read(o, &o.f_pos, NULL, f.a)
+            return call(t, F_READ_FILE, f.b, NIL)
+        else:
+            o = file_at(w, f.b)
+            if o.result <= 0:
+                file_note(w, o, f.i, f.n)
+                file_close(w, f.b)
                 return DONE
             f.pc = 1
-            return lock(w, t, SLAB_MUTEX)
-        elif f.pc == 1:
-            root = w.c.root_list.first
-            for _i in range(<uint32_t>f.i):
-                if root == NIL:
-                    break
-                root = root_at(&w.c, root).roots.next
-            f.n = 0
-            for _i in range(f.a):
-                if root == NIL:
-                    break
-                f.n += w.cost.slabinfo_row
-                f.n += root_at(&w.c, root).children.length * w.cost.slabinfo_child
-                root = root_at(&w.c, root).roots.next
-            f.pc = 2
-            return run(t, spend(w, T_PROGRAMS, f.n))
-        else:
-            unlock(w, SLAB_MUTEX)
-            f.i += f.a
-            f.pc = 0
+            if f.v:
+                return sleep_until(w, t, w.s.now + f.v)
 
 
 cdef inline int program_step(
@@ -553,7 +548,11 @@ cdef inline int program_step(
     elif number == OP_EXPEDITE:
         w.expedited = step[1] != 0
     elif number == OP_SLABINFO:
-        return call(t, F_SLABINFO, <uint32_t>step[1], NIL)
+        g = task_push(t, F_SLABINFO)
+        g.a = <uint32_t>step[1]
+        g.v = step[2]
+        g.c = step[3] != 0
+        return CALL
     elif number == OP_PROBE:
         f.v = step[1]
         f.pc = 10
@@ -650,6 +649,7 @@ cdef inline int run_program(world *w, task *t, frame *f) except -1 nogil:
             child.background = t.background
             child.while_parent = p.steps[5 * (f.i - 1) + 4] != 0
             t.children += not child.while_parent
+            w.n.threads += 1
             w.n.user_tasks += not t.background
             queue_callbacks(w, t.cpu, f.v)
             sched_wake(&w.s, child)

@@ -202,6 +202,26 @@ cdef inline bint cpu_takes_wakeups(const cpu *c) noexcept nogil:
     return (c.current == NULL or c.current == c.softirq) and not cpu_crowded(c)
 
 
+cdef inline int64_t sched_runnable(const sched *s) noexcept nogil:
+    """Count the tasks that are on a CPU or wait for one."""
+    cdef int64_t count = 0
+    cdef const task *t
+    cdef const cpu *c
+    cdef int32_t i
+    for i in range(s.ncpus):
+        c = &s.cpus[i]
+        count += c.current != NULL and not c.current.is_softirq
+        t = c.urgent.first
+        while t != NULL:
+            count += not t.is_softirq
+            t = t.next
+        t = c.queue.first
+        while t != NULL:
+            count += not t.is_softirq
+            t = t.next
+    return count
+
+
 cdef inline void cpu_leave(sched *s, cpu *c) noexcept nogil:
     c.current = NULL
     c.left_at = s.now

@@ -69,6 +69,7 @@ cdef struct queued_cache:   # whose own callback frees it
 cdef struct root_cache:
     int64_t serial
     uint32_t cache          # stale once it is gone
+    uint32_t name           # where it begins among the world's; NIL: cache- and number
     list_link roots         # slab_root_caches
     list_head children
     list_head parked        # children that held objects, while it is destroyed

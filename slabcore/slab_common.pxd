@@ -193,7 +193,10 @@ cdef inline uint32_t find_mergeable(
 
 
 cdef inline int create_root(world *w, task *t, frame *f) except -1 nogil:
-    """Create a root cache, or share one: a = size, b = flags; the number results."""
+    """Create a root cache, or share one: a = size, b = flags, d = name.
+
+    The number results.
+    """
     cdef int64_t hops, ns
     cdef root_cache *r
     cdef uint32_t nodes = w.k.kernfs_per_cache
@@ -230,7 +233,7 @@ cdef inline int create_root(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 6:
             link_root(
                 w, f.a, f.b & 1 != 0, f.b & 2 != 0, f.b & 4 != 0, f.b & 16 != 0,
-                &t.result,
+                f.d, &t.result,
             )
             unlock_caches(w, t)
             return DONE

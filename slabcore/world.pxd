@@ -6,6 +6,8 @@ meet.
 """
 
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdio cimport snprintf
+from libc.string cimport memcpy
 
 from cpython.mem cimport PyMem_RawFree
 
@@ -17,7 +19,14 @@ from slabcore.arena cimport (
     arena_resize,
     arena_take,
 )
-from slabcore.list cimport list_add, list_add_tail, list_del, list_init, list_walk
+from slabcore.list cimport (
+    list_add,
+    list_add_tail,
+    list_cursor,
+    list_del,
+    list_init,
+    list_walk,
+)
 from slabcore.log cimport event_log, log_append, record
 from slabcore.memcontrol cimport (
     mem_cgroup,
@@ -51,6 +60,7 @@ from slabcore.sched cimport (
     work,
     worker_pool,
 )
+from slabcore.seq_file cimport seq_file, seq_operations
 from slabcore.slab cimport (
     FREED,
     LIVE,
@@ -129,6 +139,7 @@ cdef enum:  # function
     F_CONFIGURE
     F_REAP_WORK
     F_SLABINFO
+    F_READ_FILE
 
 cdef enum:  # work_kind
     W_CREATE
@@ -212,6 +223,7 @@ cdef enum:  # hop_kind
     HOPS_HOTPLUG
     HOPS_REAP
     HOPS_REPARENT
+    HOPS_SLABINFO
     HOP_KINDS
 
 cdef enum:  # finding_kind
@@ -226,6 +238,7 @@ cdef enum:  # finding_kind
     ALIAS_MARKED_DYING
     BUSY_CHILD_UNUSABLE
     WORK_ON_DESTROYED
+    RECORD_REPEATED
     FINDINGS
 
 cdef enum:  # event; _core.pyx has the names
@@ -311,6 +324,23 @@ cdef enum:  # op
     OP_TAKE
     OP_MARK = 50
 
+cdef enum:  # file_kind
+    FILE_SLABINFO           # /proc/slabinfo
+    FILE_MEMCG_SLABINFO     # memory.kmem.slabinfo of a cgroup
+    FILE_CGROUP_STAT        # its cgroup.stat
+    FILE_CGROUPS            # /proc/cgroups
+    FILE_LOADAVG            # /proc/loadavg
+    FILE_KINDS
+
+cdef enum:  # file_list
+    LIST_NONE               # one record, at position 0
+    LIST_ALL                # slab_caches
+    LIST_ROOTS              # slab_root_caches; its entries are numbers of roots
+    LIST_MEMCG              # of the caches of a cgroup
+
+cdef enum:
+    NAME_ROOM = 128         # for the name of a cache, a NUL included
+
 cdef enum:  # hotplug_event
     CPU_DEAD
     MEMORY_ONLINE
@@ -342,6 +372,7 @@ cdef struct knobs:
     uint8_t deactivate_queue
     uint8_t kmem            # kernel memory accounting is on
     uint8_t children        # and cgroups get caches of their own
+    uint8_t child_caches    # they would, if it is
     uint8_t literal         # walks touch every entry
     uint8_t roots_only      # children are not on slab_caches
     uint8_t slab            # the allocator is SLAB
@@ -351,6 +382,7 @@ cdef struct knobs:
     uint32_t kernfs_per_cache
     uint32_t kernfs_per_cgroup
     uint8_t charge_caches
+    uint8_t seq_file        # an era
 
 
 cdef struct hop_point:
@@ -417,6 +449,7 @@ cdef struct tally:
     int64_t mkdir_failures
     int64_t mkdir_failed_at     # the first time
     int64_t user_tasks      # those in the background not counted
+    int64_t threads         # of programs and of the face
     int64_t settling        # programs that wait until nothing but them is left
     int64_t ended_at
     int64_t barriers
@@ -474,6 +507,60 @@ cdef struct mark:
     mutex mutexes[LOCKS]
 
 
+cdef struct world
+
+
+cdef struct open_file:
+    world *w
+    seq_file seq
+    seq_operations op
+    int kind
+    int era
+    int list
+    uint32_t memcg          # whose file it is, NIL for none
+    uint32_t generation
+    bint by_program         # it counts what it delivers
+    bint by_cursor          # it goes on at the entry that comes next
+    list_cursor cursor
+    int64_t cursor_at       # position of that entry; 0 is always the head
+    int64_t f_pos
+    int64_t offset          # of a pread
+    int next                # what the call under way needs: SEQ_DONE, SEQ_SECTION
+    int64_t result          # and what it answered
+    # The latest section: position of the entry, length of the list, what it took.
+    int64_t at
+    int64_t length
+    int64_t start_hops
+    int64_t next_hops
+    int64_t children
+    int64_t rows
+    # All of them.
+    int64_t all_start_hops
+    int64_t all_next_hops
+    int64_t all_children
+    int64_t held_ns
+    int64_t since           # serial of the first cache made after the first; -1: none
+    int64_t latest          # entry whose record came last, without a seek since; -1
+    int64_t latest_at
+    arena delivered         # uint32_t of each root: how often its row came
+    int64_t delivered_rows
+    int64_t repeated
+
+
+cdef struct slabinfo_read:  # a whole read of /proc/slabinfo by a program
+    int64_t began
+    int64_t took
+    int64_t calls
+    int64_t rows
+    int64_t missing
+    int64_t repeated
+    int64_t start_hops
+    int64_t next_hops
+    int64_t children
+    int64_t held_ns
+    bint by_cursor
+
+
 cdef struct world:
     sched s
     workqueues q
@@ -489,6 +576,10 @@ cdef struct world:
     arena kept              # kept_memcg; those before kept_head were removed
     uint32_t kept_head
     arena marks
+    arena names             # of root caches: the length of each before its bytes
+    arena files             # open_file *; NULL: closed
+    arena slabinfo_reads
+    int64_t load[3]
     uint32_t max_memcgs
     int64_t hz
     int64_t tick_ns
@@ -1006,8 +1097,9 @@ cdef inline int resize_slots(
 
 cdef inline int link_root(
     world *w, uint32_t size, bint accounted, bint typesafe, bint reclaimable,
-    bint shareable, uint32_t *number,
+    bint shareable, uint32_t name, uint32_t *number,
 ) except -1 nogil:
+    """Create a root; its name is among the world's, or NIL."""
     cdef uint32_t cache, i, slot
     cdef root_cache *r
     cdef cache_links *links
@@ -1016,6 +1108,7 @@ cdef inline int link_root(
     r = root_at(&w.c, i)
     r.cache = cache
     r.serial = cache_at(&w.c, cache).serial
+    r.name = name
     r.slots = NULL
     r.charged = r.charged_pinned = 0
     list_init(&r.children)
@@ -1040,6 +1133,33 @@ cdef inline int link_root(
         (<uint32_t *>w.c.accounted.entries)[slot] = i
     number[0] = i
     return 0
+
+
+cdef inline int keep_name(
+    world *w, const char *name, uint8_t length, uint32_t *at
+) except -1 nogil:
+    """Keep the name of a root cache to be."""
+    at[0] = w.names.used
+    arena_extend(&w.names, w.names.used + 1 + length)
+    (<uint8_t *>w.names.entries)[at[0]] = length
+    memcpy(<char *>w.names.entries + at[0] + 1, name, length)
+    return 0
+
+
+cdef inline const char *root_name(
+    world *w, uint32_t root, char *own, uint32_t *length
+) noexcept nogil:
+    """Return a root's name, not terminated; *own* has NAME_ROOM for one it was given."""
+    cdef uint32_t at = root_at(&w.c, root).name
+    if at == NIL:
+        length[0] = <uint32_t>snprintf(own, NAME_ROOM, "cache-%u", <unsigned int>root)
+        return own
+    length[0] = (<uint8_t *>w.names.entries)[at]
+    return <const char *>w.names.entries + at + 1
+
+
+cdef inline open_file *file_at(world *w, uint32_t number) noexcept nogil:
+    return (<open_file **>w.files.entries)[number]
 
 
 cdef inline int64_t memcg_handle(world *w, uint32_t memcg) noexcept nogil:
@@ -1288,7 +1408,7 @@ cdef inline int new_memcg(
     m.child_cgroups = m.tasks = m.filled = 0
     m.online = 1
     m.kmem_online = w.k.kmem
-    m.dead = 0
+    m.dead = m.released = 0
     list_init(&m.kmem_caches)
     list_init(&m.objcg_list)
     m.objcg = NIL

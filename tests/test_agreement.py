@@ -53,6 +53,7 @@ def history(world: Any) -> dict[str, Any]:
         "caches": [
             (root, number, *rest) for root, _, number, _, *rest in world.caches_listed()
         ],
+        "slabinfo_reads": world.slabinfo_reads(),
         "timeline": np.array(world.timeline(), dtype=TIMELINE).tolist(),
         "log": world.log(),
     }
@@ -70,7 +71,7 @@ def outcome(call: Callable[[Any], Any], world: Any) -> Any:
     """Return the answer of a call, or its error's class and text."""
     try:
         return call(world)
-    except SlabcoreError as error:
+    except (SlabcoreError, OSError) as error:
         return type(error), str(error)
 
 
@@ -138,6 +139,7 @@ kinds = st.tuples(
     st.booleans(),  # reclaimable
     st.booleans(),  # shareable
 )
+sizes = st.sampled_from([33, 107, 204, 512, 4096, 4096, 131_072])  # of a read()
 which = st.sampled_from([0, 0, 1, 2, 3, 9])  # the cache held, or a number and one
 
 
@@ -196,7 +198,8 @@ class Author:
             count = draw(st.sampled_from([0, 1, 12, 12, 150, 150, 150, 10_001]))
             return (op, count, 0, 0, 0), 0
         if op == SLABINFO:
-            return (op, draw(st.integers(1, 3)), 0, 0, 0), 0
+            pause = draw(st.one_of(st.just(0), lengths))
+            return (op, draw(sizes), pause, draw(st.integers(0, 1)), 0), 0
         if op == EXPEDITE:
             return (op, draw(st.integers(0, 1)), 0, 0, 0), 0
         if op == PROBE:
@@ -370,6 +373,7 @@ ablated = st.builds(
     barrier_marker=st.sampled_from(["queued", "entrained"]),
     join_waits=st.booleans(),
     fqs_late_tick=st.integers(0, 1),
+    seq_file=st.sampled_from("ABCD"),
 ).filter(
     lambda design: (
         not (design.root_list and design.deactivation == "gp-per-memcg")
@@ -504,6 +508,8 @@ def test_two_worlds_at_once_do_not_know_each_other(name: str) -> None:
 roots = st.sampled_from([0, 1, 0, 1, 2, 3, -1])
 memcgs = st.integers(2, 9) | st.integers(0, 1)
 counts = st.integers(1, 40)
+files = st.sampled_from([0, 1, 0, 1, 2, -1])
+offsets = st.one_of(st.integers(-300, 900), st.sampled_from([0, 204, 311, 1 << 40]))
 
 
 class Agreement(RuleBasedStateMachine):
@@ -607,6 +613,38 @@ class Agreement(RuleBasedStateMachine):
     @rule(event=st.integers(0, 2))
     def hotplug(self, event: int) -> None:
         self.both(lambda world: world.hotplug(event))
+
+    @rule(
+        name=st.sampled_from(["dentry", "Ü" * 63 + "x", "a b", "\t", "x" * 128, "ß\x7f"]),
+        kind=kinds,
+    )
+    def create_named_cache(
+        self, name: str, kind: tuple[int, bool, bool, bool, bool]
+    ) -> None:
+        self.both(lambda world: world.create_cache(*kind[:4], False, kind[4], name))
+
+    @rule(kind=st.integers(0, 4), memcg=memcgs, cursor=st.booleans())
+    def open(self, kind: int, memcg: int, cursor: bool) -> None:
+        self.both_of(memcg, lambda world, handle: world.open(kind, handle, cursor))
+
+    @rule(
+        number=files, size=st.one_of(sizes, st.integers(-1, 700)), times=st.integers(1, 4)
+    )
+    def read(self, number: int, size: int, times: int) -> None:
+        for _ in range(times):
+            self.both(lambda world: world.read(number, size))
+
+    @rule(number=files, size=sizes, offset=offsets)
+    def pread(self, number: int, size: int, offset: int) -> None:
+        self.both(lambda world: world.read(number, size, offset))
+
+    @rule(number=files, offset=offsets, whence=st.sampled_from([0, 0, 1, 2]))
+    def lseek(self, number: int, offset: int, whence: int) -> None:
+        self.both(lambda world: world.lseek(number, offset, whence))
+
+    @rule(number=files)
+    def close(self, number: int) -> None:
+        self.both(lambda world: world.close(number))
 
     @rule(data=st.data())
     def program(self, data: st.DataObject) -> None:

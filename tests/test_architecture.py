@@ -20,8 +20,8 @@ FLOORS = (
     ("loadavg", "sched", "log", "rcu", "mutex", "workqueue"),
     ("slab", "memcontrol", "cache_show"),
     (
-        *("world", "invariants", "rcupdate", "slab_common", "cgroup", "programs"),
-        *("paths", "engine"),
+        *("world", "invariants", "rcupdate", "slab_common", "cgroup", "procfs"),
+        *("programs", "paths", "engine"),
         *("_core", "reference"),
     ),
     ("machine", "mechanisms", "series", "designs", "slabinfo", "files", "kernel"),

@@ -245,6 +245,7 @@ KNOB_ROWS = {
     "barrier_marker": {"4.4": "queued", "4.13": "entrained"},
     "join_waits": {"4.4": True, "4.9": False},
     "fqs_late_tick": {"4.4": 0, "4.7": 1},
+    "seq_file": {"4.4": "A", "4.20": "B", "5.3": "C", "6.0": "D"},
 }
 
 
@@ -274,7 +275,11 @@ KNOWN_FAULTS = {
     "4.12.10": {"work-on-destroyed-cache"},
     "4.13": {"work-on-destroyed-cache"},
     "4.18": {"kobject-under-slab_mutex", "alias-marked-dying"},
-    "4.20": {"kobject-under-slab_mutex", "alias-marked-dying"},
+    "4.20": {
+        "kobject-under-slab_mutex",
+        "alias-marked-dying",
+        "seq_file-record-repeated",
+    },
     "5.3": {
         "work-on-destroyed-cache",
         "kobject-under-slab_mutex",

@@ -9,7 +9,9 @@ their kind and then of the number of the CPU, task or pool they belong to.
 
 from __future__ import annotations
 
+import errno
 import heapq
+import os
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from types import MappingProxyType
@@ -18,9 +20,12 @@ from typing import Any, NamedTuple
 from slabcore.errors import (
     BusyError,
     CorruptionError,
+    InputError,
     LifecycleError,
     StaleHandleError,
 )
+from slabcore.reference import procfs
+from slabcore.reference.seq_file import LEAVE
 
 FOREVER = 1 << 62
 
@@ -80,6 +85,14 @@ CAUSES = (
     "workers",
     "programs",
 )
+
+
+def _check_name(name: str) -> None:
+    """Refuse what would not stand as one word in a row; "" is the default."""
+    words = name.isprintable() and name == "".join(name.split())
+    if not words or len(name.encode()) >= 128:
+        expected = "less than 128 bytes, no blank or control character"
+        raise InputError("cache", f"{name!r} is no name", expected)
 
 
 # --- the time plane -------------------------------------------------------------------
@@ -313,12 +326,20 @@ class List(dict[Any, None]):
     def walk(self) -> Iterator[Any]:
         return iter(list(reversed(self)))
 
+    def following(self, entry: Any) -> Any:
+        """Return what stands behind an entry, None behind the last."""
+        walk = self.walk()
+        while next(walk) is not entry:
+            pass
+        return next(walk, None)
+
 
 class Cache:
     """A kmem_cache: a root, or the child that a cgroup has of one."""
 
     def __init__(self, serial: int, size: int, page: int, min_objects: int) -> None:
         self.serial = serial
+        self.name = ""  # of a root; a child is shown by its root's
         self.size = size
         self.accounted = self.typesafe = self.reclaimable = False
         self.root: Cache | None = None
@@ -374,6 +395,7 @@ class Memcg:
         self.id_held = False
         self.online = self.kmem_online = False
         self.dead = self.gone = False
+        self.released = False  # of its cgroup only the memory is left
         self.refs = 1  # of the css
         self.online_children = 0  # of the css, itself included (online_cnt)
         self.child_cgroups = 0
@@ -381,6 +403,12 @@ class Memcg:
         self.kmem_caches = List()
         self.objcg: ObjCgroup | None = None  # whom its tasks' objects are charged to
         self.objcg_list = List()  # those that its children left to it
+
+    def is_below(self, other: Memcg) -> bool:
+        above = self.parent
+        while above is not None and above is not other:
+            above = above.parent
+        return above is not None
 
 
 class ObjCgroup:
@@ -449,6 +477,7 @@ class World:
         self.timers: dict[int, Task] = {}
         self.uninterruptible = self.uninterruptible_peak = 0
         self.user_tasks = 0
+        self.threads = 0  # of programs and of the face
         self.iterations = self.mkdir_failures = self.mkdir_failed_at = 0
         self.ended_at = self.drained_at = 0
         self.was_busy = False
@@ -535,6 +564,9 @@ class World:
 
         self.serial = 0
         self.shutdowns = 0
+        self.files: list[procfs.OpenFile | None] = []
+        self.spare_files: list[int] = []
+        self.slabinfo_files: list[tuple[int, ...]] = []  # whole ones, by programs
         self.existing = List()  # caches, from their creation until they are freed
         self.roots: list[Cache] = []
         self.accounted: list[Cache] = []
@@ -551,7 +583,7 @@ class World:
         self.free_ids: list[int] = []
         self.next_id = self.nr_ids = 0
         steps = ("create", "grow", "offline", "free", "reparent", "destroy")
-        self.hops = dict.fromkeys((*steps, "hotplug", "reap"), 0)
+        self.hops = dict.fromkeys((*steps, "hotplug", "reap", "slabinfo"), 0)
         self.aliases = self.roots_destroyed = self.destroys_failed = 0
         self.caches_leaked = 0
         self.creations_unmissed = 0
@@ -686,6 +718,7 @@ class World:
                 step = next(task.body)
             except StopIteration:
                 task.state = "X"
+                self.threads -= 1
                 self._leave(cpu)
                 cpu.was_idle |= cpu.idle
                 return
@@ -1302,11 +1335,16 @@ class World:
 
     # --- load average, timeline, findings ---
 
+    def _runnable(self) -> int:
+        """Return how many tasks are on a CPU or wait for one."""
+        return sum(
+            task is not None and task is not cpu.softirq
+            for cpu in self.cpus
+            for task in (cpu.current, *cpu.urgent, *cpu.queue)
+        )
+
     def _sample_load(self) -> None:
-        active = self.uninterruptible
-        for cpu in self.cpus:
-            tasks = [cpu.current, *cpu.urgent, *cpu.queue]
-            active += sum(t is not None and t is not cpu.softirq for t in tasks)
+        active = self.uninterruptible + self._runnable()
         active *= FIXED_1
         for i, exp in enumerate((EXP_1, EXP_5, EXP_15)):
             # calc_load(), kernel/sched/loadavg.c: rounds up while it rises
@@ -1516,8 +1554,10 @@ class World:
         typesafe: bool,
         reclaimable: bool,
         shareable: bool,
+        name: str,
     ) -> Cache:
         cache = self._new_cache(size)
+        cache.name = name or f"cache-{len(self.roots)}"
         cache.accounted, cache.typesafe = accounted, typesafe
         cache.reclaimable, cache.shareable = reclaimable, shareable
         self.slab_caches.add(cache)
@@ -1564,6 +1604,7 @@ class World:
         reclaimable: bool,
         mergeable: bool,
         shareable: bool,
+        name: str = "",
     ) -> Step:
         yield from self._lock_caches()
         nodes = self.kernfs_per_cache
@@ -1591,7 +1632,7 @@ class World:
             self._spend("create", self.costs.cache_create) + self._kernfs_add(nodes)
         )
         yield from self._configure(task)
-        self._link_root(size, accounted, typesafe, reclaimable, shareable)
+        self._link_root(size, accounted, typesafe, reclaimable, shareable, name)
         self._unlock_caches(task)
         return len(self.roots) - 1
 
@@ -1732,7 +1773,7 @@ class World:
         parent = memcg.parent
         assert parent is not None
         for cache in reversed(caches):
-            del memcg.kmem_caches[cache]
+            self._leave_list(memcg.kmem_caches, cache)
             parent.kmem_caches.add(cache)
             cache.memcg = parent
         parent.refs += len(caches)
@@ -1935,15 +1976,23 @@ class World:
         cache.live = False
         self.shutdowns += 1
         cache.shut_down = self.shutdowns
-        self.slab_caches.pop(cache, None)
+        if cache in self.slab_caches:
+            self._leave_list(self.slab_caches, cache)
         if cache.root is None:
-            del self.slab_root_caches[cache]
+            self._leave_list(self.slab_root_caches, cache)
             cache.slots.clear()
             cache.missed_at.clear()
         else:
             assert cache.memcg is not None
             del cache.root.children[cache]
-            del cache.memcg.kmem_caches[cache]
+            self._leave_list(cache.memcg.kmem_caches, cache)
+
+    def _leave_list(self, entries: List, cache: Cache) -> None:
+        """Take a cache off a list; who stands at it goes on to the following one."""
+        for file in self.files:
+            if file is not None and file.entries is entries and file.place is cache:
+                file.place = entries.following(cache)
+        del entries[cache]
 
     def _destroy_root(self, task: Task, root: Cache) -> Step:
         """Be kmem_cache_destroy(); return whether no object was left."""
@@ -2349,6 +2398,7 @@ class World:
         yield Run(self._spend("cgroups", self.costs.css_release))
         if then == "cgroup-free":
             self._note("cgroup_release", worker.cpu, memcg)
+            memcg.released = True
         self._unlock(self.cgroup_mutex)
         self.async_waits += 1
         self._call_rcu(worker.cpu, then, memcg)
@@ -2605,6 +2655,7 @@ class World:
             child.background = task.background
             child.lives_with = task if d else None
             task.children += not d
+            self.threads += 1
             self.user_tasks += not task.background
             for _ in range(b):
                 self._call_rcu(task.cpu, "plain")
@@ -2689,24 +2740,112 @@ class World:
         elif op == EXPEDITE:
             self.expedited = bool(a)
         elif op == SLABINFO:
-            yield from self._slabinfo(a)
+            yield from self._slabinfo(task, a, b, bool(c))
         elif op == PROBE:
             yield Lock(self.cgroup_mutex)
             yield Run(self._spend("programs", a))
             self._unlock(self.cgroup_mutex)
 
-    def _slabinfo(self, rows: int) -> Step:
-        """Read /proc/slabinfo: *rows* rows a read(), each the sum of its children."""
-        at = 0
-        while at < len(self.slab_root_caches):
-            yield Lock(self.slab_mutex)
-            shown = list(self.slab_root_caches.walk())[at : at + rows]
-            summed = sum(len(root.children) for root in shown)
-            ns = len(shown) * self.costs.slabinfo_row
-            ns += summed * self.costs.slabinfo_child
-            yield Run(self._spend("programs", ns))
-            self._unlock(self.slab_mutex)
-            at += rows
+    # --- files ---
+
+    def _open_file(
+        self, kind: int, memcg: Memcg | None, cursor: bool, by_program: bool
+    ) -> int:
+        """Open a file; its number is the one given back last, or a new one."""
+        file = procfs.OpenFile(self, kind, memcg, cursor, by_program)
+        if self.spare_files:
+            number = self.spare_files.pop()
+            self.files[number] = file
+        else:
+            number = len(self.files)
+            self.files.append(file)
+        return number
+
+    def _close_file(self, number: int) -> None:
+        self.files[number] = None
+        self.spare_files.append(number)
+
+    def _sections(self, file: procfs.OpenFile, at: int, steps: Any) -> Step:
+        """Read or seek at an offset; a section is paid for with its mutex held."""
+        file.begin_call(at)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value
+            mutex = file.mutex
+            if mutex is not None:
+                yield Lock(mutex)
+            file.begin_section()
+            if next(steps) != LEAVE:
+                raise CorruptionError("a section of a file does not end")
+            file.end_section()
+            yield Run(self._section_ns(file))
+            if mutex is not None:
+                file.held_ns += self.now - mutex.since
+                self._unlock(mutex)
+
+    def _section_ns(self, file: procfs.OpenFile) -> int:
+        """Return what a section takes; count it and charge it."""
+        hops = file.start_hops + file.next_hops
+        self.hops["slabinfo"] += hops + file.children
+        ns = file.rows * self.costs.slabinfo_row
+        ns += file.children * self.costs.slabinfo_child
+        return self._hop_ns(hops, len(file.walked)) + self._spend("programs", ns)
+
+    def _slabinfo(self, task: Task, size: int, pause: int, cursor: bool) -> Step:
+        """Read /proc/slabinfo to its end, *size* bytes a read()."""
+        number = self._open_file(procfs.SLABINFO, None, cursor, True)
+        file = self.files[number]
+        assert file is not None
+        began, calls, got = self.now, 0, b"?"
+        while got:
+            if calls and pause:
+                yield from self._sleep_until(task, self.now + pause)
+            calls += 1
+            got = yield from self._sections(
+                file, file.seq.tell(), file.seq.read_steps(size)
+            )
+        self.slabinfo_files.append(
+            (
+                began,
+                self.now - began,
+                calls,
+                sum(file.delivered.values()),
+                file.missing(),
+                file.repeated(),
+                *file.hops,
+                file.held_ns,
+                cursor,
+            )
+        )
+        self._close_file(number)
+
+    def _slabinfo_of(self, cache: Cache) -> tuple[int, int, int, int]:
+        """Return a cache's active objects, objects, active slabs and slabs.
+
+        Slabs are counted and not filled: the free objects that there are lie on the
+        CPUs' slabs first, where they count as active, and then on partial ones.
+        """
+        objects = cache.slabs * cache.per_slab
+        if self.slab:
+            filled = -(-cache.inuse // cache.per_slab)
+            return cache.inuse, objects, filled, cache.slabs
+        on_cpus = (cache.cpus & (1 << 64) - 1).bit_count() * cache.per_slab
+        free = max(objects - cache.inuse - on_cpus, 0)
+        return objects - free, objects, cache.slabs, cache.slabs
+
+    def _tunables(self, cache: Cache) -> tuple[int, int, int]:
+        """Return limit, batchcount and shared factor: enable_cpucache(), mm/slab.c."""
+        if not self.slab:
+            return 0, 0, 0
+        limit = 120
+        page = self.machine.page_size
+        for larger_than, objects in ((256, 54), (1024, 24), (page, 8), (131_072, 1)):
+            if cache.size > larger_than:
+                limit = objects
+        shares = cache.size <= self.machine.page_size and len(self.cpus) > 1
+        return limit, (limit + 1) // 2, 8 if shares else 0
 
     # --- the face: calls made by the world's own user task ---
 
@@ -2718,6 +2857,7 @@ class World:
             self.main_cpu = task.cpu
 
         self.user_tasks += 1
+        self.threads += 1
         task = Task(self, self.main_cpu, bound=False)
         task.body = main()
         self._wake(task)
@@ -2781,11 +2921,13 @@ class World:
         typesafe: bool,
         reclaimable: bool,
         shareable: bool = False,
+        name: str = "",
     ) -> int:
-        """Create a root cache before time begins."""
+        """Create a root cache before time begins; it is called cache-N by default."""
+        _check_name(name)
         if self.now:
             raise LifecycleError("time has begun; a boot cache needs time 0")
-        self._link_root(size, accounted, typesafe, reclaimable, shareable)
+        self._link_root(size, accounted, typesafe, reclaimable, shareable, name)
         return len(self.roots) - 1
 
     def create_cache(
@@ -2796,8 +2938,10 @@ class World:
         reclaimable: bool,
         mergeable: bool = True,
         shareable: bool = False,
+        name: str = "",
     ) -> int:
         """Create a root cache, or share a shareable one; return its number."""
+        _check_name(name)
         return int(
             self._call(
                 lambda task: self._create_root(
@@ -2808,6 +2952,7 @@ class World:
                     reclaimable,
                     mergeable,
                     shareable,
+                    name,
                 )
             )
         )
@@ -2873,6 +3018,74 @@ class World:
         """Let a CPU die, memory come online or go offline: HOTPLUGS[event]."""
         self._call(lambda task: self._hotplug(task, HOTPLUGS[event]))
 
+    def open(self, kind: int, handle: int = 0, cursor: bool = False) -> int:
+        """Open a file; return its number.
+
+        kind: 0 /proc/slabinfo, 1 memory.kmem.slabinfo of a cgroup, 2 its cgroup.stat,
+        3 /proc/cgroups, 4 /proc/loadavg. cursor: keep the place in the list.
+        """
+        if not 0 <= kind <= procfs.LOADAVG:
+            raise ValueError(f"there is no file of kind {kind}")
+        memcg = None
+        if kind in (procfs.MEMCG_SLABINFO, procfs.CGROUP_STAT):
+            memcg = self._live(handle, "open")
+        return self._open_file(kind, memcg, cursor, False)
+
+    def read(self, number: int, size: int, offset: int = -1) -> bytes:
+        """Read up to *size* bytes where the file stands, or at an offset.
+
+        Raises: OSError.
+        """
+        file = self._file(number)
+        if size < 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        at = None if offset < 0 else offset
+        begin = file.seq.tell() if at is None else at
+        return bytes(self._use(file, begin, file.seq.read_steps(size, at)))
+
+    def lseek(self, number: int, offset: int, whence: int = 0) -> int:
+        """Move to an offset; return it. Raises: OSError."""
+        file = self._file(number)
+        target = offset + (file.seq.tell() if whence == 1 else 0)
+        return int(self._use(file, target, file.seq.lseek_steps(offset, whence)))
+
+    def _use(self, file: procfs.OpenFile, at: int, steps: Any) -> Any:
+        def body(_: Task) -> Step:
+            try:
+                answer = yield from self._sections(file, at, steps)
+            except OSError as error:
+                return error
+            return answer
+
+        answer = self._call(body)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    def close(self, number: int) -> None:
+        """Close a file."""
+        self._file(number)
+        self._close_file(number)
+
+    def file_state(self, number: int) -> dict[str, int]:
+        """Return where a file stands and how often its hooks were called."""
+        return self._file(number).state()
+
+    def _file(self, number: int) -> procfs.OpenFile:
+        if 0 <= number < len(self.files):
+            file = self.files[number]
+            if file is not None and not file.by_program:
+                return file
+        raise StaleHandleError("there is no open file of this number")
+
+    def slabinfo_reads(self) -> list[tuple[int, ...]]:
+        """Return each whole read of /proc/slabinfo that a program made.
+
+        began_ns, took_ns, read_calls, rows, missing, repeated, start_hops, next_hops,
+        children, held_ns, cursor.
+        """
+        return list(self.slabinfo_files)
+
     def program(self, steps: Sequence[tuple[int, int, int, int, int]]) -> int:
         """Add a program; return its number."""
         self.programs.append(list(steps))
@@ -2894,6 +3107,7 @@ class World:
         task = Task(self, self.cpus[0], bound=False)
         task.body = self._program(task, number, repeat, at_ns, until_ns)
         task.background = background
+        self.threads += 1
         self.user_tasks += not background
         self._wake(task)
         self._settle()
@@ -3008,6 +3222,7 @@ class World:
                 for name, s in self.work_stats.items()
             },
             "reaper": {"passes": self.reaper_passes, "skipped": self.reaper_skipped},
+            "slabinfo": self._slabinfo_counters(),
             "creation_delays_ns": list(self.delays),
             "creations_never": self.pairs_missed - len(self.delays),
             "misses": self.misses,
@@ -3016,6 +3231,23 @@ class World:
                 for name, (at, count) in sorted(self.findings.items())
             ],
             "marks": {number: dict(mark) for number, mark in self.marks.items()},
+        }
+
+    def _slabinfo_counters(self) -> dict[str, int]:
+        """Return what the whole reads of /proc/slabinfo by programs came to."""
+        files = self.slabinfo_files
+        _, _, calls, rows, missing, repeated, *_, held, _ = zip(
+            *(files or [(0,) * 11]), strict=True
+        )
+        return {
+            "files": len(files),
+            "read_calls": sum(calls),
+            "rows": sum(rows),
+            "rows_missing": sum(missing),
+            "rows_repeated": sum(repeated),
+            "files_with_missing": sum(map(bool, missing)),
+            "files_with_repeated": sum(map(bool, repeated)),
+            "held_ns": sum(held),
         }
 
     def _schedule_of(self, finding: str) -> dict[str, Any]:
@@ -3074,6 +3306,17 @@ class World:
             "kmem_caches": {
                 m.serial: [c.serial for c in m.kmem_caches.walk()]
                 for m in self._with_lists()
+            },
+            "names": {r.serial: r.name for r in self._there()},
+            "files": {
+                number: (
+                    file.kind,
+                    file.cursor,
+                    # A program may be in the middle of a read.
+                    {} if file.by_program else file.state(),
+                )
+                for number, file in enumerate(self.files)
+                if file is not None
             },
             "rcu_destroy": [c.serial for c in self.rcu_destroy],
             "slots": {
@@ -3159,6 +3402,7 @@ class World:
         for root in self.slab_root_caches:
             yield from self._complaints_of_slots(root)
         yield from self._complaints_of_memcgs()
+        yield from self._complaints_of_files()
         if self.design.reparenting:
             yield from self._complaints_of_references()
         yield from self._complaints_of_objcgs()
@@ -3335,6 +3579,13 @@ class World:
         left = self.next_id - len(self.free_ids) - len(ids)
         if left > (self.cgroup_mutex.owner is not None):
             yield f"{left} ids are taken and no cgroup has them"
+
+    def _complaints_of_files(self) -> Iterator[str]:
+        for number, file in enumerate(self.files):
+            if file is None or file.place is None:
+                continue
+            if file.entries is None or file.place not in file.entries:
+                yield f"file {number} stands at cache {file.place.serial}, which is off"
 
     def _complaints_of_counts(self) -> Iterator[str]:
         for what, counted, there in (

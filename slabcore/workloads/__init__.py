@@ -220,9 +220,15 @@ class Expedite(_Step, frozen=True, kw_only=True, tag="expedite"):
 
 
 class Slabinfo(_Step, frozen=True, kw_only=True, tag="slabinfo"):
-    """Read /proc/slabinfo, *rows* rows a read()."""
+    """Read /proc/slabinfo to its end, so many bytes a read(), a pause between two.
 
-    rows: Positive = 36
+    reader: "kernel" finds its place again by counting, as every kernel does; "cursor"
+    has kept it. Or the name of a parameter, which is 0 or 1.
+    """
+
+    read: Positive | str = 4096
+    pause_ms: Milliseconds | str = 0
+    reader: str = "kernel"
 
 
 class Probe(_Step, frozen=True, kw_only=True, tag="probe"):
@@ -386,6 +392,10 @@ class Workload(_Table, frozen=True, kw_only=True):
                         raise InputError(where, what, f"caches below {accounted}")
                 elif isinstance(step, Sleep):
                     self.milliseconds(step.ms, f"{where}.ms")
+                elif isinstance(step, Slabinfo):
+                    self.number(step.read, f"{where}.read")
+                    self.milliseconds(step.pause_ms, f"{where}.pause_ms")
+                    self.reader(step.reader, f"{where}.reader")
                 elif isinstance(step, Fork):
                     self.number(step.copies, f"{where}.copies")
                     self.number(step.repeat, f"{where}.repeat")
@@ -404,6 +414,13 @@ class Workload(_Table, frozen=True, kw_only=True):
                 if isinstance(step, Fork) and self.number(step.copies) > _MOST_COPIES:
                     expected = f"0 to {_MOST_COPIES}"
                     raise InputError(f"{where}.copies", f"{step.copies!r}", expected)
+                if isinstance(step, Slabinfo):
+                    if not self.number(step.read):
+                        what = f"{step.read!r} is 0"
+                        raise InputError(f"{where}.read", what, "1 byte or more")
+                    if self.reader(step.reader) > 1:
+                        what = f"{step.reader!r} is over 1"
+                        raise InputError(f"{where}.reader", what, "0 or 1")
         for name, other in self.at_most.items():
             most = self.number(other)
             if self.number(name) > most:
@@ -425,6 +442,13 @@ class Workload(_Table, frozen=True, kw_only=True):
     def milliseconds(self, value: float | str, where: str = "") -> float:
         """Return a time, or the parameter it names. Raises: InputError."""
         return self.number(value, where) if isinstance(value, str) else value
+
+    def reader(self, value: str, where: str = "") -> int:
+        """Return 1 for a reader that keeps its place. Raises: InputError."""
+        readers = ("kernel", "cursor")
+        if value in readers:
+            return readers.index(value)
+        return self.number(value, where, *map(repr, readers))
 
     def _which(self, cache: str, where: str = "") -> int:
         """Return 0 for the cache that a task holds, or a cache's number and one."""
@@ -557,7 +581,8 @@ class Workload(_Table, frozen=True, kw_only=True):
             case Expedite():
                 return (43, int(step.on), 0, 0, 0)
             case Slabinfo():
-                return (44, step.rows, 0, 0, 0)
+                size, pause = self.number(step.read), self.milliseconds(step.pause_ms)
+                return (44, size, round(pause * 1e6), self.reader(step.reader), 0)
             case Probe():
                 return (45, round(step.us * 1e3), 0, 0, 0)
             case Take():
