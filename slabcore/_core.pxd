@@ -49,7 +49,8 @@ cdef class SeqFile:
     cdef object source
     cdef object shows       # a callable, of (file, entry)
     cdef object entry
-    cdef object failure
+    cdef object answer      # the last OSError of a hook
+    cdef object failure     # any other error, which ends the call
     cdef bint lost          # start or next failed: there is no entry to keep
     cdef bint under_way
     cdef bint closed

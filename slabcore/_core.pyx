@@ -1763,6 +1763,8 @@ cdef class IntrusiveList:
     ) except -1:
         cdef Py_ssize_t i
         cdef int64_t index
+        arena_reserve(&self.nodes, self.nodes.used + <size_t>count)
+        arena_reserve(&self.values, self.nodes.used + <size_t>count)
         for i in range(count):
             index = self.take(values[i])
             list_add_tail(&self.head, self.nodes.entries, sizeof(list_node), index)
@@ -2047,7 +2049,7 @@ cdef class SeqFile:
     source: an IntrusiveList, or an object with
     ``start(pos)``, which returns the entry at a position, None at the end;
     ``next(entry, pos)``, which returns the entry behind it and that one's position;
-    ``stop(entry)``, which is called once for each start;
+    ``stop(entry)``, which ends what start began;
     ``show(m, entry)``, which prints with ``m.write`` and may return 1 (SEQ_SKIP) to
     have that forgotten. An OSError of theirs is what the kernel calls -errno, any other
     error ends the call and the file stays where it was.
@@ -2155,6 +2157,7 @@ cdef class SeqFile:
     cdef object fail(self, error):
         """Return an OSError's -errno; keep any other error until the section ends."""
         if isinstance(error, OSError) and 0 < (error.errno or 0) < 4096:
+            self.answer = error
             return -error.errno
         self.failure = error
         return -EIO
@@ -2189,7 +2192,7 @@ cdef class SeqFile:
                 if self.failure is not None:
                     raise self.failure
         except BaseException:
-            self.failure = None
+            self.failure = self.answer = None
             self.m.fault = -1
             self.reader.index = -1
             seq_forget(&self.m)
@@ -2197,9 +2200,12 @@ cdef class SeqFile:
                 self.position = 0
             raise
         result = seq_result(&self.m)
-        if result < 0:
-            raise OSError(-result, os.strerror(-result))
-        return result
+        answer, self.answer = self.answer, None
+        if result >= 0:
+            return result
+        if answer is not None and answer.errno == -result:
+            raise answer
+        raise OSError(-result, os.strerror(-result))
 
     cdef bytes deliver(self, int64_t *ppos, Py_ssize_t size):
         self.begin()
