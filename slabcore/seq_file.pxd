@@ -345,6 +345,8 @@ cdef inline int seq_traverse(seq_file *m) except -1 nogil:
     else:
         if entry != SEQ_END:
             m.error = entry
+        if seq_overflowed(m):
+            m.count = 0     # start() printed too much; a kernel hands out garbage
     seq_stop(m, entry)
     return seq_sought(m)
 

@@ -31,7 +31,7 @@ SKIP = 1
 ENTER, LEAVE = "enter", "leave"
 """What the steps of a read yield: before a start, after a stop."""
 
-FARTHEST = (1 << 63) - 1  # a loff_t
+FARTHEST = (1 << 63) - 1  # a loff_t, which wraps round
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +100,11 @@ T = TypeVar("T")
 Steps: TypeAlias = Generator[str, None, T]
 
 
+def _wrapped(position: int) -> int:
+    half = FARTHEST + 1
+    return (position + half) % (2 * half) - half
+
+
 def _error(number: int) -> OSError:
     return OSError(number, os.strerror(number))
 
@@ -151,6 +156,7 @@ class SeqFile:
         self._place: tuple[int, Any | None] | None = None  # the cursor: index, entry
         self._closed = False
         self._under_way = False
+        self._lost = False  # next failed in a way of its own: there is no entry
         self._fault: int | None = None
         self._alloc: int | None = None
         self.starts = self.nexts = self.shows = self.stops = 0
@@ -260,9 +266,9 @@ class SeqFile:
                 raise
         finally:
             self._under_way = False
-        self._read_pos += len(user.copied)
+        self._read_pos = _wrapped(self._read_pos + len(user.copied))
         if offset is None:
-            self._position += len(user.copied)
+            self._position = _wrapped(self._position + len(user.copied))
         return bytes(user.copied)
 
     def _begin(self) -> None:
@@ -372,7 +378,7 @@ class SeqFile:
         """Move, yielding ENTER before each start and LEAVE after each stop."""
         self._begin()
         self._fault = None
-        target = offset + self._position if whence == 1 else offset
+        target = _wrapped(offset + self._position) if whence == 1 else offset
         try:
             if whence not in (0, 1) or not 0 <= target <= FARTHEST:
                 raise _error(errno.EINVAL)
@@ -432,6 +438,8 @@ class SeqFile:
                 if ends >= offset:
                     return
                 passed = ends
+            if self._count == self._size:
+                self._count = 0  # start printed too much; a kernel hands out garbage
         finally:
             self._stop(entry)
 
@@ -462,10 +470,13 @@ class SeqFile:
 
     def _next(self, entry: Any, pos: int) -> tuple[Answer, int]:
         self.nexts += 1
+        self._lost = True
         try:
-            return self.source.next(entry, pos)
+            answer = self.source.next(entry, pos)
         except OSError as error:
-            return _errno_of(error), pos + 1
+            answer = _errno_of(error), pos + 1
+        self._lost = False
+        return answer
 
     def _show(self, entry: Any) -> int | OSError:
         self.shows += 1
@@ -476,7 +487,8 @@ class SeqFile:
 
     def _stop(self, entry: Answer) -> None:
         self.stops += 1
-        failed = isinstance(entry, OSError)
+        failed = self._lost or isinstance(entry, OSError)
+        self._lost = False
         if self.cursor:
             self._place = None if failed else (self._index, entry)
         self.source.stop(None if failed else entry)
@@ -509,10 +521,10 @@ class SeqFile:
 
 
 def _errno_of(error: OSError) -> OSError:
-    """Return an error that is a number to the kernel; raise any other."""
-    if _is_number(error):
-        return error
-    raise error
+    """Return what the kernel keeps of an error, its number; raise one without."""
+    if not _is_number(error):
+        raise error
+    return _error(error.errno or 0)
 
 
 def _is_number(error: OSError) -> bool:
