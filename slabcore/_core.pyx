@@ -1489,7 +1489,8 @@ cdef class World:
         """Return each live cache by age: what Kernel.caches() makes its names of.
 
         The root's number; handle and number of the cgroup that a child is named after,
-        -1 for none; handle and serial of its cgroup; dying, objects, slabs.
+        -1 for none; handle and serial of its cgroup; dying, objects, slabs, kernfs
+        nodes.
         """
         cdef world *w = &self.e.w
         cdef uint32_t i
@@ -1518,6 +1519,7 @@ cdef class World:
                     bool(c.deactivated),
                     c.inuse,
                     c.slabs,
+                    c.nodes,
                 )
             )
         return [row[1:] for row in sorted(rows)]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import io
+import os
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +22,7 @@ from slabcore.errors import (
     LifecycleError,
     StaleHandleError,
 )
+from slabcore.files import KernelFile, cgroup_path, failed, opened
 from slabcore.machine import Machine
 
 __all__ = [
@@ -70,6 +74,14 @@ LOG = np.dtype(
         ("cache", np.int64),
     ]
 )
+# What World.open() knows them by.
+PROC_FILES = types.MappingProxyType(
+    {"/proc/slabinfo": 0, "/proc/cgroups": 3, "/proc/loadavg": 4}
+)
+CGROUP_FILES = types.MappingProxyType({"memory.kmem.slabinfo": 1, "cgroup.stat": 2})
+LONGEST_NAME = 127  # bytes of a cache's
+SLAB_DIRECTORY = "/sys/kernel/slab"
+
 HOTPLUGS = ("cpu-dead", "memory-online", "memory-offline")
 
 FINDINGS = types.MappingProxyType(
@@ -100,6 +112,17 @@ SCHEDULE_EVENTS = types.MappingProxyType(
         "page-free-ran": "the callback of the page runs and follows it to the cache",
     }
 )
+
+
+def _check_name(where: str, name: Any) -> None:
+    """Refuse a cache's name that would break the readers of its row in slabinfo."""
+    if not isinstance(name, str) or not name or not name.isprintable():
+        expected = "a name of printable characters"
+    elif " " in name or len(name.encode()) > LONGEST_NAME:
+        expected = f"no blank and at most {LONGEST_NAME} bytes: slabtop reads no others"
+    else:
+        return
+    raise InputError(where, f"{name!r} is no name", expected)
 
 
 def us(count: float) -> int:
@@ -147,14 +170,42 @@ class LiveCache:
     slabs: int
 
 
+class _OpenFile:
+    """Make the system calls on a file that a world has open."""
+
+    def __init__(self, world: Any, number: int) -> None:
+        self._world = world
+        self._number = number
+
+    def read(self, size: int) -> bytes:
+        return bytes(self._world.read(self._number, size))
+
+    def pread(self, size: int, offset: int) -> bytes:
+        if offset < 0:
+            raise failed(errno.EINVAL)
+        return bytes(self._world.read(self._number, size, offset))
+
+    def lseek(self, offset: int, whence: int = 0) -> int:
+        return int(self._world.lseek(self._number, offset, whence))
+
+    def close(self) -> None:
+        self._world.close(self._number)
+
+    @property
+    def state(self) -> dict[str, int]:
+        """Return where the file stands, and how often its hooks were called."""
+        state: dict[str, int] = self._world.file_state(self._number)
+        return state
+
+
 class Kernel:
     """Run one kernel on one machine.
 
     A call is made by a user task of this world and returns when the kernel's would:
     virtual time moves on. Building: create_cache, destroy_cache, mkdir, rmdir. Using:
     alloc, free, pin, drop_caches, hotplug. Time: advance, advance_to, drain,
-    next_event_ns. Programs: program, spawn, run. Looking: counters, caches, timeline,
-    snapshot, validate.
+    next_event_ns. Programs: program, spawn, run. Files: open, listdir. Looking:
+    counters, caches, timeline, snapshot, validate.
     One thread at a time may use a kernel; several kernels may run in as many threads.
     """
 
@@ -245,9 +296,7 @@ class Kernel:
         Returns: the cache; merged ones have one number.
         Raises: InputError if the name is taken or none, or the size no object's.
         """
-        if not isinstance(name, str) or not name or not name.isprintable():
-            expected = "a name of printable characters"
-            raise InputError("create_cache", f"{name!r} is no name", expected)
+        _check_name("create_cache", name)
         if name in self._caches and name not in self._destroyed:
             raise InputError("create_cache", f"{name!r} exists", "a new name")
         if not 8 <= object_size <= 1 << 22:
@@ -259,10 +308,10 @@ class Kernel:
         kind = (object_size, accounted, typesafe, reclaimable)
         if self.now_ns:
             number = self._world.create_cache(
-                *kind, mergeable is not False, mergeable is True
+                *kind, mergeable is not False, mergeable is True, name
             )
         else:
-            number = self._world.boot_cache(*kind, mergeable is True)
+            number = self._world.boot_cache(*kind, mergeable is True, name)
         self._caches[name] = Cache(name, number)
         self._names.setdefault(number, name)
         self._destroyed.discard(name)
@@ -413,6 +462,143 @@ class Kernel:
         """Run until every program has ended."""
         self._world.run()
 
+    # --- files ---
+
+    @overload
+    def open(
+        self,
+        path: str | os.PathLike[str],
+        mode: Literal["rb"] = "rb",
+        *,
+        reader: Literal["kernel", "cursor"] = "kernel",
+        buffering: None = None,
+    ) -> KernelFile: ...
+    @overload
+    def open(
+        self,
+        path: str | os.PathLike[str],
+        mode: Literal["rb"] = "rb",
+        *,
+        reader: Literal["kernel", "cursor"] = "kernel",
+        buffering: int,
+    ) -> KernelFile | io.BufferedReader: ...
+    @overload
+    def open(
+        self,
+        path: str | os.PathLike[str],
+        mode: Literal["r", "rt"],
+        *,
+        reader: Literal["kernel", "cursor"] = "kernel",
+        buffering: int | None = None,
+    ) -> io.TextIOWrapper: ...
+    def open(
+        self,
+        path: str | os.PathLike[str],
+        mode: str = "rb",
+        *,
+        reader: str = "kernel",
+        buffering: int | None = None,
+    ) -> KernelFile | io.BufferedReader | io.TextIOWrapper:
+        """Open a file that this kernel has, for reading.
+
+        /proc/slabinfo, /proc/cgroups and /proc/loadavg; of a cgroup,
+        memory.kmem.slabinfo below /sys/fs/cgroup/memory and cgroup.stat below
+        /sys/fs/cgroup/unified, or both by the cgroup's path alone: /web/cgroup.stat.
+        mode: "rb", the file itself, each call of which is one system call; "r", text.
+        reader: "cursor" keeps its place in the list whatever is created or destroyed
+        between two calls, as no kernel does.
+        buffering: what a buffer asks for at a time. None: there is no buffer in mode
+        "rb", and one of 8192 bytes in mode "r".
+        Raises: InputError; FileNotFoundError, IsADirectoryError.
+        """
+        path = os.fspath(path)
+        if reader not in ("kernel", "cursor"):
+            raise InputError("reader", f"{reader!r} is not known", "kernel or cursor")
+        kind, handle = self._file(path)
+
+        def file() -> KernelFile:
+            number = self._world.open(kind, handle, reader == "cursor")
+            return KernelFile(_OpenFile(self._world, number), path)
+
+        return opened(file, mode, buffering)
+
+    def listdir(self, path: str | os.PathLike[str]) -> list[str]:
+        """Return the names in a directory, sorted.
+
+        /proc; /sys/kernel/slab, with each name of a root cache, and in it NAME/cgroup,
+        with its children; a cgroup, by the paths of open(), with its files and what is
+        below it. The cgroups of programs have no names and are not listed.
+        Raises: FileNotFoundError; NotADirectoryError of a file.
+        """
+        path = os.fspath(path)
+        at = path.rstrip("/") or "/"
+        if at == "/proc":
+            return sorted(name.rpartition("/")[2] for name in PROC_FILES)
+        if (at + "/").startswith(f"{SLAB_DIRECTORY}/"):
+            parts = at.removeprefix(SLAB_DIRECTORY).split("/")[1:]
+            return sorted(self._slab_directory(path, *parts))
+        cgroup, files = cgroup_path(at)
+        if at in PROC_FILES or at.rpartition("/")[2] in CGROUP_FILES:
+            self._file(at)
+            raise failed(errno.ENOTDIR, path, "open() reads it")
+        if cgroup not in self._memcgs:
+            raise failed(errno.ENOENT, path, f"there is no cgroup {cgroup!r}")
+        above = cgroup.rstrip("/") + "/"
+        below = [name.removeprefix(above) for name in self._memcgs if name != cgroup]
+        found = [name for name in files if self._has(name)]
+        return sorted(found + [name for name in below if name and "/" not in name])
+
+    def _file(self, path: str) -> tuple[int, int]:
+        """Return the kind of a file and the handle of its cgroup."""
+        if path in PROC_FILES:
+            return PROC_FILES[path], 0
+        directory, _, name = path.rpartition("/")
+        cgroup, files = cgroup_path(directory or "/")
+        if name in files:
+            if cgroup not in self._memcgs:
+                raise failed(errno.ENOENT, path, f"there is no cgroup {cgroup!r}")
+            if not self._has(name):
+                why = f"this kernel, {self.design.name}, has no {name}: it came in 4.14"
+                raise failed(errno.ENOENT, path, why)
+            return CGROUP_FILES[name], self._memcgs[cgroup].handle
+        at = path.rstrip("/") or "/"
+        if at in ("/proc", SLAB_DIRECTORY) or cgroup_path(at)[0] in self._memcgs:
+            raise failed(errno.EISDIR, path, "listdir() lists it")
+        known = [*PROC_FILES, *(f"CGROUP/{name}" for name in CGROUP_FILES)]
+        raise failed(errno.ENOENT, path, f"there are {', '.join(known)}")
+
+    def _has(self, file: str) -> bool:
+        """Tell whether this kernel has a file in its cgroups' directories."""
+        if file != "cgroup.stat":
+            return True
+        if not self.design.kernels:
+            return self.design.accounting == "objects"
+        last = tuple(map(int, self.design.kernels[1].split(".")))
+        return last >= (4, 14)
+
+    def _slab_directory(self, path: str, *parts: str) -> list[str]:
+        """Return the names in /sys/kernel/slab, in a cache there, or in its cgroup."""
+        if self.machine.allocator == "slab":
+            raise failed(errno.ENOENT, path, "SLAB's caches have no directories")
+        found = [cache for cache, nodes in self._listed() if nodes]
+        names = {
+            name: self._names[cache.number] for name, cache in self._caches.items()
+        }
+        roots = {cache.root for cache in found if cache.name == cache.root}
+        if not parts:
+            links = {name for name, root in names.items() if root in roots}
+            return list(roots | links)
+        root = names.get(parts[0], parts[0])
+        if root not in roots:
+            raise failed(errno.ENOENT, path, f"no cache {parts[0]!r} has a directory")
+        inside = ["cgroup"] if self.design.child_sysfs else []
+        if len(parts) == 1:
+            return inside
+        if list(parts[1:]) != inside:
+            none = "a child has no directory on this kernel" if not inside else ""
+            raise failed(errno.ENOENT, path, none)
+        return [cache.name for cache in found if cache.root == root != cache.name]
+
     # --- what comes out ---
 
     @property
@@ -502,16 +688,26 @@ class Kernel:
         The cgroups of programs have no path; they are called cgroup- and their number,
         and their root caches cache- and theirs.
         """
-        caches = []
-        for root, of, number, memcg, serial, *rest in self._world.caches_listed():
+        return [cache for cache, _ in self._listed()]
+
+    def _listed(self) -> Iterator[tuple[LiveCache, int]]:
+        """Yield every live cache by age, and how many kernfs nodes it has."""
+        for (
+            root,
+            of,
+            number,
+            memcg,
+            serial,
+            *rest,
+            nodes,
+        ) in self._world.caches_listed():
             of_root = name = self._names.get(root, f"cache-{root}")
             cgroup = self._paths.get(memcg, f"/cgroup-{serial}")
             if of >= 0:
                 unnamed = cgroup if of == memcg else f"/cgroup-{number}"
                 path = self._paths.get(of, unnamed)
                 name += f"({number}:{path.rpartition('/')[2]})"
-            caches.append(LiveCache(name, of_root, cgroup, *rest))
-        return caches
+            yield LiveCache(name, of_root, cgroup, *rest), nodes
 
     def snapshot(self) -> Mapping[str, Any]:
         """Return the contents of every list and structure, by serial numbers."""

@@ -1,18 +1,23 @@
-"""Files of a kernel, as Python reads files; and kernels that begin with a file."""
+"""Files of a kernel, as Python reads files."""
 
 import csv
 import errno
 import io
+import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from slabcore import slabinfo
+from slabcore import Kernel, Machine, SeqFile, slabinfo
+from slabcore.designs import designs
+from slabcore.errors import InputError
 from slabcore.files import CHUNK, KernelFile
-from slabcore.reference.seq_file import SeqFile
+from slabcore.reference import seq_file as reference
 
 DATA = Path(__file__).parent / "data" / "slabinfo"
+GOLDEN = Path(__file__).parent / "golden"
 TEXT = (DATA / "6.18.44.txt").read_bytes()
 
 
@@ -36,8 +41,14 @@ class Lines:
 
 
 @pytest.fixture(params="ABCD")
-def file(request):
-    return KernelFile(SeqFile(Lines(TEXT), era=request.param), "/proc/slabinfo")
+def era(request):
+    return request.param
+
+
+@pytest.fixture
+def file(engine, era):
+    make = SeqFile if engine == "core" else reference.SeqFile
+    return KernelFile(make(Lines(TEXT), era=era), "/proc/slabinfo")
 
 
 # --- a file of Python's ---
@@ -58,6 +69,17 @@ def test_a_read_is_one_system_call(file):
     assert TEXT.startswith(chunk) and 3500 < len(chunk) < 4096
     assert file.source.calls["start"] == 1
     assert file.tell() == len(chunk)
+
+
+def test_a_file_of_all_that_was_ever_printed_reads_back(engine, era):
+    golden = json.loads((GOLDEN / "slabinfo-text-public.json").read_text())
+    rows = [case["expect"][0]["row"] for case in golden["rows"]]
+    text = slabinfo.header() + "".join(rows).encode()
+    make = SeqFile if engine == "core" else reference.SeqFile
+    for size in (1, 100, 4096):
+        raw = KernelFile(make(Lines(text), era=era), "golden")
+        lines = io.TextIOWrapper(io.BufferedReader(raw, size), "utf-8", newline="\n")
+        assert lines.read().encode() == text
 
 
 @pytest.mark.parametrize("size", [1, 7, 107, 4096, CHUNK, 1 << 17])
@@ -143,3 +165,196 @@ def test_a_closed_file_is_read_no_more(file):
             call()
     with pytest.raises(ValueError, match="closed"):
         file.source.read(1)
+
+
+# --- a kernel's ---
+
+HEADER = slabinfo.header()
+# Three children of boot caches in all, so that every file of 4.x has something to say.
+OF_FILES = [
+    "/proc/slabinfo",
+    "/proc/cgroups",
+    "/web/memory.kmem.slabinfo",
+    "/web/cgroup.stat",
+]
+PREFIX = {"memory.kmem.slabinfo": "memory", "cgroup.stat": "unified"}
+
+
+def boot(engine, design="4.14", **options):
+    kernel = Kernel(design, machine=Machine(cpus=2, **options), engine=engine)
+    for name, size in (("dentry", 192), ("kmalloc-64", 64), ("filp", 256)):
+        kernel.create_cache(name, object_size=size, accounted=True)
+    kernel.mkdir("/web")
+    kernel.mkdir("/web/a")
+    for cache in ("dentry", "filp"):
+        kernel.alloc(cache, "/web")
+    kernel.drain()
+    for cache in ("dentry", "filp"):
+        kernel.alloc(cache, "/web")
+    return kernel
+
+
+@pytest.mark.parametrize("path", OF_FILES)
+@pytest.mark.parametrize("reader", ["kernel", "cursor"])
+def test_every_file_is_read_raw_buffered_and_as_text(engine, path, reader):
+    kernel = boot(engine)
+    with kernel.open(path, reader=reader) as raw:
+        assert isinstance(raw, io.RawIOBase) and raw.name == path
+        text = raw.read()
+    assert text
+    with kernel.open(path, reader=reader, buffering=100) as buffered:
+        assert isinstance(buffered, io.BufferedReader)
+        assert buffered.read() == text
+    with kernel.open(path, "r", reader=reader) as lines:
+        assert "".join(lines).encode() == text
+    with kernel.open(Path(path), "rt", reader=reader, buffering=1) as letters:
+        assert letters.read().encode() == text
+
+
+def test_the_load_average_is_the_kernels_line(engine):
+    kernel = boot(engine)
+    line = kernel.open("/proc/loadavg", "r").read()
+    assert re.fullmatch(r"(\d+\.\d\d ){3}1/\d+ \d+\n", line)
+    assert float(line.split()[0]) == round(kernel.counters["load1"], 2)
+
+
+def test_reading_takes_time_under_slab_mutex(engine):
+    kernel = boot(engine)
+    before = kernel.counters["locks"]["slab_mutex"]["holds"]
+    began = kernel.now_ns
+    text = kernel.open("/proc/slabinfo").read()
+    assert slabinfo.parse(text).names == ("filp", "kmalloc-64", "dentry")
+    assert kernel.now_ns > began
+    # a section with the rows, and one that finds their end
+    assert kernel.counters["locks"]["slab_mutex"]["holds"] == before + 2
+
+
+@pytest.mark.parametrize(
+    "path", ["/web/memory.kmem.slabinfo", "/web/cgroup.stat", "/cgroup.stat"]
+)
+def test_a_cgroups_file_is_found_where_it_is_mounted(engine, path):
+    kernel = boot(engine)
+    hierarchy = PREFIX[path.rpartition("/")[2]]
+    short, long = kernel.open(path), kernel.open(f"/sys/fs/cgroup/{hierarchy}{path}")
+    assert short.read() == long.read()
+
+
+def test_a_file_has_its_caches_names(engine):
+    kernel = boot(engine)
+    info = slabinfo.parse(kernel.open("/web/memory.kmem.slabinfo").read())
+    assert sorted(info.names) == ["dentry", "filp"]
+    assert kernel.listdir("/web") == ["a", "cgroup.stat", "memory.kmem.slabinfo"]
+
+
+def test_a_file_outlives_its_cgroup_as_an_error(engine):
+    kernel = boot(engine)
+    file = kernel.open("/web/a/memory.kmem.slabinfo")
+    kernel.rmdir("/web/a")
+    with pytest.raises(OSError, match="No such device") as caught:
+        file.read()
+    assert caught.value.errno == errno.ENODEV
+    with pytest.raises(FileNotFoundError, match="there is no cgroup '/web/a'"):
+        kernel.open("/web/a/memory.kmem.slabinfo")
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "message"),
+    [
+        ("/proc/meminfo", FileNotFoundError, "there are /proc/slabinfo, /proc/cgr"),
+        ("/proc/slabinfo/", FileNotFoundError, "there are /proc/slabinfo"),
+        ("/nope/memory.kmem.slabinfo", FileNotFoundError, "no cgroup '/nope'"),
+        ("/sys/fs/cgroup/memory/web/cgroup.stat", FileNotFoundError, "/memory/web"),
+        ("/proc", IsADirectoryError, r"listdir\(\) lists it"),
+        ("/sys/kernel/slab", IsADirectoryError, r"listdir\(\) lists it"),
+        ("/web", IsADirectoryError, r"listdir\(\) lists it"),
+        ("/sys/fs/cgroup/unified/web/a/", IsADirectoryError, r"listdir\(\)"),
+    ],
+)
+def test_what_cannot_be_opened_says_why(engine, path, error, message):
+    kernel = boot(engine)
+    with pytest.raises(error, match=message) as caught:
+        kernel.open(path)
+    assert caught.value.filename == path
+
+
+@pytest.mark.parametrize("name", designs)
+def test_cgroup_stat_came_in_4_14(name):
+    kernel = Kernel(name)
+    kernel.mkdir("/web")
+    of_4_13 = list(designs).index("4.13")  # to 4.17
+    if not designs[name].kernels or list(designs).index(name) < of_4_13:
+        with pytest.raises(FileNotFoundError, match=r"no cgroup\.stat: .* 4\.14"):
+            kernel.open("/web/cgroup.stat")
+        assert "cgroup.stat" not in kernel.listdir("/")
+    else:
+        text = kernel.open("/web/cgroup.stat").read()
+        assert text == b"nr_descendants 0\nnr_dying_descendants 0\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "w"}, "open: mode is 'w'; expected rb or r; nothing is written"),
+        ({"reader": "cursors"}, "reader: 'cursors' is not known; expected kernel or "),
+        ({"buffering": -1}, "open: buffering is -1; expected a number of bytes"),
+        ({"mode": "r", "buffering": 0}, "open: a text has a buffer; expected mode rb"),
+    ],
+)
+def test_what_open_cannot_do_is_refused(options, message):
+    with pytest.raises(InputError) as caught:
+        Kernel("4.10").open("/proc/slabinfo", **options)
+    assert str(caught.value).startswith(message)
+
+
+def test_directories_show_what_the_kernel_holds(engine):
+    kernel = boot(engine, "4.10")
+    assert kernel.listdir("/proc") == ["cgroups", "loadavg", "slabinfo"]
+    assert kernel.listdir("/sys/kernel/slab") == ["dentry", "filp", "kmalloc-64"]
+    assert kernel.listdir("/sys/kernel/slab/dentry/") == ["cgroup"]
+    assert kernel.listdir("/sys/kernel/slab/dentry/cgroup") == ["dentry(1:web)"]
+    assert kernel.listdir("/sys/kernel/slab/kmalloc-64/cgroup") == []
+    assert kernel.listdir("/") == ["memory.kmem.slabinfo", "web"]
+    assert kernel.listdir("/sys/fs/cgroup/unified/web") == ["a"]
+    assert kernel.listdir("/sys/fs/cgroup/memory/web/a") == ["memory.kmem.slabinfo"]
+
+
+def test_an_alias_is_a_link_of_its_own(engine):
+    kernel = boot(engine, "4.10")
+    for name in ("one", "two"):
+        kernel.create_cache(name, object_size=40, mergeable=True)
+    assert {"one", "two"} <= set(kernel.listdir("/sys/kernel/slab"))
+    assert kernel.listdir("/sys/kernel/slab/two") == ["cgroup"]
+    names = slabinfo.parse(kernel.open("/proc/slabinfo").read()).names
+    assert names == ("one", "filp", "kmalloc-64", "dentry")
+    kernel.destroy_cache("two")
+    assert "two" not in kernel.listdir("/sys/kernel/slab")
+
+
+def test_children_have_directories_until_4_11(engine):
+    kernel = boot(engine, "4.11")
+    assert kernel.listdir("/sys/kernel/slab/dentry") == []
+    with pytest.raises(FileNotFoundError, match="a child has no directory on this"):
+        kernel.listdir("/sys/kernel/slab/dentry/cgroup")
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "message"),
+    [
+        ("/proc/slabinfo", NotADirectoryError, r"open\(\) reads it"),
+        ("/web/cgroup.stat", NotADirectoryError, r"open\(\) reads it"),
+        ("/nope", FileNotFoundError, "there is no cgroup '/nope'"),
+        ("/sys/kernel/slab/inode", FileNotFoundError, "no cache 'inode' has a dir"),
+        ("/sys/kernel/slab/dentry/order", FileNotFoundError, "order"),
+        ("/nope/cgroup.stat", FileNotFoundError, "there is no cgroup '/nope'"),
+    ],
+)
+def test_what_cannot_be_listed_says_why(engine, path, error, message):
+    with pytest.raises(error, match=message) as caught:
+        boot(engine).listdir(path)
+    assert caught.value.filename == path
+
+
+def test_slab_has_no_directories(engine):
+    kernel = boot(engine, "4.10", allocator="slab")
+    with pytest.raises(FileNotFoundError, match="SLAB's caches have no directories"):
+        kernel.listdir("/sys/kernel/slab")

@@ -3264,11 +3264,14 @@ class World:
         """Return the events noted; slabcore.kernel.LOG names the columns."""
         return list(self.events_noted)
 
-    def caches_listed(self) -> list[tuple[int, int, int, int, int, bool, int, int]]:
+    def caches_listed(
+        self,
+    ) -> list[tuple[int, int, int, int, int, bool, int, int, int]]:
         """Return each live cache by age: what Kernel.caches() makes its names of.
 
         The root's number; handle and number of the cgroup that a child is named after,
-        -1 for none; handle and serial of its cgroup; dying, objects, slabs.
+        -1 for none; handle and serial of its cgroup; dying, objects, slabs, kernfs
+        nodes.
         """
         return [
             (
@@ -3280,6 +3283,7 @@ class World:
                 cache.deactivated,
                 cache.inuse,
                 cache.slabs,
+                cache.nodes,
             )
             for cache in self.existing
             if cache.live
