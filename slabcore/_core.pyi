@@ -103,6 +103,9 @@ class World:
         shareable: bool = False,
         name: str = "",
     ) -> int: ...
+    def boot_slabs(
+        self, number: int, order: int, per_slab: int, objects: int, slabs: int
+    ) -> None: ...
     def create_cache(
         self,
         size: int,

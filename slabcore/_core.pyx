@@ -959,6 +959,32 @@ cdef class World:
         )
         return number
 
+    def boot_slabs(
+        self, number: int, order: int, per_slab: int, objects: int, slabs: int
+    ) -> None:
+        """Give a root cache a layout and what it holds when time begins."""
+        cdef world *w = &self.e.w
+        cdef root_cache *r
+        cdef kmem_cache *c
+        if w.s.now:
+            raise LifecycleError("time has begun; boot_slabs needs time 0")
+        r = root_at(&w.c, self._root(number))
+        c = cache_at(&w.c, r.cache)
+        if c.slabs:
+            raise LifecycleError("the cache has slabs; boot_slabs needs a new one")
+        if not 0 <= order <= 30 or per_slab < 1 or not 0 <= slabs < 1 << 31:
+            raise ValueError(f"no slabs: order {order}, {per_slab} objects, {slabs}")
+        if per_slab * r.size > w.c.page_size << <int>order:
+            raise ValueError(f"{per_slab} objects of {r.size} bytes are not in a slab")
+        if not 0 <= objects <= min(slabs * per_slab, (1 << 31) - 1):
+            raise ValueError(f"{objects} objects are not in {slabs} of {per_slab}")
+        r.order = order
+        r.per_slab = per_slab
+        c.inuse = objects
+        c.slabs = slabs
+        w.n.slab_bytes += <int64_t>slabs * (w.c.page_size << r.order)
+        w.n.slab_bytes_peak = max(w.n.slab_bytes_peak, w.n.slab_bytes)
+
     def create_cache(
         self,
         size: int,

@@ -7,7 +7,7 @@ import errno
 import io
 import os
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -24,6 +24,7 @@ from slabcore.errors import (
 )
 from slabcore.files import KernelFile, cgroup_path, failed, opened
 from slabcore.machine import Machine
+from slabcore.slabinfo import COLUMNS, SlabInfo, described, parse
 
 __all__ = [
     "EVENTS",
@@ -123,6 +124,17 @@ def _check_name(where: str, name: Any) -> None:
     else:
         return
     raise InputError(where, f"{name!r} is no name", expected)
+
+
+def _changes(file: SlabInfo, own: SlabInfo) -> Iterator[str]:
+    """Say what a kernel's own slabinfo has otherwise than the file it began with."""
+    if file.statistics and not own.statistics:
+        yield "statistics are not kept"
+    for i in np.flatnonzero((file.table != own.table).any(axis=1)):
+        for column in COLUMNS:
+            was, is_ = file[column][i], own[column][i]
+            if was != is_:
+                yield f"{file.names[i]}: {column} {was} becomes {is_}"
 
 
 def us(count: float) -> int:
@@ -267,6 +279,100 @@ class Kernel:
         self._destroyed: set[str] = set()  # names of caches that were busy then
         self._memcgs: dict[str, Memcg] = {"/": Memcg("/", 0)}
         self._paths = {0: "/"}  # of each cgroup ever made here, by handle
+        self.start_changes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_slabinfo(
+        cls,
+        design: Design | str,
+        source: SlabInfo | str | bytes | os.PathLike[str],
+        *,
+        accounted: Collection[str] = (),
+        typesafe: Collection[str] = (),
+        reclaimable: Collection[str] = (),
+        machine: Machine | None = None,
+        seed: int = 0,
+        walk: Literal["counted", "literal"] = "counted",
+        engine: Literal["core", "reference"] = "core",
+        sample_ns: int = 1_000_000_000,
+        log: bool = False,
+    ) -> Kernel:
+        """Boot with the root caches of a real /proc/slabinfo, and what they hold.
+
+        source: as slabinfo.parse() takes it, or what that returns. Caches get their
+        rows' sizes and slabs and stand in the file's order. No row says which of them
+        are *accounted*, *typesafe* or *reclaimable*: those are named.
+        What this kernel's own /proc/slabinfo says otherwise than the file is a line
+        each of *start_changes*: a number of objects that is not that of the slabs,
+        tunables and statistics that this kernel has not.
+        Raises: InputError, with the file and the line, also of a row that is repeated.
+        """
+        where = "slabinfo"
+        if not isinstance(source, SlabInfo):
+            where, source = described(source), parse(source)
+        flags = {
+            "accounted": frozenset(accounted),
+            "typesafe": frozenset(typesafe),
+            "reclaimable": frozenset(reclaimable),
+        }
+        for flag, names in flags.items():
+            for name in sorted(names.difference(source.names)):
+                raise InputError(flag, f"{name!r} has no row", f"a name in {where}")
+
+        def boot() -> Kernel:
+            kernel = cls(
+                design,
+                machine=machine,
+                seed=seed,
+                walk=walk,
+                engine=engine,
+                sample_ns=sample_ns,
+                log=log,
+            )
+            kernel._boot_rows(where, source, flags)
+            return kernel
+
+        kernel = boot()
+        # To read is a call of the kernel's and takes time, so another one is asked.
+        own = parse(boot().open("/proc/slabinfo").read())
+        kernel.start_changes = tuple(_changes(source, own))
+        return kernel
+
+    def _boot_rows(
+        self, where: str, info: SlabInfo, flags: Mapping[str, Collection[str]]
+    ) -> None:
+        """Create the root caches of a file, the last row's first."""
+        lines: dict[str, int] = {}
+        for line, name in enumerate(info.names, 3):
+            if lines.setdefault(name, line) != line:
+                what = f"{name!r} stands in line {lines[name]} already"
+                raise InputError(
+                    f"{where}:{line}", what, "one whole read, a row a cache"
+                )
+        rows = list(zip(info.names, info.table.tolist(), strict=True))
+        for i in reversed(range(len(rows))):
+            name, row = rows[i]
+            at = f"{where}:{i + 3}"
+            _check_name(at, name)
+            active, _, size, per_slab, pages, *_, slabs, _ = row
+            if not 1 <= size <= 1 << 30 or not per_slab:
+                what = f"{per_slab} objects of {size} bytes are in a slab"
+                raise InputError(at, what, "1 or more, of 1 byte to 1 GiB")
+            if not pages or pages & (pages - 1):
+                raise InputError(at, f"pagesperslab is {pages}", "a power of two")
+            room = pages * self.machine.page_size
+            if per_slab * size > room:
+                what = f"{per_slab} objects of {size} bytes are in a slab"
+                raise InputError(at, what, f"what fits {room} bytes")
+            if slabs * per_slab >= 1 << 31:
+                raise InputError(at, f"num_slabs is {slabs}", "under 2**31 objects")
+            kind = (name in flags[flag] for flag in flags)
+            number = self._world.boot_cache(size, *kind, name=name)
+            objects = min(active, slabs * per_slab)
+            order = pages.bit_length() - 1
+            self._world.boot_slabs(number, order, per_slab, objects, slabs)
+            self._caches[name] = Cache(name, number)
+            self._names[number] = name
 
     @property
     def now_ns(self) -> int:

@@ -1,4 +1,4 @@
-"""Files of a kernel, as Python reads files."""
+"""Files of a kernel, as Python reads files; and kernels that begin with a file."""
 
 import csv
 import errno
@@ -12,7 +12,7 @@ import pytest
 
 from slabcore import Kernel, Machine, SeqFile, slabinfo
 from slabcore.designs import designs
-from slabcore.errors import InputError
+from slabcore.errors import InputError, LifecycleError
 from slabcore.files import CHUNK, KernelFile
 from slabcore.reference import seq_file as reference
 
@@ -358,3 +358,210 @@ def test_slab_has_no_directories(engine):
     kernel = boot(engine, "4.10", allocator="slab")
     with pytest.raises(FileNotFoundError, match="SLAB's caches have no directories"):
         kernel.listdir("/sys/kernel/slab")
+
+
+# --- a kernel that begins with a file ---
+
+WHOLE = sorted(path for path in DATA.glob("*.txt") if "-" not in path.stem)
+
+
+def of_file(path):
+    """Return the design of the kernel that a file was recorded on, or the last one."""
+    return designs.get(path.stem) or designs["6.12"]
+
+
+@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("reader", ["kernel", "cursor"])
+def test_its_own_slabinfo_is_the_real_file(engine, path, reader):
+    kernel = Kernel.from_slabinfo(of_file(path), path, engine=engine)
+    kernel.validate()
+    assert kernel.now_ns == 0 and kernel.start_changes == ()
+    assert kernel.open("/proc/slabinfo", reader=reader).read() == path.read_bytes()
+    kernel.validate()
+
+
+@pytest.mark.parametrize("name", designs)
+def test_any_design_can_begin_with_any_file(name):
+    path = DATA / "5.4.0.txt"
+    kernel = Kernel.from_slabinfo(name, path.read_text())
+    assert kernel.open("/proc/slabinfo").read() == path.read_bytes()
+
+
+def test_life_goes_on_from_there(engine):
+    path = DATA / "4.8.15.txt"
+    kernel = Kernel.from_slabinfo(
+        "4.8",
+        path,
+        accounted=("dentry", "inode_cache"),
+        reclaimable=["dentry"],
+        engine=engine,
+    )
+    before = slabinfo.parse(path)
+    at = before.names.index("dentry")
+    kernel.mkdir("/web")
+    kernel.pin("dentry", "/web", 1)
+    kernel.drain()
+    kernel.pin("dentry", "/web", 100)
+    after = slabinfo.parse(kernel.open("/proc/slabinfo").read())
+    assert after.names == before.names
+    per_slab = int(before["objperslab"][at])
+    slabs = -(-100 // per_slab)
+    assert after["num_slabs"][at] >= before["num_slabs"][at] + slabs
+    assert after["num_objs"][at] == after["num_slabs"][at] * per_slab
+    child = slabinfo.parse(kernel.open("/web/memory.kmem.slabinfo").read())
+    assert child["objperslab"].tolist() == [per_slab]
+    kernel.free("dentry", "/", int(before["active_objs"][at]))
+    kernel.rmdir("/web")
+    kernel.drop_caches()
+    kernel.drain()
+    kernel.validate()
+    assert kernel.open("/proc/slabinfo").read().count(b"\n") == len(before) + 2
+
+
+@pytest.mark.parametrize("name", ["4.4", "4.10", "4.12", "5.3", "6.12"])
+@pytest.mark.parametrize("allocator", ["slub", "slab"])
+def test_both_engines_go_on_alike(name, allocator):
+    machine = Machine(cpus=2, allocator=allocator, kmem="on")
+    kernels = []
+    for engine in ("core", "reference"):
+        kernel = Kernel.from_slabinfo(
+            name,
+            DATA / "4.10.17.txt",
+            accounted=["dentry", "inode_cache", "kmalloc-64"],
+            typesafe=["inode_cache"],
+            machine=machine,
+            engine=engine,
+        )
+        kernel.mkdir("/web")
+        for cache in ("dentry", "inode_cache", "kmalloc-64"):
+            kernel.alloc(cache, "/web", 40)
+            kernel.drain()
+            kernel.alloc(cache, "/web", 40)
+            kernel.free(cache, "/", 200)
+        kernel.rmdir("/web")
+        kernel.drain()
+        kernel.validate()
+        kernels.append(kernel)
+    core, reference = kernels
+    assert core.start_changes == reference.start_changes
+    assert core.snapshot() == reference.snapshot()
+    paths = ("/proc/slabinfo", "/proc/cgroups", "/proc/loadavg")
+    for path in paths:
+        assert core.open(path).read() == reference.open(path).read()
+    assert core.now_ns == reference.now_ns
+
+
+def text_of(*rows, statistics=False):
+    return slabinfo.header(statistics=statistics) + b"".join(rows)
+
+
+GOOD = {
+    "active_objs": 30,
+    "num_objs": 42,
+    "objsize": 192,
+    "objects_per_slab": 21,
+    "active_slabs": 2,
+    "num_slabs": 2,
+}
+
+
+def test_what_the_kernel_has_otherwise_is_said(engine):
+    text = text_of(
+        slabinfo.row("a", **GOOD, stats={}),
+        slabinfo.row("b", **GOOD | {"num_objs": 41, "active_objs": 50}, stats={}),
+        slabinfo.row("c", **GOOD | {"active_slabs": 1}, limit=120, stats={}),
+        statistics=True,
+    )
+    kernel = Kernel.from_slabinfo("4.10", text, engine=engine)
+    assert kernel.start_changes == (
+        "statistics are not kept",
+        "b: active_objs 50 becomes 42",
+        "b: num_objs 41 becomes 42",
+        "c: limit 120 becomes 0",
+        "c: active_slabs 1 becomes 2",
+    )
+
+
+def test_slab_has_tunables_of_its_own(engine):
+    machine = Machine(cpus=2, allocator="slab")
+    text = text_of(slabinfo.row("a", **GOOD, limit=120, batchcount=60, shared=8))
+    kernel = Kernel.from_slabinfo("4.10", text, machine=machine, engine=engine)
+    assert kernel.start_changes == ()
+    assert kernel.open("/proc/slabinfo").read() == text
+    empty = slabinfo.row("a", **GOOD | {"active_objs": 3}, limit=54)
+    kernel = Kernel.from_slabinfo(
+        "4.10", text_of(empty), machine=machine, engine=engine
+    )
+    assert kernel.start_changes == (
+        "a: limit 54 becomes 120",
+        "a: batchcount 0 becomes 60",
+        "a: sharedfactor 0 becomes 8",
+        "a: active_slabs 2 becomes 1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        (
+            [slabinfo.row("a", **GOOD), slabinfo.row("a", **GOOD)],
+            {},
+            "slabinfo:4: 'a' stands in line 3 already; expected one whole read",
+        ),
+        ([slabinfo.row("a b", **GOOD)], {}, "slabinfo:3: 'a b' is no name; expected "),
+        ([slabinfo.row("a" * 128, **GOOD)], {}, "slabinfo:3: 'aaaa"),
+        ([slabinfo.row("a")], {}, "slabinfo:3: 0 objects of 0 bytes are in a slab"),
+        (
+            [slabinfo.row("a", **GOOD | {"objects_per_slab": 22})],
+            {},
+            "slabinfo:3: 22 objects of 192 bytes are in a slab; expected what fits",
+        ),
+        (
+            [slabinfo.row("a", **GOOD).replace(b"   1 :", b"   3 :")],
+            {},
+            "slabinfo:3: pagesperslab is 3; expected a power of two",
+        ),
+        (
+            [slabinfo.row("a", **GOOD | {"num_slabs": 2**32})],
+            {},
+            "slabinfo:3: num_slabs is 4294967296; expected under 2**31 objects",
+        ),
+        (
+            [slabinfo.row("a", **GOOD)],
+            {"typesafe": ["dentry"]},
+            "typesafe: 'dentry' has no row; expected a name in slabinfo",
+        ),
+    ],
+)
+def test_what_no_kernel_begins_with_is_refused(rows, options, message):
+    with pytest.raises(InputError) as caught:
+        Kernel.from_slabinfo("4.10", text_of(*rows), **options)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_corrupt_read_is_refused_with_its_line():
+    path = DATA / "4.10.17-repeated.txt"
+    with pytest.raises(InputError, match=r"repeated\.txt:39: 'mqueue_inode_cache' st"):
+        Kernel.from_slabinfo("4.10", path)
+
+
+def test_slabs_are_given_to_new_caches_before_time_begins(engine):
+    world = Kernel("4.10", engine=engine)._world
+    number = world.boot_cache(192, True, False, False)
+    for bad in (
+        (0, 21, 43, 2),
+        (0, 22, 1, 1),
+        (31, 1, 0, 0),
+        (0, 0, 0, 0),
+        (0, 21, -1, 2),
+        (0, 21, 0, 1 << 31),
+    ):
+        with pytest.raises(ValueError, match="objects"):
+            world.boot_slabs(number, *bad)
+    world.boot_slabs(number, 1, 40, 41, 2)
+    assert world.counters()["slab_bytes"] == 2 * 8192
+    with pytest.raises(LifecycleError, match="the cache has slabs"):
+        world.boot_slabs(number, 0, 21, 1, 1)
+    world.mkdir()
+    with pytest.raises(LifecycleError, match="time has begun"):
+        world.boot_slabs(number, 0, 21, 1, 1)

@@ -1682,6 +1682,7 @@ class World:
                     f"cache {root.serial} is dying and gets another child"
                 )
             cache = self._new_cache(root.size)
+            cache.order, cache.per_slab = root.order, root.per_slab
             self.caches_created += 1
             cache.typesafe, cache.reclaimable = root.typesafe, root.reclaimable
             cache.root, cache.memcg = root, memcg
@@ -2929,6 +2930,28 @@ class World:
             raise LifecycleError("time has begun; a boot cache needs time 0")
         self._link_root(size, accounted, typesafe, reclaimable, shareable, name)
         return len(self.roots) - 1
+
+    def boot_slabs(
+        self, number: int, order: int, per_slab: int, objects: int, slabs: int
+    ) -> None:
+        """Give a root cache a layout and what it holds when time begins."""
+        if self.now:
+            raise LifecycleError("time has begun; boot_slabs needs time 0")
+        root = self._root(number)
+        if root.slabs:
+            raise LifecycleError("the cache has slabs; boot_slabs needs a new one")
+        if not 0 <= order <= 30 or per_slab < 1 or not 0 <= slabs < 1 << 31:
+            raise ValueError(f"no slabs: order {order}, {per_slab} objects, {slabs}")
+        if per_slab * root.size > self.machine.page_size << order:
+            raise ValueError(
+                f"{per_slab} objects of {root.size} bytes are not in a slab"
+            )
+        if not 0 <= objects <= min(slabs * per_slab, (1 << 31) - 1):
+            raise ValueError(f"{objects} objects are not in {slabs} of {per_slab}")
+        root.order, root.per_slab = order, per_slab
+        root.inuse, root.slabs = objects, slabs
+        self.slab_bytes += slabs * (self.machine.page_size << order)
+        self.slab_bytes_peak = max(self.slab_bytes_peak, self.slab_bytes)
 
     def create_cache(
         self,
