@@ -521,10 +521,10 @@ class SeqFile:
 
 
 def _errno_of(error: OSError) -> OSError:
-    """Return what the kernel keeps of an error, its number; raise one without."""
+    """Return an error that is a number to the kernel; raise any other."""
     if not _is_number(error):
         raise error
-    return _error(error.errno or 0)
+    return error
 
 
 def _is_number(error: OSError) -> bool:
