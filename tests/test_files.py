@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slabcore import Kernel, Machine, SeqFile, slabinfo
 from slabcore.designs import designs
@@ -449,6 +451,43 @@ def test_both_engines_go_on_alike(name, allocator):
     for path in paths:
         assert core.open(path).read() == reference.open(path).read()
     assert core.now_ns == reference.now_ns
+
+
+@st.composite
+def tables(draw):
+    """Draw rows that a kernel with SLUB can have, in any order."""
+    names = draw(st.lists(st.from_regex(r"[a-z]{1,20}", fullmatch=True), unique=True))
+    rows = []
+    for name in names:
+        order = draw(st.integers(0, 5))
+        size = draw(st.integers(1, 4096 << order))
+        per_slab = draw(st.integers(1, (4096 << order) // size))
+        slabs = draw(st.integers(0, 1000))
+        rows.append(
+            slabinfo.row(
+                name,
+                active_objs=draw(st.integers(0, slabs * per_slab)),
+                num_objs=slabs * per_slab,
+                objsize=size,
+                objects_per_slab=per_slab,
+                cache_order=order,
+                active_slabs=slabs,
+                num_slabs=slabs,
+            )
+        )
+    return text_of(*rows)
+
+
+@given(text=tables(), name=st.sampled_from(["4.4", "4.10", "4.11", "5.8", "6.12"]))
+@pytest.mark.parametrize("engine", ["core", "reference"])
+def test_whatever_table_a_kernel_can_have_is_what_it_begins_with(engine, text, name):
+    kernel = Kernel.from_slabinfo(name, text, engine=engine)
+    kernel.validate()
+    rows = slabinfo.parse(text)
+    assert kernel.start_changes == ()
+    # An empty list has no header either.
+    assert kernel.open("/proc/slabinfo").read() == (text if len(rows) else b"")
+    kernel.validate()
 
 
 def text_of(*rows, statistics=False):
