@@ -83,7 +83,7 @@ class Design:
     fqs_late_tick: int
     """Ticks that the timer wheel adds to a timeout armed between two ticks."""
     seq_file: Literal["A", "B", "C", "D"]
-    """How a read() of a file such as /proc/slabinfo goes on where the last one ended."""
+    """How a read() of /proc/slabinfo goes on where the one before it ended."""
 
     @property
     def knobs(self) -> dict[str, Any]:

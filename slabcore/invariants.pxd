@@ -35,7 +35,7 @@ from slabcore.slab cimport (
     root_slot,
 )
 from slabcore.workqueue cimport work_at
-from slabcore.world cimport world
+from slabcore.world cimport LIST_MEMCG, LIST_NONE, LIST_ROOTS, file_at, open_file, world
 
 
 cdef struct breach:
@@ -579,6 +579,31 @@ cdef inline bint time_broken(world *w, breach *b) noexcept nogil:
     return False
 
 
+cdef inline bint cursor_strays(world *w, const open_file *o) noexcept nogil:
+    """Tell whether a file stands at an entry that is not on the list it walks."""
+    cdef uint32_t i = o.cursor.entry
+    cdef cache_links *base = links_at(&w.c, 0)
+    if o.list == LIST_ROOTS:
+        return i >= w.c.roots.used or root_at(&w.c, i).shut
+    if i >= w.c.caches.used or cache_at(&w.c, i).life != LIVE:
+        return True
+    if o.list == LIST_MEMCG:
+        return links_at(&w.c, i).memcg_index != o.memcg
+    return not list_has(&w.c.all, &base.caches, sizeof(cache_links), i)
+
+
+cdef inline bint files_broken(world *w, breach *b) noexcept nogil:
+    cdef const open_file *o
+    cdef uint32_t i
+    for i in range(w.files.used):
+        o = file_at(w, i)
+        if o == NULL or not o.by_cursor or o.list == LIST_NONE:
+            continue
+        if o.cursor.entry != NIL and cursor_strays(w, o):
+            return broken(b, "file {where} stands at no entry of its list", i, -1)
+    return False
+
+
 cdef inline bint world_broken(world *w, breach *b) noexcept nogil:
     """Look for the first invariant that is broken."""
     return (
@@ -590,5 +615,6 @@ cdef inline bint world_broken(world *w, breach *b) noexcept nogil:
         or (w.k.reparenting and references_broken(w, b))
         or objcgs_broken(w, b)
         or creations_broken(w, b)
+        or files_broken(w, b)
         or time_broken(w, b)
     )

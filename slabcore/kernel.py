@@ -83,6 +83,22 @@ CGROUP_FILES = types.MappingProxyType({"memory.kmem.slabinfo": 1, "cgroup.stat":
 LONGEST_NAME = 127  # bytes of a cache's
 SLAB_DIRECTORY = "/sys/kernel/slab"
 
+# A row each whole read of /proc/slabinfo by a program: the step slabinfo.
+SLABINFO_READS = np.dtype(
+    [
+        ("began_ns", np.int64),
+        ("took_ns", np.int64),  # the pauses included
+        ("read_calls", np.int64),
+        ("rows", np.int64),
+        ("missing", np.int64),  # roots that were there from first to last, not shown
+        ("repeated", np.int64),  # rows shown again
+        ("start_hops", np.int64),  # to where it was
+        ("next_hops", np.int64),
+        ("children", np.int64),  # added up
+        ("held_ns", np.int64),  # slab_mutex
+        ("cursor", np.bool_),
+    ]
+)
 HOTPLUGS = ("cpu-dead", "memory-online", "memory-offline")
 
 FINDINGS = types.MappingProxyType(
@@ -98,8 +114,8 @@ FINDINGS = types.MappingProxyType(
         "cache-leaked": "lost the last reference to a cache: nobody frees it",
         "alias-marked-dying": "marked a cache dying that has other users",
         "busy-child-unusable": "took a busy child out of its slot and kept the root",
-        "seq_file-record-repeated": "delivered a whole record again after the end of it "
-        "that a seek had led to",
+        "seq_file-record-repeated": "delivered a record again of which a seek had led "
+        "to the end",
         "work-on-destroyed-cache": "ran a work item or a callback for a cache that was "
         "destroyed",
     }
@@ -724,6 +740,14 @@ class Kernel:
     def timeline(self) -> npt.NDArray[Any]:
         """Return the sampled columns: a structured array, a row each *sample_ns*."""
         return np.array(self._world.timeline(), dtype=TIMELINE)
+
+    @property
+    def slabinfo_reads(self) -> npt.NDArray[Any]:
+        """Return each whole read of /proc/slabinfo by a program: a structured array.
+
+        A root that was created or destroyed meanwhile is not missing.
+        """
+        return np.array(self._world.slabinfo_reads(), dtype=SLABINFO_READS)
 
     @property
     def log(self) -> npt.NDArray[Any]:

@@ -422,8 +422,6 @@ cdef inline int file_close(world *w, uint32_t number) except -1 nogil:
     return 0
 
 
-
-
 cdef inline uint32_t file_mutex(const open_file *o) noexcept nogil:
     """Return the mutex that the next section runs under, NIL for none."""
     if o.kind == FILE_CGROUPS:

@@ -1149,7 +1149,7 @@ cdef inline int keep_name(
 cdef inline const char *root_name(
     world *w, uint32_t root, char *own, uint32_t *length
 ) noexcept nogil:
-    """Return a root's name, not terminated; *own* has NAME_ROOM for one it was given."""
+    """Return a root's name, not terminated; *own* has NAME_ROOM for a default."""
     cdef uint32_t at = root_at(&w.c, root).name
     if at == NIL:
         length[0] = <uint32_t>snprintf(own, NAME_ROOM, "cache-%u", <unsigned int>root)

@@ -204,11 +204,14 @@ class OpenFile:
         )
         limit, batch, shared = world._tunables(cache)
         name = (cache.root or cache).name.encode().ljust(17)
-        return name + (
-            f" {active_objs:>6} {num_objs:>6} {cache.size:>6} {cache.per_slab:>4}"
-            f" {1 << cache.order:>4} : tunables {limit:>4} {batch:>4} {shared:>4}"
-            f" : slabdata {active_slabs:>6} {num_slabs:>6} {0:>6}\n"
-        ).encode()
+        return (
+            name
+            + (
+                f" {active_objs:>6} {num_objs:>6} {cache.size:>6} {cache.per_slab:>4}"
+                f" {1 << cache.order:>4} : tunables {limit:>4} {batch:>4} {shared:>4}"
+                f" : slabdata {active_slabs:>6} {num_slabs:>6} {0:>6}\n"
+            ).encode()
+        )
 
     def _lines(self) -> Iterator[str]:
         world = self.world

@@ -1604,6 +1604,7 @@ class World:
         reclaimable: bool,
         mergeable: bool,
         shareable: bool,
+        *,
         name: str = "",
     ) -> Step:
         yield from self._lock_caches()
@@ -2975,7 +2976,7 @@ class World:
                     reclaimable,
                     mergeable,
                     shareable,
-                    name,
+                    name=name,
                 )
             )
         )
