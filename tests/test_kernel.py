@@ -621,3 +621,11 @@ def test_a_cache_has_a_name_that_can_be_printed(name):
     kernel = Kernel("4.10")
     with pytest.raises(InputError, match=r"is no name; expected a name of printable"):
         kernel.create_cache(name, object_size=64)
+
+
+@pytest.mark.parametrize("name", ["a b", " a", "x" * 128, "ä" * 64])
+def test_a_cache_has_a_name_that_slabtop_reads(name):
+    kernel = Kernel("4.10")
+    kernel.create_cache("x" * 127, object_size=64)
+    with pytest.raises(InputError, match=r"expected no blank and at most 127 bytes"):
+        kernel.create_cache(name, object_size=64)
