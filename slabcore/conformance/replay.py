@@ -501,21 +501,32 @@ def replay(
         found = _differing(want, result, states[number], state)
         if found:
             return _operation_text(vector["ops"], number), found
-    if "streams" in results:
-        seen = [stream.to_dict() for stream in run.streams if stream.data]
-        for number, want in enumerate(results["streams"]):
-            got = seen[number] if number < len(seen) else {}
+    return _streams_differ(results.get("streams"), run.streams)
+
+
+def _streams_differ(
+    expected: Sequence[Mapping[str, Any]] | None, streams: Sequence[_Stream]
+) -> Found | None:
+    """Compare what readers saw, file by file: how files alternate says nothing."""
+    if expected is None:
+        return None
+    told = [stream.to_dict() for stream in streams if stream.data]
+    for fd in sorted({stream["fd"] for stream in (*expected, *told)}):
+        wants = [stream for stream in expected if stream["fd"] == fd]
+        gots = [stream for stream in told if stream["fd"] == fd]
+        where = f"what the readers of file {fd} saw"
+        if len(wants) != len(gots):
+            counts = str(len(wants)), str(len(gots))
+            return where, {"opens and seeks that were read after": counts}
+        for number, (want, got) in enumerate(zip(wants, gots, strict=True), 1):
             found = {
-                name: (str(want[name]), str(got.get(name, "nothing")))
-                for name in ("fd", "bytes", "sha256", "eof")
-                if want[name] != got.get(name)
+                name: (str(want[name]), str(got[name]))
+                for name in ("bytes", "sha256", "eof")
+                if want[name] != got[name]
             }
             if found:
                 rows = f", rows {want['rows']}" if "rows" in want else ""
-                return f"what sequential reader {number + 1} saw{rows}", found
-        if len(seen) > len(results["streams"]):
-            counts = str(len(results["streams"])), str(len(seen))
-            return "sequential readers", {"those that saw anything": counts}
+                return f"what reader {number} of file {fd} saw{rows}", found
     return None
 
 
