@@ -1,5 +1,6 @@
 # What to type:   make demo      the story of the bug, from a fresh clone
 #                 make test      the test suite            (ARGS="-k rcu" goes to pytest)
+#                 make speed     slabcore, floors in C and peers in one table
 # and to check a change as CI does: .ci/run, which is made of make test and of
 #                 make lint types bench sanitize
 # `make format` formats the Python files; `make clean` forgets all that was built.
@@ -44,6 +45,11 @@ docs: $(VENV)/test
 bench: $(VENV)/test
 	$(BIN)/pytest -q benchmarks --benchmark-disable-gc --benchmark-max-time=0.5 \
 	  --benchmark-columns=min,median,stddev,rounds --benchmark-sort=name $(ARGS)
+
+# Names of rows and options of benchmarks/speed.py go into ARGS. liburcu and ck are the
+# system's: liburcu-dev and libck-dev.
+speed: $(VENV)/bench
+	$(BIN)/python benchmarks/speed.py $(ARGS)
 
 # The same C file compiled into a copy of the package of its own, and the same suite
 # run on that copy. PYTHONMALLOC=malloc lets ASan see each block that Python hands out;

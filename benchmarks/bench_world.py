@@ -4,8 +4,8 @@ import itertools
 import time
 
 import pytest
+from product import storm
 
-from slabcore import Kernel, Machine, ms
 from slabcore.comparison import compare
 
 LOOP = ("workload.programs.job.repeat=4", "machine.cpus=4", "workload.settle_s=0")
@@ -24,30 +24,6 @@ def test_the_core_is_far_ahead_of_its_twin(benchmark):
     benchmark.extra_info["reference_to_core"] = ratio
     assert core.counters["list_hops"] == reference.counters["list_hops"]
     assert ratio >= 10
-
-
-def storm(design, cgroups, caches):
-    """Let cgroups with their caches all live, then remove all."""
-    kernel = Kernel(design, machine=Machine(cpus=8))
-    for i in range(caches):
-        kernel.create_cache(f"cache-{i}", object_size=192, accounted=True)
-    child = kernel.program(
-        [(4, 0, 0, 0, 0), (5, 0, caches, 2, 0), (7, ms(20), 0, 0, 0), (10, 5, 0, 0, 0)]
-    )
-    life = kernel.program(
-        [
-            (1, 0, 0, 0, 0),
-            (3, child, 0, 0, 0),
-            (11, 0, 0, 0, 0),
-            (12, 10**13, 0, 0, 0),
-            (2, 0, 0, 0, 0),
-        ]
-    )
-    for _ in range(cgroups):
-        kernel.spawn(life)
-    kernel.run()
-    kernel.drain()
-    return kernel.counters
 
 
 @pytest.mark.benchmark(group="100 000 caches live and die")

@@ -1,0 +1,206 @@
+"""slabcore's own side of each row: `product.py SIDE SIZE ...`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from peers import EVENTS, delays, import_of, resident
+from timing import Timed, load, main, result, timed
+
+from slabcore import Kernel, Machine, ms
+from slabcore._core import TraceScanner
+from slabcore.comparison import compare
+from slabcore.slabinfo import parse
+from slabcore.traces import LINES, Trace
+
+# Steps of programs, as slabcore.workloads compiles them.
+MKDIR, RMDIR, FORK, JOIN, ALLOC, SLEEP = 1, 2, 3, 4, 5, 7
+CALLBACKS, WAIT, AT = 10, 11, 12
+RMDIR_S = 10_000
+
+
+def idle(
+    design: str, cgroups: int, caches: int, *, walk: str = "counted", alloc: bool = True
+) -> Kernel:
+    """Return a kernel whose programs make cgroups and remove all after RMDIR_S.
+
+    Each has a process that comes in, uses *caches* caches and exits.
+    """
+    kernel = Kernel(design, machine=Machine(cpus=8), walk=walk)
+    for i in range(caches):
+        kernel.create_cache(f"cache-{i}", object_size=192, accounted=True)
+    use = [(ALLOC, 0, caches, 2, 0)] if alloc else []
+    child = kernel.program(
+        [(JOIN, 0, 0, 0, 0), *use, (SLEEP, ms(20), 0, 0, 0), (CALLBACKS, 5, 0, 0, 0)]
+    )
+    life = kernel.program(
+        [
+            (MKDIR, 0, 0, 0, 0),
+            (FORK, child, 0, 0, 0),
+            (WAIT, 0, 0, 0, 0),
+            (AT, RMDIR_S * 10**9, 0, 0, 0),
+            (RMDIR, 0, 0, 0, 0),
+        ]
+    )
+    for _ in range(cgroups):
+        kernel.spawn(life)
+    return kernel
+
+
+def finish(kernel: Kernel) -> None:
+    """Run all that is left."""
+    kernel.run()
+    kernel.drain()
+
+
+def storm(design: str, cgroups: int, caches: int) -> dict[str, Any]:
+    """Let cgroups with their caches all live, then remove all."""
+    kernel = idle(design, cgroups, caches)
+    finish(kernel)
+    return kernel.counters
+
+
+def lifecycles(design: str, size: str, walk: str = "counted") -> Timed:
+    """Time a whole world: cgroups of 10 caches, from mkdir until all is destroyed."""
+    caches = int(size)
+
+    def live(kernel: Kernel) -> None:
+        finish(kernel)
+        assert kernel.counters["caches"]["created"] == caches
+        assert kernel.counters["caches"]["live"] == 10
+
+    return timed(lambda: idle(design, caches // 10, 10, walk=walk), live, caches)
+
+
+def reclaim_storm(design: str) -> Timed:
+    """Time the workload of that name, of 300,000 caches."""
+
+    def run(_: None) -> None:
+        counters = compare("reclaim-storm", [design])[design].counters
+        assert counters["caches"]["created"] == 300_000
+
+    return timed(lambda: None, run, 1, rounds=1)
+
+
+def memory(size: str) -> Timed:
+    """Tell bytes a child cache: with those of 100 a cgroup, less without them."""
+    caches = int(size)
+    cgroups = caches // 100
+    held = []
+    grown = []
+    for alloc in (False, True):
+        before = resident()
+        kernel = idle("4.11", cgroups, 100, alloc=alloc)
+        kernel.advance_to((RMDIR_S - 1) * 10**9)
+        held.append(kernel)
+        grown.append(resident() - before)
+    assert held[1].counters["caches"]["live"] == caches + 100
+    bytes_ = (grown[1] - grown[0]) / caches
+    return Timed(bytes_, bytes_, bytes_, caches, 1)
+
+
+def two_worlds(how: str) -> Timed:
+    """Time two worlds of 100,000 caches, in turn or at once: elapsed, not CPU time."""
+
+    def run(kernels: list[Kernel]) -> None:
+        if how == "in-turn":
+            for kernel in kernels:
+                finish(kernel)
+            return
+        threads = [threading.Thread(target=finish, args=(k,)) for k in kernels]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    return timed(
+        lambda: [idle("4.11", 10_000, 10) for _ in range(2)],
+        run,
+        200_000,
+        clock=time.perf_counter,
+    )
+
+
+def scan(file: str) -> Timed:
+    """Time the scanner, a mebibyte of text at a time."""
+    chunk = 1 << 20
+    text = Path(file).read_bytes()
+    lines = text.count(b"\n")
+    rows = np.empty(1 << 15, LINES)
+
+    def read(_: None) -> None:
+        scanner, done, found = TraceScanner(), 0, 0
+        while used := scanner.scan(text[done : done + chunk], rows.view(np.uint8)):
+            done = text.index(b"\n", done + int(rows["end"][used - 1])) + 1
+            found += used
+        assert found == lines
+
+    return timed(lambda: None, read, lines)
+
+
+def read_trace(file: str) -> Timed:
+    """Time a recording read whole: events, and the lives of the cgroups."""
+    lines = Path(file).read_bytes().count(b"\n")
+    return timed(lambda: None, lambda _: Trace.read(file), lines)
+
+
+def format_rows(file: str) -> Timed:
+    """Time the rows of /proc/slabinfo printed, all at once."""
+    text = Path(file).read_bytes()
+    rows = parse(text)
+
+    def prints(_: None) -> None:
+        assert len(rows.format()) == len(text)
+
+    return timed(lambda: None, prints, len(rows))
+
+
+def parse_rows(file: str) -> Timed:
+    """Time the rows of /proc/slabinfo read back into columns."""
+    text = Path(file).read_bytes()
+    rows = text.count(b"\n") - 2
+
+    def reads(_: None) -> None:
+        assert len(parse(text)) == rows
+
+    return timed(lambda: None, reads, rows)
+
+
+def hold(module: str, size: str) -> Timed:
+    """Time the core's queue of timers, through a module that cimports it."""
+    built = load(module)
+    drawn = np.array(delays(), np.int64)
+    took = []
+    for _ in range(5):
+        began = built.hold(drawn, int(size), 0)
+        took.append(built.hold(drawn, int(size), EVENTS) - began)
+    return result([ns / 1e9 for ns in took], EVENTS)
+
+
+def import_slabcore() -> Timed:
+    """Time the import of the package."""
+    return import_of("slabcore")
+
+
+SIDES = MappingProxyType(
+    {
+        "lifecycles": lifecycles,
+        "reclaim-storm": reclaim_storm,
+        "memory": memory,
+        "two-worlds": two_worlds,
+        "scan": scan,
+        "read-trace": read_trace,
+        "format": format_rows,
+        "parse": parse_rows,
+        "hold": hold,
+        "import": import_slabcore,
+    }
+)
+
+if __name__ == "__main__":
+    main(SIDES)

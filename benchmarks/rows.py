@@ -1,0 +1,447 @@
+"""The rows of the table of speeds: what is timed, beside what, and what is aimed at.
+
+A side is a command that prints one line of JSON with nanoseconds an item. The words
+{n}, {trace}, {slabinfo} and {python} in it stand for the size, for files, and for the
+interpreter; a word that names a source stands for what is built of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+EXTENSION = ("-shared", "-fPIC", "-I{include}")
+
+
+class Source(NamedTuple):
+    """A program to build: a file beside this one, and what the compiler is told."""
+
+    file: str
+    flags: tuple[str, ...] = ("-O3", "-march=native")
+    libraries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Side:
+    """Something that is timed."""
+
+    name: str
+    command: tuple[str | Source, ...]
+    scale: float = 1
+    """Items of the command in one of the row's."""
+    sizes: tuple[int, ...] | None = None
+    """Where it is run; None: at all the row's."""
+    once: bool = False
+    """It is long: run it in the first round only."""
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """The product may take so many times what the best of others takes."""
+
+    times: float
+    others: tuple[str, ...]
+    sizes: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """The product is to be so many times as fast as another."""
+
+    times: float
+    other: str
+    sizes: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Growth:
+    """An item may cost so many times as much at the larger size."""
+
+    times: float
+    small: int
+    large: int
+
+
+@dataclass(frozen=True)
+class Within:
+    """An item may cost so many nanoseconds, or bytes."""
+
+    ns: float
+    sizes: tuple[int, ...] | None = None
+    said: str = ""
+
+
+Goal = AtMost | AtLeast | Growth | Within
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind of work."""
+
+    title: str
+    unit: str
+    product: str | None
+    """Which side is slabcore's; None: floors and peers only."""
+    floors: tuple[Side, ...] = ()
+    ours: tuple[Side, ...] = ()
+    peers: tuple[Side, ...] = ()
+    goals: tuple[Goal, ...] = ()
+    sizes: tuple[int, ...] = (0,)
+    note: str = ""
+    """What a reader must know to read the figures."""
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        return self.ours + self.floors + self.peers
+
+
+def floor(name: str, file: str, *arguments: str, **more: float) -> Side:
+    """Return a program under floor/ as a side."""
+    libraries = ("-lm",) if file == "calendar_queue" else ()
+    source = Source(f"floor/{file}.c", libraries=libraries)
+    return Side(name, (source, *arguments), **more)
+
+
+def peer(name: str, *arguments: str | Source, **more: object) -> Side:
+    """Return one of peers.py as a side."""
+    return Side(name, ("{python}", "peers.py", *arguments), **more)
+
+
+def ours(name: str, *arguments: str | Source, **more: object) -> Side:
+    """Return one of product.py as a side."""
+    return Side(name, ("{python}", "product.py", *arguments), **more)
+
+
+def native(name: str, file: str, *arguments: str, flags=(), libraries=()) -> Side:
+    """Return a program under peer/ as a side."""
+    source = Source(f"peer/{file}.c", ("-O3", "-march=native", *flags), libraries)
+    return Side(name, (source, *arguments))
+
+
+def urcu(name: str, flavour: str, order: str) -> Side:
+    """Return liburcu's call_rcu as a side."""
+    return native(
+        name,
+        "urcu_call_rcu",
+        "{n}",
+        order,
+        flags=(f"-DRCU_{flavour.upper()}",),
+        libraries=(f"-lurcu-{flavour}", "-lurcu-common", "-lpthread"),
+    )
+
+
+K, M = 1_000, 1_000_000
+METHOD = Source("floor/method.c", ("-O3", *EXTENSION))
+HOLD = Source("hold.pyx", ("-O2", *EXTENSION))
+
+IMPORT = Row(
+    title="import slabcore",
+    unit="s",
+    product="slabcore",
+    ours=(ours("slabcore", "import"),),
+    peers=(peer("numpy", "import", "numpy"),),
+    goals=(AtMost(1.3, ("numpy",)),),
+    note="CPU time of the statement in a new interpreter.",
+)
+MEMORY = Row(
+    title="memory of a child cache",
+    unit="bytes",
+    product="slabcore",
+    ours=(ours("slabcore", "memory", "{n}"),),
+    peers=(
+        peer("12-slot object in three llists", "memory", "objects", "100000"),
+        peer("three nodes of llist", "memory", "nodes", "100000"),
+        peer("entry of a dict, with its int", "memory", "dict", "100000"),
+    ),
+    goals=(
+        Within(110, said="110 bytes"),
+        AtMost(0.3, ("12-slot object in three llists",)),
+    ),
+    sizes=(100 * K, M),
+    note="Resident memory with 100 caches a cgroup, less that of the same cgroups "
+    "without caches; no cache has a free callback or work under way.",
+)
+DESTROY = tuple(
+    Row(
+        title=f"bulk destroy, {order}",
+        unit="ns a cache",
+        product=None,
+        floors=(
+            floor("hot records, plain", "bulk_destroy", "plain", "{n}", order),
+            floor("hot records, prefetch", "bulk_destroy", "prefetch", "{n}", order),
+        ),
+        peers=(
+            native("list_del of pointers", "pointer_caches", "plain", "{n}", order),
+            native("the same, prefetch", "pointer_caches", "prefetch", "{n}", order),
+        ),
+        sizes=(10 * K, 100 * K, M),
+        note="Each cache on three lists, ten caches a memcg.",
+    )
+    for order in ("interleaved", "clustered")
+)
+ONE_MEMCG = Row(
+    title="destroy, one memcg a call",
+    unit="ns a cache",
+    product=None,
+    floors=(
+        floor("chain", "one_memcg_a_call", "chain", "{n}", "interleaved"),
+        floor("own array", "one_memcg_a_call", "array", "{n}", "interleaved"),
+    ),
+    sizes=(10 * K, 100 * K, M),
+)
+
+
+def list_row(what: str, *, title: str, floors: tuple[Side, ...]) -> Row:
+    """Return a row of bulk work on one list."""
+    urcu_list = native(
+        "liburcu cds_list", "pointer_list", what, "{n}", "shuffled", flags=("-DURCU",)
+    )
+    named = {"list_head in Python": "list-head"}
+    named |= {name: name for name in ("llist", "dict", "OrderedDict")}
+    if what == "add":
+        named["cllist"] = "cllist"
+    python = tuple(
+        peer(name, side, what, "{n}", "shuffled") for name, side in named.items()
+    )
+    if what == "add":
+        python += (peer("deque", "deque", "{n}", "shuffled"),)
+    pointers = native("list of pointers", "pointer_list", what, "{n}", "shuffled")
+    return Row(
+        title=title,
+        unit="ns a node",
+        product=None,
+        floors=floors,
+        peers=(pointers, urcu_list, *python),
+        sizes=(10 * K, M),
+        note="Numbers shuffled against memory; Python's ints are made in the order of "
+        "their use. cllist removes by walking, so it has no line for it."
+        if what == "remove"
+        else "",
+    )
+
+
+LISTS = (
+    list_row(
+        "add",
+        title="list: bulk add",
+        floors=(floor("side array", "side_list", "add", "{n}", "shuffled"),),
+    ),
+    list_row(
+        "remove",
+        title="list: remove in random order",
+        floors=(
+            floor("side array, plain", "side_list", "remove", "{n}", "shuffled"),
+            floor(
+                "side array, prefetch",
+                "side_list",
+                "remove-prefetch",
+                "{n}",
+                "shuffled",
+            ),
+        ),
+    ),
+)
+CALL = Row(
+    title="one call from Python",
+    unit="ns a call",
+    product=None,
+    floors=(peer("METH_O that does nothing", "method", METHOD, "{n}"),),
+    note="Less the loop around it; ints made in the order of their use.",
+    peers=(
+        peer("method in Python", "python-method", "{n}"),
+        peer("del of a dict", "dict-del", "{n}"),
+    ),
+    sizes=(10 * K, M),
+)
+RCU = tuple(
+    Row(
+        title=f"RCU queue, {order}",
+        unit="ns a callback",
+        product=None,
+        floors=(floor("ring of 8-byte records", "rcu_ring", "{n}", order),),
+        peers=(
+            urcu("liburcu memb", "memb", order),
+            urcu("liburcu qsbr", "qsbr", order),
+            native("ck_epoch", "ck_epoch", "{n}", order, libraries=("-lck",)),
+            native(
+                "ck_epoch, poll", "ck_epoch", "{n}", order, "64", libraries=("-lck",)
+            ),
+        ),
+        sizes=(K, M),
+        note="From enqueue to invoked. liburcu and ck have real readers and pay for "
+        "atomic operations; the floor is simulated, in one thread.",
+    )
+    for order in ("sequential", "shuffled")
+)
+CALLABLES = Row(
+    title="RCU queue, Python callables",
+    unit="ns a callback",
+    product=None,
+    peers=(
+        peer("deque", "callbacks-deque", "{n}"),
+        peer("SimpleQueue", "callbacks-simple-queue", "{n}"),
+    ),
+    sizes=(100 * K,),
+)
+FORMAT = Row(
+    title="slabinfo: rows to text",
+    unit="ns a row",
+    product="slabcore, whole",
+    ours=(ours("slabcore, whole", "format", "{slabinfo}"),),
+    floors=(
+        floor("memcpy of the text", "rows", "memcpy", "{n}", "sequential"),
+        floor("rows kept as text", "rows", "cached", "{n}", "sequential"),
+    ),
+    peers=(
+        floor("sprintf", "rows", "sprintf", "{n}", "sequential"),
+        peer("Python %", "percent", "{slabinfo}"),
+        peer("this machine's kernel", "host"),
+    ),
+    goals=(
+        AtMost(1 / 0.28, ("memcpy of the text",)),
+        AtLeast(25, "sprintf"),
+        AtLeast(65, "Python %"),
+        AtLeast(70, "this machine's kernel"),
+    ),
+    sizes=(100 * K,),
+    note="The share of memcpy aimed at is that of AVX-512; of portable code it is 0.1.",
+)
+PARSE = Row(
+    title="slabinfo: text to columns",
+    unit="ns a row",
+    product="slabcore",
+    ours=(ours("slabcore", "parse", "{slabinfo}"),),
+    peers=(
+        peer("jc", "jc", "{slabinfo}"),
+        peer("split and int", "split-int", "{slabinfo}"),
+    ),
+    goals=(AtLeast(20, "jc"), AtLeast(15, "split and int")),
+    sizes=(100 * K,),
+    note="jc fails at a colon in a name: it gets the rows without.",
+)
+WALK = Row(
+    title="walk of a shuffled list",
+    unit="ns a node",
+    product=None,
+    floors=(
+        floor("16 anchors", "walk", "anchors", "{n}", "shuffled"),
+        floor("order in an array", "walk", "array", "{n}", "shuffled"),
+    ),
+    peers=(floor("chase", "walk", "chase", "{n}", "shuffled"),),
+    sizes=(10 * K, M),
+)
+EVENTS = Row(
+    title="event engine",
+    unit="ns an event",
+    product="slabcore's timers",
+    ours=(ours("slabcore's timers", "hold", HOLD, "{n}"),),
+    floors=(floor("calendar queue", "calendar_queue", "{n}"),),
+    peers=(
+        peer("heapq", "heapq", "{n}"),
+        peer("SimPy", "simpy", "{n}", sizes=(K, 10 * K)),
+    ),
+    goals=(
+        AtMost(1.3, ("calendar queue",), (K, 100 * K)),
+        AtLeast(15, "heapq"),
+        AtLeast(40, "SimPy"),
+    ),
+    sizes=(K, 10 * K, 100 * K),
+    note="Hold model: the earliest is taken and queued again. The core's queue of "
+    "timers alone, cimported; SimPy's events are processes that sleep.",
+)
+REPLAY = Row(
+    title="replay of lifecycle events",
+    unit="ns an event",
+    product=None,
+    floors=(
+        floor("data plane, plain", "lifecycle", "plain", "{n}"),
+        floor("data plane, prefetch", "lifecycle", "prefetch", "{n}"),
+    ),
+    sizes=(100, 10 * K, 100 * K),
+)
+WORLDS = Row(
+    title="whole worlds under 4.11",
+    unit="ns a cache",
+    product="slabcore",
+    ours=(ours("slabcore", "lifecycles", "4.11", "{n}"),),
+    floors=(floor("its list work alone", "lifecycle", "plain", "10000", scale=3.2),),
+    goals=(Within(500, said="2 M caches/s"), Growth(1.3, 10 * K, M)),
+    sizes=(10 * K, 100 * K, M),
+    note="From mkdir until all is destroyed, ten caches a cgroup, all cgroups alive at "
+    "once; every lock, queue and counter on.",
+)
+LITERAL = Row(
+    title="4.10's walks, counted and literal",
+    unit="ns a cache",
+    product="counted",
+    ours=(
+        ours("counted", "lifecycles", "4.10", "{n}"),
+        ours("literal", "lifecycles", "4.10", "{n}", "literal", once=True),
+    ),
+    sizes=(K, 10 * K, 30 * K),
+)
+STORM = Row(
+    title="reclaim-storm, 300 000 caches",
+    unit="s",
+    product="under 4.9",
+    ours=(
+        ours("under 4.9", "reclaim-storm", "4.9"),
+        ours("under 4.11", "reclaim-storm", "4.11"),
+    ),
+    goals=(Within(2e9, said="2 s"),),
+)
+TRACES = Row(
+    title="trace text to events",
+    unit="ns a line",
+    product="slabcore, scanner",
+    ours=(
+        ours("slabcore, scanner", "scan", "{trace}"),
+        ours("slabcore, whole recording", "read-trace", "{trace}"),
+    ),
+    floors=(floor("scan by hand", "trace_lines", "{trace}"),),
+    peers=(
+        peer("re", "re", "{trace}"),
+        peer("regex", "regex", "{trace}"),
+        peer("str.split", "split", "{trace}"),
+    ),
+    goals=(Within(200, said="5 M lines/s"), AtLeast(14, "re")),
+    sizes=(100 * K,),
+)
+THREADS = Row(
+    title="two worlds of 100 000 caches",
+    unit="ns a cache",
+    product="two threads",
+    ours=(
+        ours("two threads", "two-worlds", "at-once"),
+        ours("in turn", "two-worlds", "in-turn"),
+    ),
+    goals=(AtLeast(1.8, "in turn"),),
+    note="Elapsed time: it wants two idle CPUs.",
+)
+
+ROWS = MappingProxyType(
+    {
+        "import": IMPORT,
+        "memory": MEMORY,
+        "destroy-interleaved": DESTROY[0],
+        "destroy-clustered": DESTROY[1],
+        "one-memcg": ONE_MEMCG,
+        "list-add": LISTS[0],
+        "list-remove": LISTS[1],
+        "call": CALL,
+        "rcu-sequential": RCU[0],
+        "rcu-shuffled": RCU[1],
+        "rcu-callables": CALLABLES,
+        "format": FORMAT,
+        "parse": PARSE,
+        "walk": WALK,
+        "events": EVENTS,
+        "replay": REPLAY,
+        "worlds": WORLDS,
+        "literal": LITERAL,
+        "reclaim-storm": STORM,
+        "traces": TRACES,
+        "threads": THREADS,
+    }
+)
