@@ -366,8 +366,8 @@ WORLDS = Row(
     product="slabcore",
     ours=(ours("slabcore", "lifecycles", "4.11", "{n}"),),
     floors=(floor("its list work alone", "lifecycle", "plain", "10000", scale=3.2),),
-    goals=(Within(500, said="2 M caches/s"), Growth(1.3, 10 * K, M)),
-    sizes=(10 * K, 100 * K, M),
+    goals=(Within(500, said="2 M caches/s"), Growth(1.3, 10 * K, 500 * K)),
+    sizes=(10 * K, 100 * K, 500 * K),
     note="From mkdir until all is destroyed, ten caches a cgroup, all cgroups alive at "
     "once; every lock, queue and counter on.",
 )
