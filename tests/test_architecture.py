@@ -30,6 +30,7 @@ FLOORS = (
             "overrides",
             "workloads",
             "traces",
+            "capture",
             "mount",
             "comparison",
             "report",

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from slabcore import mount
+from slabcore.capture import Capture
+from slabcore.comparison import boot, prepare
+from slabcore.kernel import Kernel, seconds
 from slabcore.slabinfo import header, parse
 
 HERE = Path(__file__).parent
@@ -20,6 +23,7 @@ FILES = HERE / "data" / "slabinfo"
 # Files of real kernels: whole, and one with rows twice.
 WHOLE = sorted(path for path in FILES.glob("*.txt") if "-" not in path.stem)
 REPEATED = FILES / "4.10.17-repeated.txt"
+OLD, NEW = FILES / "4.10.17.txt", FILES / "6.18.44.txt"
 GOLDEN = json.loads((HERE / "golden" / "slabinfo-text-public.json").read_text())
 
 # What bounds a wait for a program that is stuck; no verdict depends on it.
@@ -155,20 +159,25 @@ def test_insights_reads_what_the_parser_reads(path):
 # --- slabtop and vmstat ---
 
 
-@pytest.mark.parametrize("path", [*WHOLE, REPEATED], ids=lambda path: path.stem)
+def slabtop_rows(printed):
+    """Return each row's name, objects and active objects."""
+    table = printed.decode().partition(" NAME")[2].splitlines()[1:]
+    return [(row[-1], int(row[0]), int(row[1])) for row in map(str.split, table)]
+
+
+@pytest.mark.parametrize("path", [OLD, NEW, REPEATED], ids=lambda path: path.stem)
 def test_slabtop_shows_every_row(path, mounts):
     installed("slabtop")
-    shown = execute(("--slabinfo", path), "slabtop", "-o").decode()
+    shown = execute(("--slabinfo", path), "slabtop", "-o")
     rows = rows_of(path)
-    objects = re.search(r"Objects .*: (\d+) / (\d+)", shown)
+    objects = re.search(rb"Objects .*: (\d+) / (\d+)", shown)
     totals = [sum(counts[column] for _, counts in rows) for column in (0, 1)]
     assert [*map(int, objects.groups())] == totals
-    table = shown.partition(" NAME")[2].splitlines()[1:]
-    seen = sorted((row[-1], int(row[0]), int(row[1])) for row in map(str.split, table))
+    seen = sorted(slabtop_rows(shown))
     assert seen == sorted((name, count[1], count[0]) for name, count in rows)
 
 
-@pytest.mark.parametrize("path", [*WHOLE, REPEATED], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [OLD, NEW, REPEATED], ids=lambda path: path.stem)
 def test_vmstat_shows_every_row(path, mounts):
     installed("vmstat")
     shown = execute(("--slabinfo", path), "vmstat", "-m").decode()
@@ -237,7 +246,7 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [OLD, NEW], ids=lambda path: path.stem)
 def test_node_exporter_exports_every_row(path):
     scrape = Scrape("--slabinfo", path)
     assert scrape.status == 200
@@ -250,7 +259,7 @@ def test_node_exporter_exports_every_row(path):
 
 def test_prometheus_parses_what_is_exported():
     parser = pytest.importorskip("prometheus_client.parser")
-    scrape = Scrape("--slabinfo", WHOLE[0])
+    scrape = Scrape("--slabinfo", OLD)
     exported = {
         family.name: {sample.labels["slab"]: sample.value for sample in family.samples}
         for family in parser.text_string_to_metric_families(scrape.text)
@@ -273,4 +282,71 @@ def test_node_exporter_complains_of_every_repeated_row():
 
 
 def test_node_exporters_status_is_the_signals():
-    assert Scrape("--slabinfo", WHOLE[0]).exit_status == 128 + signal.SIGTERM
+    assert Scrape("--slabinfo", OLD).exit_status == 128 + signal.SIGTERM
+
+
+# --- what a modelled kernel's readers get ---
+
+# Eight programs make cgroups; a file of 4.9 that is read then repeats rows, without any
+# pause but those that its reads take.
+BUSY = ("--design", "4.9", "--at", "1")
+
+
+def busy(design="4.9", **how):
+    """Return the same moment's files as one reader gets them."""
+    workload, machine, found = prepare("storm", design, None, ())
+    kernel = boot(workload, found[design], machine)
+    kernel.advance_to(seconds(workload.begin_s + 1))
+    return Capture(kernel, **how)
+
+
+@pytest.mark.parametrize("size", [1, 512, 4096, 1 << 17])
+def test_a_client_gets_what_a_read_of_that_size_gets(size):
+    files = busy(size=size).files()
+    names = ["{proc}/slabinfo", "{proc}/cgroups", "{proc}/loadavg"]
+    read = execute((*BUSY, "--read", size), "cat", *names)
+    assert read == b"".join(files.values())
+
+
+def test_python_and_pandas_read_an_open_file():
+    kernel = Kernel.from_slabinfo("4.10", OLD)  # where nothing goes on
+    text = Capture(kernel).file("slabinfo").decode()
+    with kernel.open("/proc/slabinfo", "r") as file:
+        assert "".join(file) == text
+    pandas = pytest.importorskip("pandas")
+    with kernel.open("/proc/slabinfo", "r") as file:
+        frame = pandas.read_csv(file, sep=r"\s+", skiprows=2, header=None)
+    assert frame[0].tolist() == [name for name, _ in rows_of(text)]
+
+
+def test_slabtop_shows_a_cache_again_and_the_cursor_shows_it_once(mounts):
+    installed("slabtop")
+    names = Counter(name for name, _ in rows_of(busy().file("slabinfo")))
+    assert max(names.values()) > 1
+    shown = slabtop_rows(execute(BUSY, "slabtop", "-o"))
+    assert Counter(name for name, *_ in shown) == names
+    shown = slabtop_rows(execute((*BUSY, "--reader", "cursor"), "slabtop", "-o"))
+    assert sorted(name for name, *_ in shown) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--design", "4.11", "--at", "1"), (*BUSY, "--reader", "cursor")],
+    ids=["4.11", "cursor"],
+)
+def test_node_exporter_is_content_with(options):
+    scrape = Scrape(*options)
+    assert scrape.status == 200
+    assert ONCE_MORE not in scrape.log
+    assert set(scrape.family("node_slabinfo_objects")) == {
+        name for name, _ in rows_of(busy().file("slabinfo"))
+    }
+
+
+def test_node_exporter_complains_of_4_9():
+    names = Counter(name for name, _ in rows_of(busy().file("slabinfo")))
+    scrape = Scrape(*BUSY)
+    assert scrape.status == 200
+    for family in FAMILIES:
+        assert scrape.twice(family) == names - Counter(list(names))
+    assert ONCE_MORE in scrape.log

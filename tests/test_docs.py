@@ -4,10 +4,13 @@ import contextlib
 import doctest
 import importlib.util
 import io
+import os
 import re
 import runpy
 import shlex
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -36,8 +39,19 @@ def command_lines():
     for page in PAGES:
         for block in blocks(page, "console"):
             for line in block.splitlines():
-                if re.match(r"(\$ )?slabcore\b", line):
+                if re.match(r"(\$ )?slabcore\b(?! exec\b)", line):
                     yield line.removeprefix("$ ")
+
+
+def client_sessions():
+    """Yield each ``slabcore exec`` that is shown, with what it prints there."""
+    for page in PAGES:
+        for block in blocks(page, "console"):
+            lines = block.replace("\\\n", "")
+            for session in re.split(r"^\$ ", lines, flags=re.M)[1:]:
+                line, _, output = session.partition("\n")
+                if line.startswith("slabcore exec "):
+                    yield " ".join(line.split()), output
 
 
 def module(name):
@@ -92,6 +106,31 @@ def test_commands_run(line, tmp_path, monkeypatch):
         (tmp_path / f"{name}.toml").write_text(workload, "utf-8")
     result = CliRunner().invoke(main, shlex.split(line)[1:])
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(("line", "shown"), sorted(set(client_sessions())))
+def test_clients_print_what_is_shown(line, shown, tmp_path):
+    if "LD_PRELOAD" in os.environ:
+        pytest.skip("a sanitizer's runtime goes into every program that slabcore runs")
+    words = shlex.split(line)[1:]
+    client = words[words.index("--") + 1]
+    if shutil.which(client) is None:
+        pytest.skip(f"{client} is not installed")
+    ended = subprocess.run(
+        [sys.executable, "-m", "slabcore", *words],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if "--proc" not in words and "not over /proc" in ended.stdout:
+        pytest.skip("nobody may mount over /proc here")
+    printed = "\n".join(line.rstrip() for line in ended.stdout.splitlines()) + "\n"
+    same = doctest.OutputChecker().check_output(shown, printed, doctest.ELLIPSIS)
+    assert same, printed
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)

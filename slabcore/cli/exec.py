@@ -2,53 +2,163 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from slabcore import mount
+from slabcore.capture import SLABINFO, Capture, Wanted
+from slabcore.cli.compare import BUILT_IN
+from slabcore.comparison import Engine, boot, prepare
+from slabcore.errors import InputError
+from slabcore.kernel import Kernel, ms, seconds
 from slabcore.slabinfo import parse
 
 __all__ = ["exec_command"]
 
+_DESIGN, _WORKLOAD, _AT_S = "4.9", "storm", 1.0
 
-@click.command("exec", context_settings={"allow_interspersed_args": False})
+
+@click.command(
+    "exec", epilog=BUILT_IN, context_settings={"allow_interspersed_args": False}
+)
 @click.option(
     "--proc",
     "directory",
     metavar="DIR",
-    help="Write the files here and leave /proc alone; they stay.",
+    help="Write the files here, where they stay, and leave /proc alone.",
 )
 @click.option(
     "--force", is_flag=True, help="Write into DIR also if it has other files."
 )
 @click.option(
+    "--design", "-d", "name", metavar="D", help=f"The kernel's design.  [{_DESIGN}]"
+)
+@click.option(
+    "--workload",
+    metavar="WORKLOAD",
+    help=f"What goes on: a name, a TOML file, or a recorded trace.  [{_WORKLOAD}]",
+)
+@click.option(
     "--slabinfo",
     "given",
     metavar="FILE",
-    required=True,
-    help="Hand on this text.",
+    help="Hand on this text; with --design, that of a kernel with its caches.",
+)
+@click.option(
+    "--at",
+    "at_s",
+    type=click.FloatRange(0, 1e9),
+    metavar="SECONDS",
+    help=f"When to read, in virtual time from the workload's begin.  [{_AT_S:g}, or "
+    "0 with --want]",
+)
+@click.option(
+    "--read",
+    "size",
+    type=click.IntRange(1, 1 << 30),
+    metavar="BYTES",
+    help="Bytes a read().  [4096]",
+)
+@click.option(
+    "--pause",
+    "pause_ms",
+    type=click.FloatRange(0, 1e9),
+    metavar="MS",
+    help="From a read() to the next of the same file, in virtual time.  [0]",
+)
+@click.option(
+    "--reader",
+    type=click.Choice(["kernel", "cursor"]),
+    help="kernel: finds its place as the design does; cursor: keeps it.  [kernel]",
+)
+@click.option(
+    "--want",
+    "wanted",
+    type=click.Choice(["repeated", "missing"]),
+    help="Read every 100 ms until a slabinfo has such a row; status 1 if none has "
+    "before the workload ends.",
+)
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Read again every second, a second of virtual time later, while COMMAND runs.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Change a figure below workload, machine, costs or design; repeatable.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["core", "reference"]),
+    help="The compiled model, or its plain Python twin.  [core]",
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_command(
-    directory: str | None, force: bool, given: str, command: tuple[str, ...]
+    directory: str | None,
+    force: bool,
+    name: str | None,
+    workload: str | None,
+    given: str | None,
+    at_s: float | None,
+    size: int | None,
+    pause_ms: float | None,
+    reader: Literal["kernel", "cursor"] | None,
+    wanted: Wanted | None,
+    live: bool,
+    settings: tuple[str, ...],
+    engine: Engine | None,
+    command: tuple[str, ...],
 ) -> None:
-    """Run COMMAND with a slabinfo of ours.
+    """Run COMMAND with the slabinfo, cgroups and loadavg of a modelled kernel.
 
-    Where the system allows it, it is mounted over that of /proc, for COMMAND alone.
-    Otherwise, and with --proc, it is written to a directory, which stands for {proc}
-    among COMMAND's arguments and for $SLABCORE_PROC. A line on stderr says which.
+    Where the system allows it they are mounted over those of /proc, for COMMAND alone.
+    Otherwise, and with --proc, they are files in a directory, which stands for {proc}
+    among COMMAND's words and for $SLABCORE_PROC. A line on stderr says which.
 
     The status is COMMAND's: 127 if it is not found, 126 if it is no program, 128 and
-    the signal's number if one ended it. Put -- before COMMAND.
+    the signal's number if one ended it. Options go before COMMAND; -- may part them.
     """
+    if given is not None and (workload is not None or wanted is not None):
+        option = "--want" if workload is None else "--workload"
+        raise click.UsageError(f"--slabinfo and {option}: nothing goes on in a file")
+    again: Callable[[], dict[str, bytes]] | None = None
     try:
         mount.find(command[0])
-        files = {"slabinfo": _text(given)}
+        if given is not None and name is None:
+            of_a_kernel = (at_s, size, pause_ms, reader, wanted, settings, engine)
+            if live or any(option not in (None, ()) for option in of_a_kernel):
+                what = "--slabinfo alone hands a text on as it is"
+                raise click.UsageError(f"{what}; --design boots a kernel with it")
+            whose, files = given, {SLABINFO: _text(given)}
+        else:
+            design, workload = name or _DESIGN, workload or _WORKLOAD
+            whose = f"{design} with {given}" if given else f"{design} in {workload}"
+            kernel, end_ns = _booted(
+                design, workload, given, settings, engine or "core", wanted
+            )
+            if at_s is None and not given and not wanted:
+                at_s = _AT_S
+            kernel.advance(seconds(at_s or 0))
+            capture = Capture(
+                kernel,
+                size=size or 4096,
+                pause_ns=ms(pause_ms or 0),
+                reader=reader or "kernel",
+            )
+            files = _files(capture, wanted, end_ns)
+            if live:
+                again = functools.partial(_a_second_later, capture)
         with mount.tree(files, directory, force=force) as path:
-            words = _place(given, path, list(files), command[0], directory)
-            status = mount.run(command, path, words=words)
+            words = _place(whose, path, list(files), command[0], directory)
+            tick = None if again is None else functools.partial(_rewrite, path, again)
+            status = mount.run(command, path, words=words, tick=tick)
     except mount.CommandError as error:
         click.echo(f"slabcore: {error}", err=True)
         status = error.status
@@ -57,8 +167,58 @@ def exec_command(
 
 def _text(name: str) -> bytes:
     """Return a slabinfo file as it is. Raises: InputError if it is none."""
-    parse(name)
-    return Path(name).read_bytes()
+    try:
+        text = Path(name).read_bytes()
+    except OSError as error:
+        raise InputError(name, error.strerror or str(error), "a file") from None
+    try:
+        parse(text)
+    except InputError as error:
+        where = error.where.replace("slabinfo", name, 1)
+        raise InputError(where, error.what, error.expected) from None
+    return text
+
+
+def _booted(
+    name: str,
+    workload: str,
+    given: str | None,
+    settings: Sequence[str],
+    engine: Engine,
+    wanted: Wanted | None,
+) -> tuple[Kernel, int]:
+    """Return a kernel as its workload begins, and when that ends if somebody asks."""
+    loaded, machine, found = prepare(workload, name, None, settings)
+    (design,) = found.values()
+    if given is not None:
+        kernel = Kernel.from_slabinfo(design, given, machine=machine, engine=engine)
+        return kernel, kernel.now_ns
+    kernel = boot(loaded, design, machine, engine=engine)
+    kernel.advance_to(seconds(loaded.begin_s))
+    if wanted is None:
+        return kernel, kernel.now_ns
+    unread = boot(loaded, design, machine, engine=engine)
+    unread.run()
+    return kernel, unread.now_ns
+
+
+def _files(capture: Capture, wanted: Wanted | None, end_ns: int) -> dict[str, bytes]:
+    if wanted is None:
+        return capture.files()
+    files = capture.until(wanted, end_ns)
+    if files is None:
+        read = f"{capture.slabinfos} files read until the workload ends"
+        raise click.ClickException(f"no {wanted} row in {read}")
+    return files
+
+
+def _a_second_later(capture: Capture) -> dict[str, bytes]:
+    capture.kernel.advance(seconds(1))
+    return capture.files()
+
+
+def _rewrite(path: Path, again: Callable[[], dict[str, bytes]]) -> None:
+    mount.write(path, again())
 
 
 def _place(
