@@ -4,6 +4,7 @@ import doctest
 import errno
 import gc
 import itertools
+import random
 import weakref
 
 import pytest
@@ -509,6 +510,102 @@ class Twins(RuleBasedStateMachine):
 
 
 TestTwins = Twins.TestCase
+
+
+# --- hooks that do as they like ---
+
+
+class Wild:
+    """Show numbers, and now and then do what a source had better not."""
+
+    def __init__(self, seed, habits, numbers):
+        self.dice = random.Random(seed)
+        self.habits = habits
+        self.numbers = numbers
+        self.calls = []
+
+    def does(self, habit):
+        return habit in self.habits and self.dice.random() < 0.05
+
+    def fails(self):
+        if self.does("errno"):
+            raise OSError(self.dice.choice([errno.EIO, errno.EAGAIN]), "wild")
+        if self.does("no errno"):
+            raise OSError("wild")
+        if self.does("raise"):
+            raise KeyError("wild")
+
+    def start(self, pos):
+        self.calls.append(("start", pos))
+        if "header" in self.habits and not pos:
+            self.file.write(b"header\n" * self.dice.choice([1, 700]))
+        self.fails()
+        return self.numbers[pos] if pos < len(self.numbers) else None
+
+    def next(self, number, pos):
+        self.calls.append(("next", number, pos))
+        self.fails()
+        at = self.numbers.index(number) + 1
+        after = self.numbers[at] if at < len(self.numbers) else None
+        return after, pos + (not self.does("stay")) + 3 * self.does("jump")
+
+    def stop(self, number):
+        self.calls.append(("stop", number))
+
+    def show(self, m, number):
+        self.calls.append(("show", number))
+        m.write(text(number, 4096 if self.does("large") else 40 + 7 * number % 90))
+        self.fails()
+        return SKIP if self.does("skip") else 0
+
+
+HABITS = ["errno", "no errno", "raise", "header", "stay", "jump", "large", "skip"]
+
+
+def wild(file, seed, habits, era, cursor):
+    """Do by chance what can be done to a file; return all that came of it."""
+    dice, numbers = random.Random(seed), list(range(seed % 120))
+    source = Wild(seed, habits, numbers)
+    source.file = opened = file(source, era="D" if cursor else era, cursor=cursor)
+    last, outcomes = 1 << 63, []
+    for number in range(1000, 1030):
+        n, offset = dice.choice([0, 1, 99, 4096, 65536]), dice.randrange(9000)
+        deed = dice.choice(["read", "read", "pread", "lseek", "far", "put", "take"])
+        outcome = None
+        try:
+            match deed:
+                case "read":
+                    outcome = opened.read(n)
+                case "pread":
+                    outcome = opened.pread(n, offset)
+                case "lseek":
+                    outcome = opened.lseek(offset - 99, dice.choice([0, 1]))
+                case "far":
+                    outcome = opened.lseek(last - dice.choice([1, 50, 5000]))
+                case "put":
+                    numbers.insert(dice.randrange(len(numbers) + 1), number)
+                case "take" if numbers:
+                    at = dice.randrange(len(numbers))
+                    gone = numbers.pop(at)
+                    opened.removed(gone, numbers[at] if at < len(numbers) else None)
+        except (OSError, KeyError) as error:
+            outcome = type(error), str(error)
+        state = opened.state
+        if not state["count"]:
+            del state["from"]
+        outcomes.append((deed, outcome, opened.tell(), state, opened.calls))
+    return outcomes, source.calls
+
+
+@given(
+    seed=st.integers(0, 1 << 32),
+    habits=st.sets(st.sampled_from(HABITS)),
+    era=st.sampled_from(ERAS),
+    cursor=st.booleans(),
+)
+def test_whatever_hooks_do_both_files_do_the_same(seed, habits, era, cursor):
+    core, twin = (wild(file, seed, habits, era, cursor) for file in FILES.values())
+    assert core == twin
 
 
 # --- what a cursor promises ---
