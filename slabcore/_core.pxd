@@ -49,8 +49,8 @@ cdef class SeqFile:
     cdef object source
     cdef object shows       # a callable, of (file, entry)
     cdef object entry
-    cdef object answer      # the last OSError of a hook
-    cdef object failure     # any other error, which ends the call
+    cdef object answer      # a hook's last OSError
+    cdef object failure     # a hook's error of another kind, which ends the call
     cdef bint lost          # start or next failed: there is no entry to keep
     cdef bint under_way
     cdef bint closed

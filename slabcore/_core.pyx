@@ -2079,8 +2079,8 @@ cdef class SeqFile:
     ``next(entry, pos)``, which returns the entry behind it and that one's position;
     ``stop(entry)``, which ends what start began;
     ``show(m, entry)``, which prints with ``m.write`` and may return 1 (SEQ_SKIP) to
-    have that forgotten. An OSError of theirs is what the kernel calls -errno, any other
-    error ends the call and the file stays where it was.
+    have that forgotten. An OSError is the kernel's -errno; any other error ends the
+    call, and the file stays where it was.
     era: "A" reads as kernels up to 4.18, "B" as 4.19 to 5.2, "C" as 5.3 to 5.9, "D" as
     all since.
     cursor: keep the place in the list and not its number. What is in the list from the

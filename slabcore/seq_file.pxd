@@ -354,6 +354,11 @@ cdef inline int seq_traverse(seq_file *m) except -1 nogil:
 # --- calls ---
 
 
+cdef inline int64_t seq_sum(int64_t pos, int64_t step) noexcept nogil:
+    """Add to a position as to a loff_t: it wraps."""
+    return <int64_t>(<uint64_t>pos + <uint64_t>step)
+
+
 cdef inline void seq_begin(
     seq_file *m, int64_t *ppos, char *user, size_t size
 ) noexcept nogil:
@@ -390,7 +395,7 @@ cdef inline int seq_lseek_begin(
     """Seek to *off*, from 0 (whence 0) or from *ppos* (1)."""
     seq_begin(m, ppos, NULL, 0)
     m.seeks_only = True
-    m.target = off if whence == 0 else <int64_t>(<uint64_t>off + <uint64_t>ppos[0])
+    m.target = off if whence == 0 else seq_sum(off, ppos[0])
     if m.target < 0 or whence not in (0, 1):
         m.error = -EINVAL
         return SEQ_DONE
@@ -411,6 +416,6 @@ cdef inline int64_t seq_result(seq_file *m) noexcept nogil:
         return m.target
     if m.copied == 0:
         return m.error
-    m.ppos[0] += m.copied
-    m.read_pos += m.copied
+    m.ppos[0] = seq_sum(m.ppos[0], m.copied)
+    m.read_pos = seq_sum(m.read_pos, m.copied)
     return m.copied

@@ -370,6 +370,22 @@ def test_bad_arguments_are_told():
         SeqFile(IntrusiveList())
 
 
+def test_a_place_behind_the_end_is_delivered_at_when_rows_come(file):
+    source = Source([Record(0, 10)])
+    opened = source.open(file)
+    far = 2**63 - 5
+    assert opened.lseek(far) == far
+    assert opened.read(100) == b""
+    source.records.append(Record(1, 10))
+    assert opened.read(100) == source.records[1].text
+    assert opened.tell() == far + 10 - 2**64  # a loff_t wraps
+    with pytest.raises(OSError, match="Invalid argument"):
+        opened.read(1)
+    assert opened.lseek(-(2**63), 1) == 5
+    with pytest.raises(OSError, match="Invalid argument"):
+        opened.lseek(far, 1)
+
+
 # --- memory ---
 
 
