@@ -459,13 +459,17 @@ def crowd(cpus: int) -> Setting:
         (WAIT, 0, 0, 0, 0),
         (RMDIR, 0, 0, 0, 0),
     ]
+    # It goes on while caches come and go, and finds its place again in two ways.
+    reader = [(SLABINFO, 600, 3 * MS, 0, 0), (SLABINFO, 600, 3 * MS, 1, 0)]
     caches = [(64 * n, True, n in (3, 5), n in (1, 2), False) for n in range(1, 15)] + [
         (128, False, False, False, False)
     ] * 20
     return Setting(
         Machine(cpus=cpus, costs=Costs.preset("rk")),
         caches,
-        Programs([job, life], [(1, 4, 0, 0, False)] * cpus),
+        Programs(
+            [job, life, reader], [(1, 4, 0, 0, False)] * cpus + [(2, 3, 0, 0, False)]
+        ),
         log=True,
     )
 
