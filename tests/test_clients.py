@@ -350,3 +350,9 @@ def test_node_exporter_complains_of_4_9():
     for family in FAMILIES:
         assert scrape.twice(family) == names - Counter(list(names))
     assert ONCE_MORE in scrape.log
+
+
+def test_node_exporter_complains_as_the_page_says():
+    page = (HERE.parent / "docs" / "clients.md").read_text()
+    (complaint,) = re.findall(r"^collected metric .*$", page, re.M)
+    assert complaint in Scrape(*BUSY).log.replace("\\", "")
