@@ -292,6 +292,8 @@ cdef inline int64_t file_start(seq_file *m, int64_t *pos) noexcept nogil:
     if o.by_cursor and pos[0] and pos[0] == o.cursor_at:
         i = o.cursor.entry
         hops = i != NIL
+    elif head.first == NIL:
+        i = NIL     # there may be no arena of entries yet
     else:
         links = file_links(o, &stride)
         i = head.first
