@@ -28,14 +28,14 @@ _COUNTS = ("passed", "failed", "skipped")
     multiple=True,
     type=click.Choice([*ERAS, *BUILDS]),
     metavar="ERA",
-    help="Replay under this era, or rows by this build, alone; repeatable.  "
-    "[default: all]",
+    help=f"Replay under this era alone ({', '.join(ERAS)}), or rows by this build "
+    f"({', '.join(BUILDS)}); repeatable.  [default: all]",
 )
 @click.option(
     "--skip-tags",
+    multiple=True,
     metavar="TAG,…",
-    default="",
-    help="Skip vectors with one of these tags: fault,enomem,inject.",
+    help="Skip vectors with one of these tags: fault,enomem,inject; repeatable.",
 )
 @click.option(
     "--only",
@@ -56,7 +56,7 @@ def conformance(
     files: tuple[str, ...],
     reference: bool,
     eras: tuple[str, ...],
-    skip_tags: str,
+    skip_tags: tuple[str, ...],
     only: tuple[str, ...],
     show: int,
     as_json: bool,
@@ -72,7 +72,7 @@ def conformance(
         engine="reference" if reference else "core",
         eras=eras,
         only=only,
-        skip_tags=[tag.strip() for tag in skip_tags.split(",") if tag.strip()],
+        skip_tags=[tag.strip() for tags in skip_tags for tag in tags.split(",")],
     )
     if as_json:
         click.echo(json.dumps(_json(outcome, show), indent=2, ensure_ascii=False))
