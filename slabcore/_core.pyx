@@ -102,6 +102,7 @@ from slabcore.seq_file cimport (
     SEQ_END,
     SEQ_PAGE,
     SEQ_SECTION,
+    SEQ_SKIP,
     seq_file,
     seq_forget,
     seq_lseek_begin,
@@ -2173,7 +2174,11 @@ cdef class SeqFile:
     cdef object show(self, entry):
         try:
             answer = self.shows(self, entry)
-            return 0 if answer is None else <int>answer
+            if answer is None:
+                return 0
+            if answer in (0, SEQ_SKIP):
+                return answer
+            raise ValueError(f"show returned {answer!r}: expected None, 0 or 1")
         except BaseException as error:
             return self.fail(error)
 

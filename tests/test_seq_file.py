@@ -330,6 +330,10 @@ def test_hooks_that_answer_nonsense_are_told(file):
     source.next = lambda record, pos: None
     with pytest.raises(TypeError):
         source.open(file).read(20)
+    for nonsense in (2, -5, "text"):
+        source.records[0].show = lambda m, nonsense=nonsense: nonsense
+        with pytest.raises(ValueError, match="expected None, 0 or 1"):
+            source.open(file).read(20)
 
 
 def test_a_file_cannot_be_read_while_it_is_read(file):

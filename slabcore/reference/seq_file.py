@@ -481,9 +481,12 @@ class SeqFile:
     def _show(self, entry: Any) -> int | OSError:
         self.shows += 1
         try:
-            return self._show_entry(self, entry) or 0
+            answer = self._show_entry(self, entry)
         except OSError as error:
             return _errno_of(error)
+        if answer not in (None, 0, SKIP):
+            raise ValueError(f"show returned {answer!r}: expected None, 0 or 1")
+        return answer or 0
 
     def _stop(self, entry: Answer) -> None:
         self.stops += 1
