@@ -23,6 +23,7 @@ from slabcore.machine import Costs, Machine
 if TYPE_CHECKING:
     from slabcore.ablation import Ablation
     from slabcore.comparison import Comparison
+    from slabcore.monitor import Reader, Watch
     from slabcore.workloads import Workload
 
 __version__ = "0.1.0"
@@ -49,6 +50,7 @@ __all__ = [
     "ms",
     "seconds",
     "us",
+    "watch",
 ]
 
 
@@ -117,6 +119,50 @@ def ablate(
         workload,
         base=base,
         series=series,
+        machine=machine,
+        overrides=overrides,
+        seed=seed,
+        engine=engine,
+        walk=walk,
+        progress=progress,
+    )
+
+
+def watch(
+    workload: str | os.PathLike[str] | Workload,
+    designs: str | Design | Sequence[str | Design] | None = None,
+    *,
+    readers: Reader | Sequence[Reader] = ("kernel", "cursor"),
+    read: int | None = None,
+    pause_ms: float | None = None,
+    period_ms: float | None = None,
+    machine: Machine | None = None,
+    overrides: str | Sequence[str] = (),
+    seed: int = 0,
+    engine: Literal["core", "reference"] = "core",
+    walk: Literal["counted", "literal"] = "counted",
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Watch:
+    """Run a workload under each design and read slabinfo meanwhile, with each reader.
+
+    readers: "kernel" finds its place again as the design's seq_file does, "cursor"
+    keeps it; one alone may be just the text. If the workload reads slabinfo itself, its
+    own steps are made to read so; otherwise a monitor is added.
+    read: bytes a read(); pause_ms: between two reads of a file; None: as the workload
+    has it, and 4096 bytes without a pause of a monitor that is added.
+    period_ms: from the end of a file to the next, of one that is added; 100 by default.
+    The rest is as in compare().
+    Raises: InputError.
+    """
+    from slabcore import monitor
+
+    return monitor.watch(
+        workload,
+        designs,
+        readers=readers,
+        read=read,
+        pause_ms=pause_ms,
+        period_ms=period_ms,
         machine=machine,
         overrides=overrides,
         seed=seed,

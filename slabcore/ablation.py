@@ -22,6 +22,7 @@ from slabcore.comparison import (
     Walk,
     compare,
     seconds,
+    that_fit,
     whole,
 )
 from slabcore.designs import Design, find
@@ -501,12 +502,5 @@ class AblationTable(Table):
 
 def tables(ablation: Ablation, width: int) -> Iterator[AblationTable]:
     """Yield the table in parts that are no wider than *width* characters."""
-    first, *others = ablation.table().widths
-    start = 0
-    while start < len(others):
-        stop, left = start + 1, width - first - 2 - others[start]
-        while stop < len(others) and left >= others[stop] + 2:
-            left -= others[stop] + 2
-            stop += 1
-        yield AblationTable(ablation, columns=slice(start, stop))
-        start = stop
+    for columns in that_fit(ablation.table().widths, width):
+        yield AblationTable(ablation, columns=columns)

@@ -37,10 +37,13 @@ __all__ = [
     "number",
     "prepare",
     "rows",
+    "run",
     "seconds",
+    "settings_of",
     "span",
     "spent",
     "tables",
+    "that_fit",
     "whole",
 ]
 
@@ -64,6 +67,8 @@ class Result:
     root_caches: int
     begin_ns: int
     """When the workload began; the engine's times count from boot."""
+    slabinfo_reads: np.ndarray
+    """A row for each whole file of /proc/slabinfo that programs have read."""
     phases: tuple[str, ...] = ()
     """The names of counters["marks"], which has numbers."""
 
@@ -77,6 +82,7 @@ class Result:
             timeline=kernel.timeline,
             root_caches=len(workload.roots()),
             begin_ns=round(workload.begin_s * 1e9),
+            slabinfo_reads=kernel.slabinfo_reads,
             phases=tuple(workload.phases()),
         )
 
@@ -304,8 +310,29 @@ def compare(
     costs or design; one alone may be just the text.
     Raises: InputError.
     """
-    overrides = _settings(overrides)
-    workload, machine, chosen = prepare(workload, designs, machine, overrides)
+    settings = settings_of(overrides)
+    return run(
+        *prepare(workload, designs, machine, settings),
+        settings=settings,
+        seed=seed,
+        engine=engine,
+        walk=walk,
+        progress=progress,
+    )
+
+
+def run(
+    workload: Workload,
+    machine: Machine,
+    chosen: Mapping[str, Design],
+    *,
+    settings: tuple[str, ...] = (),
+    seed: int = 0,
+    engine: Engine = "core",
+    walk: Walk = "counted",
+    progress: Progress | None = None,
+) -> Comparison:
+    """Run what prepare() has checked; settings are what to say was changed."""
     results: dict[str, Result] = {}
     for name, design in chosen.items():
         if progress is not None:
@@ -321,7 +348,7 @@ def compare(
         workload=workload,
         machine=machine,
         results=results,
-        settings=overrides,
+        settings=settings,
         seed=seed,
         engine=engine,
         walk=walk,
@@ -335,7 +362,7 @@ def prepare(
     overrides: str | Sequence[str],
 ) -> tuple[Workload, Machine, dict[str, Design]]:
     """Return everything that a run needs, checked. Raises: InputError."""
-    settings = [parse(setting) for setting in _settings(overrides)]
+    settings = [parse(setting) for setting in settings_of(overrides)]
     replay = Replay()
     for path, value in settings:
         root, _, rest = path.partition(".")
@@ -376,7 +403,7 @@ def prepare(
     return workload, machine, found
 
 
-def _settings(overrides: str | Sequence[str]) -> tuple[str, ...]:
+def settings_of(overrides: str | Sequence[str]) -> tuple[str, ...]:
     """Return overrides as PATH=VALUE each; one alone may be just the text."""
     given: Any = (overrides,) if isinstance(overrides, str) else overrides
     listed = isinstance(given, Iterable) and not isinstance(given, Mapping)
@@ -538,14 +565,20 @@ def tables(
     comparison: Comparison, width: int, *, times: bool = False
 ) -> Iterator[ComparisonTable]:
     """Yield the table in parts that are no wider than *width* characters."""
-    first, *others = comparison.table(times=times).widths
+    for columns in that_fit(comparison.table(times=times).widths, width):
+        yield ComparisonTable(comparison, times=times, columns=columns)
+
+
+def that_fit(widths: Sequence[int], width: int) -> Iterator[slice]:
+    """Yield the columns but the first, as many at a time as fit beside it."""
+    first, *others = widths
     start = 0
     while start < len(others):
         stop, left = start + 1, width - first - 2 - others[start]
         while stop < len(others) and left >= others[stop] + 2:
             left -= others[stop] + 2
             stop += 1
-        yield ComparisonTable(comparison, times=times, columns=slice(start, stop))
+        yield slice(start, stop)
         start = stop
 
 

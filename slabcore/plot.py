@@ -6,14 +6,20 @@ import importlib.util
 import io
 import itertools
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import plotille  # type: ignore[import-untyped]
 
 from slabcore.comparison import Comparison, number
 from slabcore.errors import InputError
 
-__all__ = ["CURVES", "SUFFIXES", "check", "picture", "terminal"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["CURVES", "SUFFIXES", "Panel", "check", "picture", "points", "terminal"]
 
 CURVES = (
     ("kworkers", "kworkers"),
@@ -23,6 +29,13 @@ CURVES = (
 SUFFIXES = (".png", ".svg", ".pdf")
 _COLORS = ("red", "yellow", "cyan", "green", "magenta", "blue", "white")
 _MARKS = "xo+*#@%"
+
+
+class Panel(NamedTuple):
+    """Hold one of several charts above the same axis: a title, a series a name."""
+
+    title: str
+    series: Sequence[tuple[str, np.ndarray, np.ndarray]]
 
 
 def terminal(
@@ -99,6 +112,29 @@ def picture(comparison: Comparison, suffix: str) -> bytes:
         f"{comparison.workload.title}\nmodelled, not measured", fontsize=10
     )
     axes[-1].set_xlabel("virtual seconds")
+    return _saved(figure, suffix)
+
+
+def points(title: str, panels: Sequence[Panel], suffix: str) -> bytes:
+    """Return a picture of points over virtual time, each series with its own mark."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 1 + 2.5 * len(panels)), layout="constrained")
+    axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+    for axis, panel in zip(axes, panels, strict=True):
+        for (name, x, y), mark in zip(
+            panel.series, itertools.cycle("o^sDvPX*"), strict=False
+        ):
+            axis.plot(x, y, mark, markersize=4, alpha=0.7, label=name)
+        axis.set_ylabel(panel.title)
+        axis.set_ylim(bottom=0)
+    axes[0].legend()
+    axes[0].set_title(f"{title}\nmodelled, not measured", fontsize=10)
+    axes[-1].set_xlabel("virtual seconds")
+    return _saved(figure, suffix)
+
+
+def _saved(figure: Figure, suffix: str) -> bytes:
     data = io.BytesIO()
     # the same bytes for the same figures: no date inside
     undated = {"Date": None} if suffix == ".svg" else {}

@@ -36,6 +36,7 @@ FLOORS = (
             "report",
             "ablation",
             "plot",
+            "monitor",
             "life",
             "conformance",
         ),

@@ -14,6 +14,7 @@ from slabcore.cli.demo import demo
 from slabcore.cli.designs import designs
 from slabcore.cli.exec import exec_command
 from slabcore.cli.life import life
+from slabcore.cli.slabinfo import slabinfo
 from slabcore.errors import InputError
 
 __all__ = ["main"]
@@ -68,5 +69,14 @@ def main() -> None:
     """
 
 
-for command in (demo, compare, ablate, life, designs, conformance, exec_command):
+for command in (
+    demo,
+    compare,
+    ablate,
+    slabinfo,
+    life,
+    designs,
+    conformance,
+    exec_command,
+):
     main.add_command(command)
