@@ -22,6 +22,7 @@ from slabcore.reference.world import (
     Hotplug,
     Lock,
     Memcg,
+    Mutex,
     Run,
     Work,
     World,
@@ -347,6 +348,12 @@ def grace_period_that_runs_ahead(at: Scene) -> None:
 @breaks("slab_mutex is free and waited for")
 def mutex_nobody_hands_on(at: Scene) -> None:
     at.world.slab_mutex.line.append(at.world.cpus[0].softirq)
+
+
+@breaks("file 0 stands at cache 2, off its list")
+def cursor_at_a_cache_that_is_not_walked(at: Scene) -> None:
+    number = at.world.open(0, 0, True)
+    at.world.files[number].place = at.caches[2]
 
 
 @breaks("slab_caches_to_rcu_destroy: nobody comes for its caches")
@@ -702,6 +709,17 @@ def test_the_hotplug_lock_under_slab_mutex_is_caught():
 
     with pytest.raises(CorruptionError, match="hotplug lock is taken under slab_mutex"):
         life(world(Crossed, "4.10"))
+
+
+def test_a_read_that_returns_with_a_mutex_held_is_caught():
+    class Forgetful(World):
+        def _unlock(self, mutex: Mutex) -> None:
+            if mutex is not self.slab_mutex:
+                super()._unlock(mutex)
+
+    new = world(Forgetful, "4.10")
+    with pytest.raises(CorruptionError, match="a read returns with slab_mutex held"):
+        new.read(new.open(0), 4096)
 
 
 def test_a_cache_shut_down_while_it_has_references_is_caught():

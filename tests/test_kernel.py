@@ -629,3 +629,26 @@ def test_a_cache_has_a_name_that_slabtop_reads(name):
     kernel.create_cache("x" * 127, object_size=64)
     with pytest.raises(InputError, match=r"expected no blank and at most 127 bytes"):
         kernel.create_cache(name, object_size=64)
+
+
+def test_whole_reads_of_slabinfo_are_an_array(engine):
+    kernel = Kernel("4.10", engine=engine)
+    for number in range(40):
+        kernel.create_cache(f"c{number}", object_size=64)
+    assert len(kernel.slabinfo_reads) == 0
+    kernel.spawn(kernel.program([(44, 4096, ms(2), 0, 0), (44, 512, 0, 1, 0)]))
+    kernel.run()
+    reads = kernel.slabinfo_reads
+    assert reads["rows"].tolist() == [40, 40]
+    assert reads["cursor"].tolist() == [False, True]
+    assert reads["took_ns"][0] == reads["held_ns"][0] + 2 * ms(2) + 2 * switch(kernel)
+    # 36 rows, 4 rows and the end; a cursor looks at one entry a read, none at the end.
+    assert reads["read_calls"].tolist() == [3, (204 + 40 * 107) // 512 + 2]
+    assert reads["start_hops"].tolist() == [1 + 37 + 40, 9]
+    kept = kernel.counters["slabinfo"]
+    assert kept["files"] == 2 and kept["rows"] == 80
+    assert kept["held_ns"] == reads["held_ns"].sum()
+
+
+def switch(kernel):
+    return kernel.machine.costs.context_switch

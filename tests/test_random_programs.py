@@ -27,6 +27,7 @@ MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, CALLBACKS, EXIT, WAIT, AT, DRO
 )
 HOLD, FREE, CREATE_CACHE, DESTROY_CACHE = range(14, 18)
 HOTPLUG = 30
+SLABINFO = 44
 REFUSALS = (BusyError, LifecycleError, StaleHandleError)
 
 
@@ -65,7 +66,8 @@ class Ramble:
         self.held: dict[tuple[int, int], int] = {}  # objects, of root and cgroup
         self.nested = chance.random() < 0.3
         self.users = dict.fromkeys(self.roots, 1)  # of a root cache
-        self.programs = [self.life(), self.life(), self.cache_life()]
+        self.programs = [self.life(), self.life(), self.cache_life(), self.reader()]
+        self.files: list[int] = []
 
     def life(self) -> int:
         """Write a program: a cgroup is made, used by a child or two, and removed."""
@@ -115,6 +117,14 @@ class Ramble:
         ]
         return int(world.program(parent))
 
+    def reader(self) -> int:
+        """Write a program: it reads slabinfo, finding its place again in two ways."""
+        chance = self.chance
+        size = chance.choice([107, 512, 4096])
+        pause = chance.choice([0, 1, 20]) * MS
+        readers = [(SLABINFO, size, pause, cursor, 0) for cursor in (0, 1)]
+        return int(self.world.program(readers))
+
     # --- steps ---
 
     def step(self) -> None:
@@ -131,9 +141,10 @@ class Ramble:
             self.hotplug,
             *([self.create_cache] * 2),
             self.destroy_cache,
+            *([self.read_file] * 3),
             self.world.drain,
         ]
-        with contextlib.suppress(*REFUSALS):
+        with contextlib.suppress(*REFUSALS, OSError):
             self.chance.choice(steps)()
 
     def cgroup(self) -> int:
@@ -222,6 +233,24 @@ class Ramble:
             del self.users[number]
             self.roots = list(self.users)
 
+    def read_file(self) -> None:
+        """Open a file; or read one, from somewhere else perhaps, or close it."""
+        chance, world = self.chance, self.world
+        if not self.files or (len(self.files) < 4 and chance.random() < 0.3):
+            kind, cursor = chance.randint(0, 4), chance.random() < 0.4
+            self.files.append(world.open(kind, self.cgroup(), cursor))
+            return
+        file = chance.choice(self.files)
+        what = chance.random()
+        if what < 0.2:
+            self.files.remove(file)
+            world.close(file)
+            return
+        if what < 0.5:
+            world.lseek(file, chance.randint(0, 700))
+        for _ in range(chance.randint(1, 3)):
+            world.read(file, chance.choice([1, 107, 512, 4096]))
+
     # --- ends ---
 
     def wander(self, steps: int) -> None:
@@ -272,6 +301,7 @@ class Pair:
             assert core == twin, name
             return core
         takes_handle = {"mkdir": 0, "rmdir": 0, "alloc": 1, "pin": 1, "free": 1}
+        takes_handle["open"] = 1
 
         def call(*args: Any) -> Any:
             others = list(args)
@@ -285,7 +315,7 @@ class Pair:
             if name == "validate":
                 for look in ("state", "counters", "timeline"):
                     getattr(self, look)()
-            if isinstance(one, SlabcoreError):
+            if isinstance(one, Exception):
                 raise one
             return one
 
@@ -295,12 +325,12 @@ class Pair:
 def outcome(call: Any, args: Any) -> Any:
     try:
         return call(*args)
-    except SlabcoreError as error:
+    except (SlabcoreError, OSError) as error:
         return error
 
 
 def plain(answer: Any) -> Any:
-    if isinstance(answer, SlabcoreError):
+    if isinstance(answer, Exception):
         return type(answer), str(answer)
     if isinstance(answer, dict) and "creation_delays_ns" in answer:
         delays = list(map(int, answer["creation_delays_ns"]))
@@ -430,6 +460,7 @@ REPAIRS = [
     ("work-on-destroyed-cache", "5.3", {"root_destroy": "flush-twice"}),
     ("alias-marked-dying", "4.18", {"root_destroy": "flush-at-zero"}),
     ("alias-marked-dying", "5.5", {"root_destroy": "flush-at-zero"}),
+    ("seq_file-record-repeated", "4.20", {"seq_file": "C"}),
 ]
 
 

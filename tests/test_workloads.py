@@ -1,5 +1,7 @@
 """Workloads: what the files say, what they compile to, and how errors name places."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -134,6 +136,47 @@ def test_steps_compile_to_what_the_engine_reads(path):
         ],
     ]
     assert spawns == [Spawn(program=3, repeat=1, at_ns=0, until_ns=0, copies=1)]
+
+
+READERS = """\
+name = "readers"
+title = "Readers of slabinfo"
+source = "made up"
+parameters = { bytes = 512, pause = 3, keeps = 1 }
+
+[[program]]
+name = "reader"
+steps = [
+  { do = "slabinfo" },
+  { do = "slabinfo", read = 100, pause_ms = 0.5, reader = "cursor" },
+  { do = "slabinfo", read = "bytes", pause_ms = "pause", reader = "keeps" },
+]
+"""
+
+
+def test_a_reader_of_slabinfo_takes_figures_or_parameters(path):
+    path.write_text(READERS)
+    readers = load(path)
+    assert readers.compile(Machine())[0] == [
+        [(44, 4096, 0, 0, 0), (44, 100, 500_000, 1, 0), (44, 512, 3_000_000, 1, 0)]
+    ]
+    index = override(readers, "parameters.keeps", 0)
+    assert index.compile(Machine())[0][0][2] == (44, 512, 3_000_000, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("bytes = 512", "bytes = 0", "'bytes' is 0; expected 1 byte or more"),
+        ("keeps = 1", "keeps = 2", "'keeps' is over 1; expected 0 or 1"),
+        ('"keeps" }', '"index" }', "'index'; expected a whole number from 0 to 1e+09"),
+        ("read = 100", "rows = 36", "rows"),
+    ],
+)
+def test_a_reader_that_cannot_be_is_refused(path, old, new, says):
+    path.write_text(READERS.replace(old, new))
+    with pytest.raises(InputError, match=re.escape(says)):
+        load(path).check()
 
 
 def test_a_program_can_run_once_a_cpu(small):

@@ -2767,13 +2767,18 @@ class World:
         self.files[number] = None
         self.spare_files.append(number)
 
-    def _sections(self, file: procfs.OpenFile, at: int, steps: Any) -> Step:
+    def _sections(self, task: Task, file: procfs.OpenFile, at: int, steps: Any) -> Step:
         """Read or seek at an offset; a section is paid for with its mutex held."""
         file.begin_call(at)
         while True:
             try:
                 next(steps)
             except StopIteration as end:
+                for mutex in self.mutexes:
+                    if mutex.owner is task:
+                        raise CorruptionError(
+                            f"a read returns with {mutex.name} held"
+                        ) from None
                 return end.value
             mutex = file.mutex
             if mutex is not None:
@@ -2805,9 +2810,8 @@ class World:
             if calls and pause:
                 yield from self._sleep_until(task, self.now + pause)
             calls += 1
-            got = yield from self._sections(
-                file, file.seq.tell(), file.seq.read_steps(size)
-            )
+            steps = file.seq.read_steps(size)
+            got = yield from self._sections(task, file, file.seq.tell(), steps)
         self.slabinfo_files.append(
             (
                 began,
@@ -3074,9 +3078,9 @@ class World:
         return int(self._use(file, target, file.seq.lseek_steps(offset, whence)))
 
     def _use(self, file: procfs.OpenFile, at: int, steps: Any) -> Any:
-        def body(_: Task) -> Step:
+        def body(task: Task) -> Step:
             try:
-                answer = yield from self._sections(file, at, steps)
+                answer = yield from self._sections(task, file, at, steps)
             except OSError as error:
                 return error
             return answer
@@ -3613,7 +3617,7 @@ class World:
             if file is None or file.place is None:
                 continue
             if file.entries is None or file.place not in file.entries:
-                yield f"file {number} stands at cache {file.place.serial}, which is off"
+                yield f"file {number} stands at cache {file.place.serial}, off its list"
 
     def _complaints_of_counts(self) -> Iterator[str]:
         for what, counted, there in (
