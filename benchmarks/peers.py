@@ -12,7 +12,7 @@ import random
 import subprocess
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from types import MappingProxyType
@@ -143,7 +143,7 @@ def calls(function: Callable[[Any], object], size: str) -> Timed:
 
 
 def less_the_loop(
-    prepare: Callable[[], Any], call: Callable[[Any], None], arguments: list[int]
+    prepare: Callable[[], Any], call: Callable[[Any], None], arguments: Sequence[int]
 ) -> Timed:
     """Time what a loop over *arguments* does, without the loop."""
 
@@ -152,7 +152,7 @@ def less_the_loop(
             pass
 
     n = len(arguments)
-    alone = timed(prepare, loop, n).ns
+    alone = timed(lambda: None, loop, n).ns
     ns, least, most, *rest = timed(prepare, call, n)
     return Timed(ns - alone, least - alone, most - alone, *rest)
 
@@ -173,14 +173,17 @@ def python_method(size: str) -> Timed:
 
 
 def del_of_dict(size: str) -> Timed:
-    """Time `del d[k]`, its members in the order of the removals."""
-    arguments = numbers(int(size), "sequential", 1)
+    """Time `del d[k]` in random order."""
+    n = int(size)
+    arguments = numbers(n, "shuffled", 2)
 
     def remove(members: dict[int, None]) -> None:
         for argument in arguments:
             del members[argument]
 
-    return less_the_loop(lambda: dict.fromkeys(arguments), remove, arguments)
+    return less_the_loop(
+        lambda: dict.fromkeys(numbers(n, "sequential", 1)), remove, arguments
+    )
 
 
 # --- queues of callbacks --------------------------------------------------------------

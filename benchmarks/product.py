@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from pathlib import Path
@@ -9,14 +10,16 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from peers import EVENTS, delays, import_of, resident
-from timing import Timed, load, main, result, timed
+from peers import EVENTS, consume, delays, import_of, less_the_loop, resident
+from timing import Timed, load, main, numbers, result, timed
 
-from slabcore import Kernel, Machine, ms
+from slabcore import IntrusiveList, Kernel, Machine, ms
 from slabcore._core import TraceScanner
 from slabcore.comparison import compare
 from slabcore.slabinfo import parse
 from slabcore.traces import LINES, Trace
+
+Handles = list[int]
 
 # Steps of programs, as slabcore.workloads compiles them.
 MKDIR, RMDIR, FORK, JOIN, ALLOC, SLEEP = 1, 2, 3, 4, 5, 7
@@ -126,6 +129,70 @@ def two_worlds(how: str) -> Timed:
     )
 
 
+# --- the list -------------------------------------------------------------------------
+
+
+def shuffled(n: int) -> tuple[IntrusiveList, Handles]:
+    """Return a list whose order is random in memory, and its handles in another one.
+
+    The handles are ints made in the order of their use.
+    """
+    made = IntrusiveList()
+    handles = made.extend(np.arange(n)).tolist()
+    random.Random(1).shuffle(handles)
+    consume(map(made.move_tail, handles))
+    random.Random(2).shuffle(handles)
+    return made, [int(str(handle)) for handle in handles]
+
+
+def extend(size: str) -> Timed:
+    """Time entries put into an empty list from an array."""
+    values = np.arange(int(size))
+
+    def add(made: IntrusiveList) -> None:
+        made.extend(values)
+        assert len(made) == len(values)
+
+    return timed(IntrusiveList, add, len(values))
+
+
+def add_tail(size: str) -> Timed:
+    """Time entries put into a list, one call each, less the loop."""
+    values = numbers(int(size), "sequential", 1)
+
+    def add(made: IntrusiveList) -> None:
+        for value in values:
+            made.add_tail(value)
+
+    return less_the_loop(IntrusiveList, add, values)
+
+
+def remove(size: str) -> Timed:
+    """Time entries taken out in random order, one call each, less the loop."""
+    n = int(size)
+
+    def take(made: tuple[IntrusiveList, Handles]) -> None:
+        list_, handles = made
+        for handle in handles:
+            list_.remove(handle)
+        assert not len(list_)
+
+    return less_the_loop(lambda: shuffled(n), take, range(n))
+
+
+def to_array(size: str) -> Timed:
+    """Time a shuffled list read into an array."""
+    n = int(size)
+
+    def walk(made: tuple[IntrusiveList, Handles]) -> None:
+        assert len(made[0].to_array()) == n
+
+    return timed(lambda: shuffled(n), walk, n)
+
+
+# --- text -----------------------------------------------------------------------------
+
+
 def scan(file: str) -> Timed:
     """Time the scanner, a mebibyte of text at a time."""
     chunk = 1 << 20
@@ -193,6 +260,10 @@ SIDES = MappingProxyType(
         "reclaim-storm": reclaim_storm,
         "memory": memory,
         "two-worlds": two_worlds,
+        "extend": extend,
+        "add-tail": add_tail,
+        "remove": remove,
+        "to-array": to_array,
         "scan": scan,
         "read-trace": read_trace,
         "format": format_rows,

@@ -192,7 +192,7 @@ ONE_MEMCG = Row(
 )
 
 
-def list_row(what: str, *, title: str, floors: tuple[Side, ...]) -> Row:
+def list_row(what: str, *, title: str, floors: tuple[Side, ...], **more) -> Row:
     """Return a row of bulk work on one list."""
     urcu_list = native(
         "liburcu cds_list", "pointer_list", what, "{n}", "shuffled", flags=("-DURCU",)
@@ -210,14 +210,10 @@ def list_row(what: str, *, title: str, floors: tuple[Side, ...]) -> Row:
     return Row(
         title=title,
         unit="ns a node",
-        product=None,
         floors=floors,
         peers=(pointers, urcu_list, *python),
         sizes=(10 * K, M),
-        note="Numbers shuffled against memory; Python's ints are made in the order of "
-        "their use. cllist removes by walking, so it has no line for it."
-        if what == "remove"
-        else "",
+        **more,
     )
 
 
@@ -225,11 +221,22 @@ LISTS = (
     list_row(
         "add",
         title="list: bulk add",
-        floors=(floor("side array", "side_list", "add", "{n}", "shuffled"),),
+        product="IntrusiveList.extend",
+        ours=(ours("IntrusiveList.extend", "extend", "{n}"),),
+        floors=(
+            floor("side array", "side_list", "add", "{n}", "sequential"),
+            floor("side array, shuffled", "side_list", "add", "{n}", "shuffled"),
+        ),
+        goals=(AtMost(1.2, ("side array",), (M,)), AtLeast(80, "llist", (M,))),
+        note="extend also keeps a value an entry and returns handles; its entries lie "
+        "in order, as those of the first floor do.",
     ),
     list_row(
         "remove",
         title="list: remove in random order",
+        product=None,
+        note="Order and removals shuffled against memory; Python's ints are made in "
+        "the order of their use. cllist removes by walking: it has no line here.",
         floors=(
             floor("side array, plain", "side_list", "remove", "{n}", "shuffled"),
             floor(
@@ -245,7 +252,17 @@ LISTS = (
 CALL = Row(
     title="one call from Python",
     unit="ns a call",
-    product=None,
+    product="IntrusiveList.remove",
+    ours=(
+        ours("IntrusiveList.remove", "remove", "{n}"),
+        ours("IntrusiveList.add_tail", "add-tail", "{n}"),
+    ),
+    goals=(
+        AtMost(1.35, ("METH_O that does nothing",), (10 * K,)),
+        AtMost(2, ("METH_O that does nothing",), (M,)),
+        AtLeast(1.5, "del of a dict", (10 * K,)),
+        AtLeast(10, "del of a dict", (M,)),
+    ),
     floors=(peer("METH_O that does nothing", "method", METHOD, "{n}"),),
     note="Less the loop around it; ints made in the order of their use.",
     peers=(
@@ -323,7 +340,12 @@ PARSE = Row(
 WALK = Row(
     title="walk of a shuffled list",
     unit="ns a node",
-    product=None,
+    product="IntrusiveList.to_array",
+    ours=(ours("IntrusiveList.to_array", "to-array", "{n}"),),
+    goals=(
+        AtMost(1.2, ("16 anchors", "order in an array"), (M,)),
+        AtLeast(25, "chase", (M,)),
+    ),
     floors=(
         floor("16 anchors", "walk", "anchors", "{n}", "shuffled"),
         floor("order in an array", "walk", "array", "{n}", "shuffled"),
@@ -379,7 +401,7 @@ LITERAL = Row(
         ours("counted", "lifecycles", "4.10", "{n}"),
         ours("literal", "lifecycles", "4.10", "{n}", "literal", once=True),
     ),
-    sizes=(K, 10 * K, 30 * K),
+    sizes=(K, 10 * K, 100 * K),
 )
 STORM = Row(
     title="reclaim-storm, 300 000 caches",

@@ -29,11 +29,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from loglog import draw
 from rows import ROWS, AtLeast, AtMost, Goal, Growth, Row, Side, Source, Within
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 PAGE = ROOT / "docs" / "performance.md"
+PICTURE = PAGE.with_name("speed.svg")
 BEGIN, END = "<!-- timed: speed -->\n", "<!-- end -->"
 LIMIT_S = 120
 RECORDING = ROOT / "slabcore" / "recordings" / "ftrace-6.18-cgroup1-memory.txt"
@@ -197,13 +199,13 @@ class Measured:
 
     def __init__(self, name: str, records: Iterable[Told]) -> None:
         self.row: Row = ROWS[name]
-        self.missing: dict[str, str] = {}
+        self.missing: dict[tuple[int, str], str] = {}
         self.ns: dict[tuple[int, str], dict[int, float]] = {}
         for told in records:
             if told["row"] != name:
                 continue
             if "missing" in told:
-                self.missing[told["side"]] = told["missing"]
+                self.missing[told["n"], told["side"]] = told["missing"]
                 continue
             by_round = self.ns.setdefault((told["n"], told["side"]), {})
             by_round[told["run"], told["round"]] = told["ns"]
@@ -277,6 +279,31 @@ class Measured:
                 ratio = "1" if is_ours else _spread(ratios) if ratios else ""
                 yield _number(n), _kind(self.row, side), shown, ratio
 
+    def left_out(self) -> Iterator[str]:
+        """Yield what could not be run, and why."""
+        for why in dict.fromkeys(self.missing.values()):
+            sides: dict[str, list[str]] = {}
+            for n, side in (key for key, said in self.missing.items() if said == why):
+                sides.setdefault(side, []).append(_number(n))
+            named = [
+                side if len(sizes) == len(self.row.sizes) else f"{side} at {sizes[0]}"
+                for side, sizes in sides.items()
+            ]
+            yield f"{', '.join(named)}: {why}"
+
+    def curves(self) -> dict[str, list[tuple[float, float]]]:
+        """Return the medians over size of what was run at three sizes or more."""
+        return {
+            side.name: points
+            for side in self.row.sides
+            if len(points := list(self._points(side.name))) > 2
+        }
+
+    def _points(self, side: str) -> Iterator[tuple[float, float]]:
+        for n in self.row.sizes:
+            if times := self.ns.get((n, side)):
+                yield n, statistics.median(times.values())
+
 
 def _kind(row: Row, side: Side) -> str:
     if side in row.ours:
@@ -334,19 +361,30 @@ def conditions(rounds: int, runs: int) -> str:
     )
 
 
-def tables(records: list[Told], about: str) -> str:
+def read(records: list[Told]) -> list[Measured]:
+    """Sort what was told by row."""
+    told_of = {told["row"] for told in records}
+    return [Measured(name, records) for name in ROWS if name in told_of]
+
+
+def picture(measured: list[Measured]) -> str:
+    """Draw every row that was run at three sizes or more; nothing if none was."""
+    panels = [
+        (found.row.title, found.row.unit, found.curves())
+        for found in measured
+        if found.curves()
+    ]
+    return draw(panels) if panels else ""
+
+
+def tables(measured: list[Measured], about: str) -> str:
     """Return the page's block."""
-    measured = {
-        name: Measured(name, records)
-        for name in ROWS
-        if any(told["row"] == name for told in records)
-    }
     lines = [about, "", "| work | caches, nodes, … | goal | measured | |"]
     lines += ["| --- | ---: | --- | ---: | --- |"]
-    for found in measured.values():
+    for found in measured:
         for n, *cells in found.goals():
             lines.append(f"| {' | '.join((found.row.title, n, *cells))} |")
-    for found in measured.values():
+    for found in measured:
         row = found.row
         against = "× slabcore's" if row.product else "× the floor"
         lines += ["", f"### {row.title}", ""]
@@ -355,13 +393,15 @@ def tables(records: list[Told], about: str) -> str:
         lines += [f"| | | {row.unit} | {against} |", "| ---: | --- | ---: | ---: |"]
         lines += [f"| {' | '.join(cells)} |" for cells in found.sides()]
         if found.missing:
-            missing = "; ".join(f"{k}: {why}" for k, why in found.missing.items())
-            lines += ["", f"Left out: {missing}."]
+            lines += ["", f"Left out: {'; '.join(found.left_out())}."]
     return "\n".join(lines)
 
 
-def write(text: str) -> None:
-    """Put the tables into the page."""
+def write(text: str, drawn: str) -> None:
+    """Put the tables into the page, and the picture beside it."""
+    if drawn:
+        PICTURE.write_text(drawn, "utf-8")
+        text += f"\n\n![Nanoseconds an item over size]({PICTURE.name})"
     page = PAGE.read_text("utf-8")
     before, mark, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -384,12 +424,13 @@ def main() -> None:
     for number in range(options.runs):
         found = run(options.rows or ROWS, options.rounds)
         records += [{"run": number, **told} for told in found]
-    text = tables(records, about)
+    measured = read(records)
+    text = tables(measured, about)
     print(f"\n{text}")
     if options.json:
         options.json.write_text(json.dumps({"about": about, "records": records}))
     if options.write:
-        write(text)
+        write(text, picture(measured))
 
 
 if __name__ == "__main__":
