@@ -23,10 +23,10 @@ GIVEN = ("--slabinfo", str(SAMPLE))
 
 @pytest.fixture
 def run(tmp_path):
-    """Run ``slabcore exec`` with a directory of its own for what is temporary."""
+    """Run ``slabcore exec``, which leaves no file and no mount behind."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    before = Path("/proc/cgroups").read_bytes()
+    mounted = Path("/proc/self/mountinfo").read_bytes()
 
     def run(*words, **environment):
         done = subprocess.run(
@@ -42,7 +42,7 @@ def run(tmp_path):
         return done
 
     yield run
-    assert Path("/proc/cgroups").read_bytes() == before
+    assert Path("/proc/self/mountinfo").read_bytes() == mounted
 
 
 @pytest.fixture
