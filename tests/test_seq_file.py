@@ -255,6 +255,28 @@ def test_show_may_take_entries_out():
         entries.validate()
 
 
+def test_one_file_may_be_read_while_another_of_the_list_is():
+    entries = IntrusiveList(range(60))
+    inner = SeqFile(
+        entries,
+        cursor=True,
+        show=lambda m, handle: m.write(text(entries.value(handle), 500)),
+    )
+    read = []
+
+    def show(m, handle):
+        read.append(inner.read(700))
+        entries.remove(handle)
+        entries.add_tail(100 + len(read))
+        m.write("x")
+
+    outer = SeqFile(entries, cursor=True, show=show)
+    assert outer.read(30) == b"x" * 30
+    entries.validate()
+    seen = numbers(b"".join(read) + drained(inner, [4096]))
+    assert len(set(seen)) == len(seen) and set(range(30, 60)) <= set(seen)
+
+
 # --- errors ---
 
 
