@@ -45,6 +45,7 @@ RESULT = {
         "destroy",
         "hotplug",
         "reap",
+        "slabinfo",
     },
     "caches": {"created", "peak", "peak_dying", "left"},
     "cgroups": {"peak", "peak_dying", "left"},
