@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from slabcore.capture import Capture
 from slabcore.cli import main
-from slabcore.kernel import Kernel, ms
+from slabcore.comparison import boot, prepare
+from slabcore.kernel import Kernel, ms, seconds
 from slabcore.mount import CommandError, NamespaceError, find, namespace, tree, write
 from slabcore.slabinfo import parse
 
@@ -266,6 +267,16 @@ def test_live_files_go_on_in_place(run):
     assert done.returncode == 0, done.stderr
     cgroups = [int(count) for count in done.stdout.split()]
     assert len(cgroups) == 3 and cgroups == sorted(cgroups)
+
+
+@pytest.mark.parametrize("wanted", ["missing", "repeated"])
+def test_a_kernel_loses_and_repeats_rows_and_the_cursor_does_not(wanted):
+    workload, machine, found = prepare("cache-churn", "4.12", None, ())
+    for reader in ("kernel", "cursor"):
+        kernel = boot(workload, found["4.12"], machine)
+        capture = Capture(kernel, reader=reader)
+        files = capture.until(wanted, seconds(3))
+        assert (files is None) == (reader == "cursor")
 
 
 def test_nothing_is_missing_where_nothing_goes_on():
