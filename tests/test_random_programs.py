@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -311,7 +312,7 @@ class Pair:
             if name == "mkdir" and isinstance(one, int) and isinstance(other, int):
                 self.handles[one] = other
             else:
-                assert plain(one) == plain(other), name
+                assert plain(name, one) == plain(name, other), name
             if name == "validate":
                 for look in ("state", "counters", "timeline"):
                     getattr(self, look)()
@@ -329,9 +330,11 @@ def outcome(call: Any, args: Any) -> Any:
         return error
 
 
-def plain(answer: Any) -> Any:
+def plain(name: str, answer: Any) -> Any:
     if isinstance(answer, Exception):
         return type(answer), str(answer)
+    if name == "caches_listed":  # with handles, which each engine has of its own
+        return [(row[0], row[2], *row[4:]) for row in answer]
     if isinstance(answer, dict) and "creation_delays_ns" in answer:
         delays = list(map(int, answer["creation_delays_ns"]))
         return {**answer, "creation_delays_ns": delays}
@@ -381,12 +384,31 @@ def check_findings(world: Any, design: Design) -> None:
     assert found <= set(design.findings)
 
 
+def walks_children(design: Design) -> bool:
+    """Tell whether the list that /proc/slabinfo walks has children on it."""
+    on_it = design.slab_caches == "all" and not design.root_list
+    return bool(design.child_caches and on_it)
+
+
+def check_reads(world: Any, design: Design, roots: int) -> None:
+    """Look for rows that readers missed or got twice; at boot there were so many."""
+    counts = world.counters()["roots"]
+    gone = counts["destroyed"] or counts["destroy_failed"]
+    steady = counts["created"] == roots and not gone
+    for _, _, _, rows, missing, repeated, *_, cursor in world.slabinfo_reads():
+        if cursor or (steady and not walks_children(design)):
+            assert missing == repeated == 0
+        if steady:
+            assert rows == roots - missing + repeated
+
+
 def ramble(design: Design, seed: int, engine: Any = World) -> Any:
     """Wander, remove every cgroup, free every object; look at what is left."""
     walk = Ramble(design, seed, engine)
-    world = walk.world
+    world, booted = walk.world, len(walk.roots)
     walk.wander(walk.chance.choice([5, 20, 60]))
     check_findings(world, design)
+    check_reads(world, design, booted)
     walk.remove_all()
     dead, pinned = left_pinned(world)
     if walk.stocks:
@@ -441,6 +463,167 @@ def test_random_worlds_find_all_that_a_design_is_known_for(name: str) -> None:
 @given(seed=st.integers(0, 2**32))
 def test_a_random_world_has_one_history(name: str, seed: int) -> None:
     ramble(designs[name], seed, Pair)
+
+
+# --- who reads slabinfo meanwhile ---
+
+
+class Steady(Ramble):
+    """Wander on without root caches that come and go."""
+
+    def cache_life(self) -> int:
+        return self.life()
+
+    def create_cache(self) -> None:
+        self.spawn()
+
+    def destroy_cache(self) -> None:
+        self.read_file()
+
+
+@pytest.mark.parametrize("name", designs)
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32))
+def test_children_move_no_row_where_the_roots_have_a_list(name: str, seed: int) -> None:
+    walk = Steady(designs[name], seed)
+    booted = len(walk.roots)
+    walk.wander(30)
+    assert len(walk.world.state()["slab_root_caches"]) == booted
+    check_reads(walk.world, designs[name], booted)
+
+
+@pytest.mark.parametrize("name", [n for n in designs if walks_children(designs[n])])
+def test_children_move_rows_where_all_caches_are_walked(name: str) -> None:
+    missed = repeated = 0
+    for seed in range(2_000):
+        walk = Steady(designs[name], seed)
+        walk.wander(30)
+        counters = walk.world.counters()["slabinfo"]
+        missed += counters["rows_missing"]
+        repeated += counters["rows_repeated"]
+        if missed and repeated:
+            break
+    assert missed and repeated
+
+
+class Reader:
+    """Read a file to its end by a cursor, and know what was there all the while."""
+
+    def __init__(self, world: Any, kind: int, handle: int) -> None:
+        self.world, self.kind, self.handle = world, kind, handle
+        self.file = world.open(kind, handle, True)
+        self.stays: set[tuple[str, int]] | None = None
+        self.rows: Counter[str] = Counter()
+        self.text = b""
+
+    def there(self) -> set[tuple[str, int]]:
+        """Return the entries whose rows belong into the file: names and serials."""
+        state = self.world.state()
+        if self.kind == 0:
+            return {(state["names"][root], root) for root in state["slab_root_caches"]}
+        memcg = {row[3]: row[4] for row in self.world.caches_listed()}.get(self.handle)
+        caches = set(state["kmem_caches"].get(memcg, ()))
+        return {
+            (state["names"][root], child)
+            for root, children in state["children"].items()
+            for child in children
+            if child in caches
+        }
+
+    def watch(self) -> None:
+        """Forget what is not there any more: it need not come."""
+        if self.stays is not None:
+            self.stays &= self.there()
+
+    def read(self, size: int) -> bool:
+        """Read a chunk; tell whether it was the end."""
+        if self.stays is None:
+            self.stays = self.there()
+        before = self.world.file_state(self.file)
+        chunk = self.world.read(self.file, size)
+        after = self.world.file_state(self.file)
+        assert after["visits"] - before["visits"] <= after["start"] - before["start"]
+        assert after["size"] <= 4096
+        self.text += chunk
+        return not chunk
+
+    def check(self, once: bool) -> None:
+        lines = self.text.decode().splitlines()
+        rows = Counter(line.split()[0] for line in lines[2:])
+        stayed = Counter(name for name, _ in self.stays or ())
+        assert stayed <= rows
+        # A cgroup that inherits children may have two of one root.
+        assert not once or set(rows.values()) <= {1}
+
+
+class Watched(Ramble):
+    """Wander while readers with a cursor are on their way."""
+
+    def __init__(self, design: Design, seed: int, engine: Any = World) -> None:
+        super().__init__(design, seed, engine)
+        self.roots += [
+            self.world.boot_cache(64, self.chance.random() < 0.8, False, False)
+            for _ in range(30)
+        ]
+        self.users = dict.fromkeys(self.roots, 1)
+        self.readers: list[Reader] = []
+        self.finished = 0
+
+    def create_cache(self) -> None:
+        kind = [self.chance.random() < 0.5 for _ in range(4)]
+        number = self.world.create_cache(64, *kind)
+        self.users[number] = self.users.get(number, 0) + 1
+        self.roots = list(self.users)
+
+    def step(self) -> None:
+        super().step()
+        for reader in self.readers:
+            reader.watch()
+        if len(self.readers) < 4:
+            kind = self.chance.choice([0, 0, 1])
+            with contextlib.suppress(*REFUSALS):
+                handle = self.chance.choice(self.handles or [0])
+                self.readers.append(Reader(self.world, kind, handle))
+        for reader in list(self.readers):
+            self.go_on(reader)
+
+    def go_on(self, reader: Reader) -> None:
+        try:
+            ended = reader.read(self.chance.choice([1, 107, 107, 215, 500, 4096]))
+        except OSError:
+            assert reader.handle not in self.handles  # the file went with its cgroup
+            self.readers.remove(reader)
+            self.world.close(reader.file)
+            return
+        reader.watch()
+        if ended:
+            reader.check(once=reader.kind == 0 or not self.design.reparenting)
+            self.readers.remove(reader)
+            self.world.close(reader.file)
+            self.finished += 1
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32))
+def test_a_cursor_meets_once_what_is_there_all_the_while(name: str, seed: int) -> None:
+    walk = Watched(VARIANTS[name], seed)
+    for _ in range(30):
+        walk.step()
+    walk.world.validate()
+
+
+@pytest.mark.parametrize("name", designs)
+@settings(
+    max_examples=1 + settings.default.max_examples // 20,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(seed=st.integers(0, 2**32))
+def test_cursors_in_a_random_world_have_one_history(name: str, seed: int) -> None:
+    walk = Watched(designs[name], seed, Pair)
+    for _ in range(20):
+        walk.step()
+    walk.world.validate()
 
 
 REPAIRS = [
