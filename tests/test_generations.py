@@ -436,6 +436,135 @@ def test_a_slab_page_pins_a_dead_cgroup_up_to_5_2(engine, name):
         assert world.counters()["caches"]["live"] == 1
 
 
+# --- /proc/slabinfo ---
+
+FIRST, FURTHER = 36, 38  # rows of the usual width in a page, with a header and without
+
+
+def visited(before: int, R: int) -> int:
+    """Count the nodes that starts look at: *before* the R roots stand others.
+
+    A chunk begins behind all that its forerunners passed, and one begins at the end.
+    """
+    further = -(-max(R - FIRST, 0) // FURTHER)
+    rows = FIRST * further + FURTHER * further * (further - 1) // 2
+    return 1 + further * (before + 1) + rows + before + R
+
+
+def added_up(R: int, M: int, C: int) -> int:
+    """Count the children added up: the last C rows have M each.
+
+    The row that a page has no room for is made again for the next one.
+    """
+    begins = range(FIRST, R, FURTHER)
+    return M * C + M * sum(row >= R - C for row in begins)
+
+
+READ: dict[str, Formula] = {
+    # Children stand first, and start() walks by them again for every chunk.
+    **dict.fromkeys(
+        ("G1", "G2", "G3"),
+        lambda N, R, M, C, P: visited(N - R, R) + N + added_up(R, M, C),
+    ),
+    # They are on a list of their root's, from which its row is added up.
+    **dict.fromkeys(
+        ("G4", "G5"), lambda N, R, M, C, P: visited(0, R) + R + added_up(R, M, C)
+    ),
+    **dict.fromkeys(("G6", "G7"), lambda N, R, M, C, P: visited(0, R) + R),
+}
+
+
+class Full:
+    """A machine with R roots and M cgroups with C children each, to be read."""
+
+    def __init__(self, engine: str, name: str, R: int, M: int, C: int, P: int) -> None:
+        make: Any = {"core": World, "reference": Reference}[engine]
+        machine = Machine(cpus=P, costs=FREE, kmem="on")
+        self.world = make(designs[name], machine, FREE)
+        for number in range(R):
+            self.world.boot_cache(64, number < C, False, False)
+        for _ in range(M):
+            memcg = self.world.mkdir()
+            for number in range(C):
+                self.world.alloc(number, memcg, 1)
+            self.world.drain()
+
+    def read(self, cursor: bool = False) -> dict[str, int]:
+        """Read the whole file, 64 KiB a read; return what its program's row says."""
+        before = self.world.counters()["list_hops"]["slabinfo"]
+        program = self.world.program([(44, 1 << 16, 0, cursor, 0)])
+        self.world.spawn(program)
+        self.world.run()
+        row = self.world.slabinfo_reads()[-1]
+        _, _, calls, rows, missing, repeated, *hops, _, _ = row
+        assert missing == repeated == 0
+        counted = self.world.counters()["list_hops"]["slabinfo"] - before
+        assert counted == sum(hops)
+        names = ("start", "next", "children")
+        return {"calls": calls, "rows": rows, **dict(zip(names, hops, strict=True))}
+
+
+@pytest.mark.parametrize(
+    ("R", "M", "C", "P"), [*SIZES, (36, 2, 1, 2), (37, 2, 2, 1), (200, 5, 20, 4)]
+)
+@every_kernel
+def test_a_full_read_of_slabinfo_costs_what_the_table_says(engine, name, R, M, C, P):
+    N = R + M * C
+    full = Full(engine, name, R, M, C, P)
+    read = full.read()
+    assert read["rows"] == R
+    assert read["calls"] == 2 + -(-max(R - FIRST, 0) // FURTHER)
+    hops = read["start"] + read["next"] + read["children"]
+    assert hops == READ[GENERATION[name]](N, R, M, C, P)
+    # By a cursor each chunk begins where it is to, and the end is the end.
+    by_cursor = full.read(cursor=True)
+    walked = N if name in WALKING else R
+    assert by_cursor == {
+        "calls": read["calls"],
+        "rows": R,
+        "start": read["calls"] - 1,
+        "next": walked,
+        "children": added_up(R, M, C) if name in WITH_CHILDREN else 0,
+    }
+
+
+@every_kernel
+def test_which_list_slabinfo_walks(engine, name):
+    R, M, C = 40, 3, 4
+    full = Full(engine, name, R, M, C, 2)
+    state = full.world.state()
+    on_list = {
+        "slab_caches": len(state["slab_caches"]),
+        "slab_root_caches": len(state["slab_root_caches"]),
+    }
+    walked = "slab_root_caches" if GENERATION[name] in ("G4", "G5") else "slab_caches"
+    assert full.read()["next"] == on_list[walked]
+    assert on_list[walked] == (R + M * C if name in WALKING else R)
+
+
+@pytest.mark.parametrize("R", [1000, 4000, 16_000])
+@pytest.mark.parametrize("name", ["4.10", "4.11", "5.9"])
+def test_finding_the_place_again_is_quadratic_and_by_a_cursor_linear(name, R):
+    once, twice = (Full("core", name, size, 0, 0, 2) for size in (R, 2 * R))
+    hops = [full.read()["start"] for full in (once, twice)]
+    assert hops[1] / hops[0] == pytest.approx(4, rel=60 / R)
+    assert hops[0] == pytest.approx(R**2 / 76, rel=120 / R)
+    chunks = [full.read(cursor=True)["start"] for full in (once, twice)]
+    assert chunks == [1 + -(-(size - FIRST) // FURTHER) for size in (R, 2 * R)]
+
+
+def test_children_cost_4_10_a_walk_a_chunk_and_the_series_a_look_each():
+    R, M, C = 180, 200, 60
+    N = R + M * C
+    hops = {}
+    for name in ("4.10", "4.11", "5.9"):
+        read = Full("core", name, R, M, C, 2).read()
+        hops[name] = read["start"] + read["next"] + read["children"]
+    assert hops["4.10"] == pytest.approx(N * (R / FURTHER + 2), rel=0.06)
+    assert hops["4.11"] - hops["5.9"] == added_up(R, M, C)
+    assert added_up(R, M, C) == N - R + M  # one of the last 60 rows begins a page
+
+
 # --- growth ---
 
 
