@@ -25,7 +25,8 @@ MS = 1_000_000
 HEADER, ROW = 24 + 180, 107  # bytes
 SLABINFO, MEMCG_SLABINFO, CGROUP_STAT, CGROUPS, LOADAVG = range(5)
 ENGINES: dict[str, Any] = {"core": World, "reference": Reference}
-MKDIR, RMDIR, FORK, JOIN, ALLOC, EXIT, WAIT, READ = 1, 2, 3, 4, 5, 10, 11, 44
+MKDIR, RMDIR, FORK, JOIN, ALLOC, SLEEP, EXIT, WAIT = 1, 2, 3, 4, 5, 7, 10, 11
+CREATE_CACHE, DESTROY_CACHE, READ = 16, 17, 44
 
 WALKING = [
     n
@@ -650,3 +651,77 @@ def test_a_table_of_200_rows_comes_in_six_chunks(engine, name, cursor):
     assert links == (0 if cursor else 760)
     assert state["size"] == 4096
     assert world.counters()["list_hops"]["slabinfo"] == state["visits"] + 200
+
+
+# --- ten thousand caches come and go ---
+
+
+class Monitored(Machinery):
+    """A table of 200 roots that is read over and over while programs live.
+
+    A page a read and a millisecond between two, by both readers at once.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__("core", name, 200)
+        for cursor in (0, 1):
+            program = self.world.program([(READ, 4096, MS, cursor, 0)])
+            self.world.spawn(program, 1 << 30, 0, 0, True)
+
+    def counts(self, reader: str) -> tuple[int, int]:
+        """Run to the programs' end; return how many rows were missed and repeated."""
+        self.world.run()
+        self.world.validate()
+        own = [
+            read
+            for read in self.world.slabinfo_reads()
+            if read[10] == (reader == "cursor")
+        ]
+        assert len(own) > 500
+        if reader == "cursor":  # a node a section, however long the list is
+            assert all(read[6] <= read[2] for read in own)
+        return sum(read[4] for read in own), sum(read[5] for read in own)
+
+
+@every_design
+def test_10_000_children_that_come_and_go_move_rows_up_to_4_10(name):
+    table = Monitored(name)
+    child = [
+        (JOIN, 0, 0, 0, 0),
+        (ALLOC, 0, 4, 4, 0),
+        (SLEEP, 5 * MS, 0, 0, 0),
+        (EXIT, 0, 0, 0, 0),
+    ]
+    life = [
+        (MKDIR, 0, 0, 0, 0),
+        (FORK, table.world.program(child), 0, 0, 0),
+        (WAIT, 0, 0, 0, 0),
+        (RMDIR, 0, 0, 0, 0),
+    ]
+    for _ in range(2):
+        table.world.spawn(table.world.program(life), 1250)
+    missing, repeated = table.counts("kernel")
+    created = table.world.counters()["caches"]["created"]
+    # Some wait too long for slab_mutex: their cgroup is gone by then.
+    assert name not in WITH_CHILDREN or 9_900 < created <= 10_000
+    if name in WALKING:
+        assert missing > 0 and repeated > 0
+    else:
+        assert missing == repeated == 0
+    assert table.counts("cursor") == (0, 0)
+
+
+@every_design
+def test_10_000_roots_that_come_and_go_move_rows_in_every_kernel(name):
+    table = Monitored(name)
+    for number in range(4):
+        life = [
+            (CREATE_CACHE, 64, 0, 0, 0),
+            (SLEEP, 1_300_000 * (number + 1), 0, 0, 0),
+            (DESTROY_CACHE, 0, 0, 0, 0),
+        ]
+        table.world.spawn(table.world.program(life), 2500)
+    missing, repeated = table.counts("kernel")
+    assert table.world.counters()["roots"]["destroyed"] == 10_000
+    assert missing > 0 and repeated > 0
+    assert table.counts("cursor") == (0, 0)
