@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from peers import EVENTS, consume, delays, import_of, less_the_loop, resident
@@ -16,6 +16,7 @@ from timing import Timed, load, main, numbers, result, timed
 from slabcore import IntrusiveList, Kernel, Machine, ms
 from slabcore._core import TraceScanner
 from slabcore.comparison import compare
+from slabcore.files import KernelFile
 from slabcore.slabinfo import parse
 from slabcore.traces import LINES, Trace
 
@@ -238,6 +239,31 @@ def parse_rows(file: str) -> Timed:
     return timed(lambda: None, reads, rows)
 
 
+def last_reads(reader: Literal["kernel", "cursor"], size: str) -> Timed:
+    """Time reads of 4 KiB near the end of a world's /proc/slabinfo of so many rows."""
+    reads = 50
+
+    def prepare() -> KernelFile:
+        kernel = Kernel("4.11")
+        for i in range(int(size)):
+            kernel.create_cache(f"cache-{i}", object_size=192, accounted=True)
+        file = kernel.open("/proc/slabinfo", reader="cursor")
+        while len(file.read(4096)) > 0:
+            pass
+        end = file.tell()
+        file.close()
+        file = kernel.open("/proc/slabinfo", reader=reader)
+        while file.tell() < end - (reads + 2) * 4096:
+            file.read(1 << 16 if end - file.tell() > 1 << 19 else 4096)
+        return file
+
+    def read(file: KernelFile) -> None:
+        for _ in range(reads):
+            assert len(file.read(4096)) > 3000
+
+    return timed(prepare, read, reads, rounds=5)
+
+
 def hold(module: str, size: str) -> Timed:
     """Time the core's queue of timers, through a module that cimports it."""
     built = load(module)
@@ -268,6 +294,7 @@ SIDES = MappingProxyType(
         "read-trace": read_trace,
         "format": format_rows,
         "parse": parse_rows,
+        "last-reads": last_reads,
         "hold": hold,
         "import": import_slabcore,
     }

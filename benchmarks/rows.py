@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
-EXTENSION = ("-shared", "-fPIC", "-I{include}")
+EXTENSION = ("-shared", "-fPIC", "-I{python}")
 
 
 class Source(NamedTuple):
@@ -133,6 +133,15 @@ def urcu(name: str, flavour: str, order: str) -> Side:
 
 K, M = 1_000, 1_000_000
 METHOD = Source("floor/method.c", ("-O3", *EXTENSION))
+PLUS_PLUS = ("-O3", "-std=c++17", "-fvisibility=hidden", *EXTENSION)
+PYBIND11 = Source("peer/method_pybind11.cpp", (*PLUS_PLUS, "-I{pybind11}"))
+NANOBIND = Source(
+    "peer/method_nanobind.cpp",
+    (
+        *(*PLUS_PLUS, "-fno-strict-aliasing", "-I{nanobind}/include"),
+        *("-I{nanobind}/ext/robin_map/include", "{nanobind}/src/nb_combined.cpp"),
+    ),
+)
 HOLD = Source("hold.pyx", ("-O2", *EXTENSION))
 
 IMPORT = Row(
@@ -267,6 +276,8 @@ CALL = Row(
     note="Less the loop around it; ints made in the order of their use.",
     peers=(
         peer("method in Python", "python-method", "{n}"),
+        peer("method by pybind11", "method", PYBIND11, "{n}"),
+        peer("method by nanobind", "method", NANOBIND, "{n}"),
         peer("del of a dict", "dict-del", "{n}"),
     ),
     sizes=(10 * K, M),
@@ -323,6 +334,18 @@ FORMAT = Row(
     ),
     sizes=(100 * K,),
     note="The share of memcpy aimed at is that of AVX-512; of portable code it is 0.1.",
+)
+RESUME = Row(
+    title="the next 4 KiB of /proc/slabinfo, near its end",
+    unit="ns a read",
+    product="with a cursor",
+    ours=(
+        ours("with a cursor", "last-reads", "cursor", "{n}"),
+        ours("as 4.11 seeks again", "last-reads", "kernel", "{n}"),
+    ),
+    goals=(AtLeast(1_000, "as 4.11 seeks again", (100 * K,)),),
+    sizes=(10 * K, 30 * K, 100 * K),
+    note="A read of a world's file, its rows' text and the world's clock included.",
 )
 PARSE = Row(
     title="slabinfo: text to columns",
@@ -456,6 +479,7 @@ ROWS = MappingProxyType(
         "rcu-shuffled": RCU[1],
         "rcu-callables": CALLABLES,
         "format": FORMAT,
+        "resume": RESUME,
         "parse": PARSE,
         "walk": WALK,
         "events": EVENTS,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import importlib
 import json
 import os
 import platform
@@ -38,10 +39,24 @@ PAGE = ROOT / "docs" / "performance.md"
 PICTURE = PAGE.with_name("speed.svg")
 BEGIN, END = "<!-- timed: speed -->\n", "<!-- end -->"
 LIMIT_S = 120
+KEEP = "keep the figures here; rows that are not run now stay as they are in it"
 RECORDING = ROOT / "slabcore" / "recordings" / "ftrace-6.18-cgroup1-memory.txt"
-LIBRARIES = ("llist", "cllist", "numpy", "simpy", "jc", "regex")
+LIBRARIES = (
+    *("numpy", "llist", "cllist", "simpy", "jc", "regex", "pybind11", "nanobind"),
+)
 
 Told = dict[str, Any]
+
+
+class Places(dict[str, str]):
+    """Where headers and sources of others lie, by what a row calls them."""
+
+    def __missing__(self, name: str) -> str:
+        if name == "python":
+            return sysconfig.get_path("include")
+        if name == "pybind11":
+            return str(importlib.import_module(name).get_include())
+        return str(Path(importlib.import_module(name).include_dir()).parent)
 
 
 class Bench:
@@ -63,15 +78,18 @@ class Bench:
         target.parent.mkdir()
         if "-shared" in source.flags:
             target = target.with_suffix(".so")
-        include = sysconfig.get_path("include")
-        flags = [flag.format(include=include) for flag in source.flags]
+        try:
+            flags = [flag.format_map(Places()) for flag in source.flags]
+        except ImportError as error:
+            return f"{error.name} is not installed"
         if file.suffix == ".pyx":
             made = target.with_suffix(".c")
             cython = [sys.executable, "-m", "cython", "-3", "-I", str(ROOT)]
             if why := _failure([*cython, "-o", str(made), str(file)]):
                 return why
             file = made
-        compiler = shlex.split(os.environ.get("CC", "cc"))
+        named = ("CXX", "c++") if file.suffix == ".cpp" else ("CC", "cc")
+        compiler = shlex.split(os.environ.get(*named))
         command = [*compiler, *flags, "-o", str(target), str(file), *source.libraries]
         return _failure(command) or target
 
@@ -199,11 +217,13 @@ class Measured:
 
     def __init__(self, name: str, records: Iterable[Told]) -> None:
         self.row: Row = ROWS[name]
+        self.about = ""
         self.missing: dict[tuple[int, str], str] = {}
         self.ns: dict[tuple[int, str], dict[int, float]] = {}
         for told in records:
             if told["row"] != name:
                 continue
+            self.about = told["about"]
             if "missing" in told:
                 self.missing[told["n"], told["side"]] = told["missing"]
                 continue
@@ -377,9 +397,16 @@ def picture(measured: list[Measured]) -> str:
     return draw(panels) if panels else ""
 
 
-def tables(measured: list[Measured], about: str) -> str:
+def tables(measured: list[Measured]) -> str:
     """Return the page's block."""
-    lines = [about, "", "| work | caches, nodes, … | goal | measured | |"]
+    rows_of: dict[str, list[str]] = {}
+    for found in measured:
+        rows_of.setdefault(found.about, []).append(found.row.title)
+    lines = [
+        about if len(rows_of) == 1 else f"{', '.join(titles)}: {about}"
+        for about, titles in rows_of.items()
+    ]
+    lines = ["\n\n".join(lines), "", "| work | caches, nodes, … | goal | measured | |"]
     lines += ["| --- | ---: | --- | ---: | --- |"]
     for found in measured:
         for n, *cells in found.goals():
@@ -414,21 +441,25 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", metavar="ROW", help="; ".join(ROWS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=1)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures")
+    parser.add_argument("--json", type=Path, metavar="FILE", help=KEEP)
     parser.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
     options = parser.parse_args()
     if unknown := set(options.rows) - ROWS.keys():
         parser.error(f"no such row: {', '.join(sorted(unknown))}; {', '.join(ROWS)}")
-    about = conditions(options.rounds, options.runs)
     records = []
+    if options.json and options.json.exists():
+        records = json.loads(options.json.read_text("utf-8"))
+    names = options.rows or list(ROWS)
+    records = [told for told in records if told["row"] not in names]
+    about = conditions(options.rounds, options.runs)
     for number in range(options.runs):
-        found = run(options.rows or ROWS, options.rounds)
-        records += [{"run": number, **told} for told in found]
+        for told in run(names, options.rounds):
+            records.append({"run": number, "about": about, **told})
     measured = read(records)
-    text = tables(measured, about)
+    text = tables(measured)
     print(f"\n{text}")
     if options.json:
-        options.json.write_text(json.dumps({"about": about, "records": records}))
+        options.json.write_text(json.dumps(records, indent=0))
     if options.write:
         write(text, picture(measured))
 
