@@ -1,19 +1,23 @@
-"""Draw the picture at the top of README.md: ``python docs/figures.py``.
+"""Draw the pictures of README.md and docs/slabinfo.md: ``python docs/figures.py``.
 
-The file is written by hand as SVG, so that equal figures give equal bytes.
-`--check` writes nothing and ends with status 1 if the picture is stale.
+They are written by hand as SVG, so that equal figures give equal bytes. That of
+slabinfo.md is drawn from the tables there. `--check` writes nothing and ends with
+status 1 if a picture is stale.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import MappingProxyType
 
 from slabcore.comparison import Comparison, Result, compare, iteration_ms, number, whole
 from slabcore.workloads import load
 
-PICTURE = Path(__file__).parent / "answer.svg"
+HERE = Path(__file__).parent
+PICTURE = HERE / "answer.svg"
 WIDTH, HEIGHT = 880, 330
 INK, FAINT, RULE = "#1f2328", "#59636e", "#d1d9e0"
 COLORS = {"4.8": "#c4432b", "4.10": "#9a6700", "4.11": "#0969da"}
@@ -145,18 +149,116 @@ def _iterations(loops: Comparison) -> Iterator[str]:
     yield _text(left + 8, under + 6, "black: as the bug's reporter measured", "faint")
 
 
+# --- slabinfo.md ----------------------------------------------------------------------
+
+PAUSES = MappingProxyType({"20 ms between two reads": "#c4432b", "no pause": "#9a6700"})
+RIGHT = "#0969da"
+
+
+def draw_files() -> str:
+    """Return the picture of docs/slabinfo.md as SVG, from the tables there."""
+    page = (HERE / "slabinfo.md").read_text("utf-8")
+    paces = [list(map(_number, row)) for row in _rows(page, "slabinfo-paces")]
+    measured = {
+        row[1]: list(map(_number, row[2:6]))
+        for row in _rows(page, "slabinfo-measured")
+        if row[0] == "4.10.17"
+    }
+    real = [measured["churn, 20 ms"], measured["churn"]]
+    # Of each pause: cgroups a second, files that repeat rows, files that lack some.
+    lines = [[(row[0], row[1 + at], row[2 + at]) for row in paces] for at in (4, 0)]
+    pace = min(paces, key=lambda row: abs(row[0] - MEASURED_PACE))[0]
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}" role="img">',
+        "<title>Files of slabinfo that repeat and lack rows, by cgroups made a second, "
+        "on Linux 4.10</title>",
+        STYLE,
+        f'<rect width="{WIDTH}" height="{HEIGHT}" rx="6" fill="#ffffff"/>',
+    ]
+    for nth, title in enumerate(("repeat rows", "lack rows")):
+        curves = [[(line[0], line[1 + nth]) for line in curve] for curve in lines]
+        dots = [(pace, figures[2 * nth]) for figures in real]
+        parts += _shares(
+            64 + 430 * nth, f"Files that {title}, Linux 4.10", curves, dots
+        )
+    return "\n".join((*parts, "</svg>")) + "\n"
+
+
+# Cgroups a second that the loops of the measured run made, on average.
+MEASURED_PACE = 24.3
+
+
+def _rows(page: str, block: str) -> Iterator[list[str]]:
+    """Yield the rows of a generated table but for its head."""
+    found = re.search(
+        rf"<!-- generated: {block} -->\n(.*?)<!-- end -->", page, re.DOTALL
+    )
+    assert found is not None
+    for line in found[1].splitlines()[2:]:
+        yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def _number(cell: str) -> float:
+    return float(re.sub(r"[ %]|\*\*.*", "", cell) or "nan")
+
+
+def _shares(
+    left: int,
+    title: str,
+    curves: list[list[tuple[float, float]]],
+    dots: list[tuple[float, float]],
+) -> Iterator[str]:
+    """Draw shares of files over cgroups a second, and what was measured."""
+    right, top, bottom = left + 340, 70, 270
+
+    def x(pace: float) -> float:
+        return left + (right - left) * pace / 32
+
+    def y(percent: float) -> float:
+        return bottom - (bottom - top) * percent / 100
+
+    yield _text(left - 40, 32, title, "title")
+    for percent in range(0, 101, 25):
+        yield _line(left, y(percent), right, y(percent))
+        yield _text(left - 8, y(percent) + 4, f"{percent} %", "faint end")
+    for pace in range(0, 31, 10):
+        yield _text(x(pace), bottom + 18, str(pace), "faint middle")
+    yield _text(right, bottom + 36, "cgroups made and removed a second", "faint end")
+    yield _text(left - 40, bottom + 36, "lines: modelled; dots: 4.10.17", "faint")
+    for (pause, color), curve, dot in zip(PAUSES.items(), curves, dots, strict=True):
+        points = " ".join(f"{x(pace):.1f},{y(share):.1f}" for pace, share in curve)
+        yield (
+            f'<polyline points="{points}" fill="none" stroke="{color}" '
+            f'stroke-width="2"/>'
+        )
+        place = f'cx="{x(dot[0]):.1f}" cy="{y(dot[1]):.1f}"'
+        yield f'<circle {place} r="5" fill="{color}"/>'
+        yield _text(left + 8, y(98 if color == "#c4432b" else 89), pause, "", color)
+    yield _line(left, y(0), right, y(0), RIGHT)
+    yield _text(right, y(0) - 6, "Linux 4.11 and later, and every cursor", "end", RIGHT)
+
+
+PICTURES: MappingProxyType[Path, Callable[[], str]] = MappingProxyType(
+    {PICTURE: draw, HERE / "slabinfo.svg": draw_files}
+)
+
+
 def main() -> int:
     """Write or check; return the status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
     options = parser.parse_args()
-    picture = draw()
-    stale = not PICTURE.exists() or PICTURE.read_text("utf-8") != picture
-    if stale and not options.check:
-        PICTURE.write_text(picture, "utf-8")
-    if stale:
-        print(f"{PICTURE.name}: {'stale' if options.check else 'written'}")
-    return int(options.check and stale)
+    any_stale = False
+    for path, drawn in PICTURES.items():
+        picture = drawn()
+        stale = not path.exists() or path.read_text("utf-8") != picture
+        if stale and not options.check:
+            path.write_text(picture, "utf-8")
+        if stale:
+            print(f"{path.name}: {'stale' if options.check else 'written'}")
+        any_stale |= stale
+    return int(options.check and any_stale)
 
 
 if __name__ == "__main__":

@@ -187,8 +187,11 @@ def test_every_block_stands_somewhere():
     assert standing == {*tables.BLOCKS, *tables.TIMINGS}
 
 
-def test_the_picture_is_fresh():
-    figures = module("figures")
-    picture = figures.PICTURE.read_text("utf-8")
-    assert picture == figures.draw(), "run: python docs/figures.py"
+figures = module("figures")
+
+
+@pytest.mark.parametrize("path", figures.PICTURES, ids=lambda path: path.name)
+def test_the_picture_is_fresh(path):
+    picture = path.read_text("utf-8")
+    assert picture == figures.PICTURES[path](), "run: python docs/figures.py"
     assert len(picture) < 150_000
