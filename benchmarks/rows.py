@@ -341,9 +341,9 @@ RESUME = Row(
     product="with a cursor",
     ours=(
         ours("with a cursor", "last-reads", "cursor", "{n}"),
-        ours("as 4.11 seeks again", "last-reads", "kernel", "{n}"),
+        ours("4.11's seek from the head", "last-reads", "kernel", "{n}"),
     ),
-    goals=(AtLeast(1_000, "as 4.11 seeks again", (100 * K,)),),
+    goals=(AtLeast(1_000, "4.11's seek from the head", (100 * K,)),),
     sizes=(10 * K, 30 * K, 100 * K),
     note="A read of a world's file, its rows' text and the world's clock included.",
 )

@@ -178,17 +178,15 @@ FILES = {"trace": recording, "slabinfo": slabinfo}
 # --- running --------------------------------------------------------------------------
 
 
-def run(names: Iterable[str], rounds: int) -> list[Told]:
-    """Run rows; return one record a row, size, round and side."""
-    records = []
+def run(names: Iterable[str], rounds: int) -> Iterator[Told]:
+    """Run rows; yield one record a row, round, size and side."""
     with tempfile.TemporaryDirectory(prefix="slabcore-speed-") as place:
         bench = Bench(Path(place))
         for name in names:
             for number in range(rounds):
                 for told in _round(bench, name, number):
-                    records.append(told)
                     _say(told)
-    return records
+                    yield told
 
 
 def _round(bench: Bench, name: str, number: int) -> Iterator[Told]:
@@ -413,7 +411,8 @@ def tables(measured: list[Measured]) -> str:
             lines.append(f"| {' | '.join((found.row.title, n, *cells))} |")
     for found in measured:
         row = found.row
-        against = "× slabcore's" if row.product else "× the floor"
+        against = "× the floor" if row.floors else ""
+        against = "× slabcore's" if row.product else against
         lines += ["", f"### {row.title}", ""]
         if row.note:
             lines += [row.note, ""]
@@ -455,11 +454,11 @@ def main() -> None:
     for number in range(options.runs):
         for told in run(names, options.rounds):
             records.append({"run": number, "about": about, **told})
+            if options.json:
+                options.json.write_text(json.dumps(records, indent=0))
     measured = read(records)
     text = tables(measured)
     print(f"\n{text}")
-    if options.json:
-        options.json.write_text(json.dumps(records, indent=0))
     if options.write:
         write(text, picture(measured))
 
