@@ -29,6 +29,7 @@ MKDIR, RMDIR, FORK, JOIN, ALLOC, PIN, SLEEP, RUN, CALLBACKS, EXIT, WAIT, AT, DRO
 HOLD, FREE, CREATE_CACHE, DESTROY_CACHE = range(14, 18)
 HOTPLUG = 30
 SLABINFO = 44
+COSTS = [Costs(), Costs.preset("rk")]
 REFUSALS = (BusyError, LifecycleError, StaleHandleError)
 
 
@@ -47,7 +48,7 @@ class Ramble:
             if design.slab_caches == "all"
             else "slub",
             charge_caches=chance.random() < 0.2,
-            costs=chance.choice([Costs(), Costs.preset("rk")]),
+            costs=chance.choice(COSTS),
         )
         self.stocks = machine.charge_caches
         self.reaped = machine.allocator == "slab"
@@ -513,12 +514,10 @@ class Reader:
         self.world, self.kind, self.handle = world, kind, handle
         self.file = world.open(kind, handle, True)
         self.stays: set[tuple[str, int]] | None = None
-        self.rows: Counter[str] = Counter()
         self.text = b""
 
-    def there(self) -> set[tuple[str, int]]:
+    def there(self, state: Any) -> set[tuple[str, int]]:
         """Return the entries whose rows belong into the file: names and serials."""
-        state = self.world.state()
         if self.kind == 0:
             return {(state["names"][root], root) for root in state["slab_root_caches"]}
         memcg = {row[3]: row[4] for row in self.world.caches_listed()}.get(self.handle)
@@ -530,21 +529,23 @@ class Reader:
             if child in caches
         }
 
-    def watch(self) -> None:
+    def watch(self, state: Any) -> None:
         """Forget what is not there any more: it need not come."""
-        if self.stays is not None:
-            self.stays &= self.there()
+        there = self.there(state)
+        self.stays = there if self.stays is None else self.stays & there
 
     def read(self, size: int) -> bool:
         """Read a chunk; tell whether it was the end."""
         if self.stays is None:
-            self.stays = self.there()
+            self.watch(self.world.state())
         before = self.world.file_state(self.file)
         chunk = self.world.read(self.file, size)
         after = self.world.file_state(self.file)
         assert after["visits"] - before["visits"] <= after["start"] - before["start"]
         assert after["size"] <= 4096
         self.text += chunk
+        if not chunk:
+            self.watch(self.world.state())
         return not chunk
 
     def check(self, once: bool) -> None:
@@ -577,8 +578,10 @@ class Watched(Ramble):
 
     def step(self) -> None:
         super().step()
+        state = self.world.state()
         for reader in self.readers:
-            reader.watch()
+            if reader.stays is not None:
+                reader.watch(state)
         if len(self.readers) < 4:
             kind = self.chance.choice([0, 0, 1])
             with contextlib.suppress(*REFUSALS):
@@ -595,7 +598,6 @@ class Watched(Ramble):
             self.readers.remove(reader)
             self.world.close(reader.file)
             return
-        reader.watch()
         if ended:
             reader.check(once=reader.kind == 0 or not self.design.reparenting)
             self.readers.remove(reader)
@@ -604,7 +606,10 @@ class Watched(Ramble):
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=1 + settings.default.max_examples // 2,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(seed=st.integers(0, 2**32))
 def test_a_cursor_meets_once_what_is_there_all_the_while(name: str, seed: int) -> None:
     walk = Watched(VARIANTS[name], seed)
