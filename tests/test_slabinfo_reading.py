@@ -290,6 +290,39 @@ def test_the_header_comes_with_the_first_entry_of_a_file(engine, name, cursor):
     assert kernel.rest(file, 1) == (["A"] if cursor else ["C", "B", "A"])
 
 
+@readers
+@every_design
+def test_a_seek_to_the_beginning_shows_the_list_as_it_is(engine, name, cursor):
+    kernel = Machinery(engine, name, "ABCDEF", 3)
+    file = kernel.open(cursor=cursor)
+    assert kernel.read(file, 3, header=True) == "FED"
+    kernel.create("G")
+    kernel.destroy("E")
+    kernel.rmdir(2)
+    assert kernel.world.lseek(file, 0) == 0
+    assert kernel.read(file, 3, header=True) == "GFD"
+    assert kernel.rest(file, 3) == ["CBA"]
+
+
+@every_design
+def test_the_entries_that_cursors_stand_at_may_go(engine, name):
+    kernel = Machinery(engine, name, "ABCDEF", 2)
+    one, other = kernel.open(cursor=True), kernel.open(cursor=True)
+    assert kernel.read(one, 3, header=True) == "FED"
+    assert kernel.read(other, 2, header=True) == "FE"
+    kernel.destroy("DC")
+    kernel.create("GH")
+    kernel.world.validate()
+    assert kernel.read(one, 1) == kernel.read(other, 1) == "B"
+    kernel.rmdir(2)
+    kernel.destroy("A")  # and its last entry: they are at the end
+    kernel.create("I")
+    kernel.world.validate()
+    assert kernel.rest(one, 3) == kernel.rest(other, 3) == []
+    kernel.world.close(one)
+    assert "".join(names(whole(kernel.world, SLABINFO))) == "IHGFEB"
+
+
 # --- what is repeated less what is missing ---
 
 
