@@ -9,7 +9,7 @@ Curves = Mapping[str, Sequence[tuple[float, float]]]
 """The points of each side by its name; the first is drawn in colour."""
 
 COLUMNS, WIDTH, HEIGHT = 2, 440, 300
-LEFT, RIGHT, TOP, BOTTOM = 52, 150, 44, 44
+LEFT, RIGHT, TOP, BOTTOM = 44, 168, 44, 44
 INK, FAINT, RULE = "#1f2328", "#59636e", "#d1d9e0"
 COLORS = ("#0969da", "#c4432b", "#9a6700", "#1a7f37", "#8250df", "#59636e", "#bf3989")
 STYLE = f"""\
@@ -59,7 +59,7 @@ def _panel(title: str, unit: str, curves: Curves) -> Iterator[str]:
             f'<line x1="{LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" '
             f'stroke="{RULE}"/>'
         )
-        yield _text(LEFT - 6, y + 4, f"{10.0**decade:g}", "faint end")
+        yield _text(LEFT - 6, y + 4, _power(decade), "faint end")
     for decade in across:
         x = place(10.0**decade, 10.0 ** up[0])[0]
         yield _text(x, bottom + 16, _power(decade), "faint middle")
@@ -87,7 +87,7 @@ def _decades(values: Sequence[float]) -> list[int]:
 
 
 def _power(decade: int) -> str:
-    digits = str(decade).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    digits = str(decade).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"10{digits}"
 
 
