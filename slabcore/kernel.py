@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import io
+import operator
 import os
 import types
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -81,6 +82,7 @@ PROC_FILES = types.MappingProxyType(
 )
 CGROUP_FILES = types.MappingProxyType({"memory.kmem.slabinfo": 1, "cgroup.stat": 2})
 LONGEST_NAME = 127  # bytes of a cache's
+LONGEST_CGROUP = 255  # bytes of one's name, NAME_MAX
 SLAB_DIRECTORY = "/sys/kernel/slab"
 
 # A row each whole read of /proc/slabinfo by a program: the step slabinfo.
@@ -142,6 +144,28 @@ def _check_name(where: str, name: Any) -> None:
     raise InputError(where, f"{name!r} is no name", expected)
 
 
+def _check_cgroup(name: str) -> None:
+    """Refuse a name that a cgroup's file system would."""
+    length = len(name.encode(errors="surrogatepass"))
+    if name in (".", "..") or name in CGROUP_FILES:
+        what, expected = f"{name!r} is there", "a name of its own"
+    elif "\0" in name or "\n" in name:
+        what, expected = f"{name!r} is no name", "no NUL and no end of a line in it"
+    elif length > LONGEST_CGROUP:
+        what, expected = f"the name has {length} bytes", f"1 to {LONGEST_CGROUP}"
+    else:
+        return
+    raise InputError("mkdir", what, expected)
+
+
+def _whole(where: str, what: str, value: Any) -> int:
+    """Return a whole number; a float is none, and is not cut."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise InputError(where, f"{what} is {value!r}", "a whole number") from None
+
+
 def _changes(file: SlabInfo, own: SlabInfo) -> Iterator[str]:
     """Say what a kernel's own slabinfo has otherwise than the file it began with."""
     if file.statistics and not own.statistics:
@@ -170,18 +194,22 @@ def seconds(count: float) -> int:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cache:
-    """Name a root cache of a kernel."""
+    """Name a root cache of a kernel; another kernel's is refused."""
 
     name: str
     number: int
+    owner: object = dataclasses.field(default=None, compare=False, repr=False)
+    """What one kernel's handles share; None: made by hand, and of any kernel."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Memcg:
-    """Name a memory cgroup of a kernel; a stale one is refused."""
+    """Name a memory cgroup of a kernel; a stale or another kernel's is refused."""
 
     path: str
     handle: int
+    owner: object = dataclasses.field(default=None, compare=False, repr=False)
+    """What one kernel's handles share; None: made by hand, and of any kernel."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -293,7 +321,8 @@ class Kernel:
         self._caches: dict[str, Cache] = {}
         self._names: dict[int, str] = {}  # the first of a merged cache is the kernel's
         self._destroyed: set[str] = set()  # names of caches that were busy then
-        self._memcgs: dict[str, Memcg] = {"/": Memcg("/", 0)}
+        self._owner = object()  # not the kernel: handles keep none alive
+        self._memcgs: dict[str, Memcg] = {"/": Memcg("/", 0, self._owner)}
         self._paths = {0: "/"}  # of each cgroup ever made here, by handle
         self.start_changes: tuple[str, ...] = ()
 
@@ -387,7 +416,7 @@ class Kernel:
             objects = min(active, slabs * per_slab)
             order = pages.bit_length() - 1
             self._world.boot_slabs(number, order, per_slab, objects, slabs)
-            self._caches[name] = Cache(name, number)
+            self._caches[name] = Cache(name, number, self._owner)
             self._names[number] = name
 
     @property
@@ -419,6 +448,9 @@ class Kernel:
         Raises: InputError if the name is taken or none, or the size no object's.
         """
         _check_name("create_cache", name)
+        if "/" in name or name in (".", ".."):
+            expected = "one that a directory in /sys/kernel/slab can have"
+            raise InputError("create_cache", f"{name!r} is no name", expected)
         if name in self._caches and name not in self._destroyed:
             raise InputError("create_cache", f"{name!r} exists", "a new name")
         if not 8 <= object_size <= 1 << 22:
@@ -434,7 +466,7 @@ class Kernel:
             )
         else:
             number = self._world.boot_cache(*kind, mergeable is True, name)
-        self._caches[name] = Cache(name, number)
+        self._caches[name] = Cache(name, number, self._owner)
         self._names.setdefault(number, name)
         self._destroyed.discard(name)
         return self._caches[name]
@@ -446,8 +478,7 @@ class Kernel:
         and a new mergeable cache of this kind takes the old one up again, except on
         5.8, where it is dying, and from 6.12 on, where it is on no list any more.
         """
-        if isinstance(cache, str):
-            cache = self._cache("destroy_cache", cache)
+        cache = self._cache("destroy_cache", cache)
         named = self._caches.get(cache.name) == cache
         try:
             self._world.destroy_cache(cache.number)
@@ -461,20 +492,22 @@ class Kernel:
     def mkdir(self, path: str) -> Memcg:
         """Make a memory cgroup, as ``mkdir`` in its file system does.
 
-        Raises: InputError if the parent is missing or the path exists;
+        Raises: InputError if the parent is missing, the path exists, or the name is
+        none that a cgroup can have;
         LifecycleError, with what a user of this kernel sees, if the ids of memory
         cgroups are used up.
         """
-        parts = path.split("/")
-        if path == "/" or parts[0] or not all(parts[1:]):
+        parts = path.split("/") if isinstance(path, str) else [""]
+        if len(parts) < 2 or parts[0] or not all(parts[1:]):
             raise InputError("mkdir", f"{path!r} is no path", "a path such as /web")
+        _check_cgroup(parts[-1])
         if path in self._memcgs:
             raise InputError("mkdir", f"{path!r} exists", "a new path")
         parent = "/".join(parts[:-1]) or "/"
         if parent not in self._memcgs:
             raise InputError("mkdir", f"there is no cgroup {parent!r}", "its parent")
         handle = self._world.mkdir(self._memcgs[parent].handle)
-        self._memcgs[path] = Memcg(path, handle)
+        self._memcgs[path] = Memcg(path, handle, self._owner)
         self._paths[handle] = path
         return self._memcgs[path]
 
@@ -483,7 +516,7 @@ class Kernel:
 
         Raises: BusyError if it has children or tasks.
         """
-        memcg = self._memcg(memcg)
+        memcg = self._memcg("rmdir", memcg)
         self._world.rmdir(memcg.handle)
         if self._memcgs.get(memcg.path) == memcg:
             del self._memcgs[memcg.path]
@@ -495,13 +528,11 @@ class Kernel:
         the root's object.
         Raises: LifecycleError if the cgroup is removed.
         """
-        number, handle = self._operands("alloc", cache, memcg, count)
-        self._world.alloc(number, handle, count)
+        self._world.alloc(*self._operands("alloc", cache, memcg, count))
 
     def pin(self, cache: Cache | str, memcg: Memcg | str, count: int = 1) -> None:
         """Allocate objects that stay, as dentries do, until drop_caches."""
-        number, handle = self._operands("pin", cache, memcg, count)
-        self._world.pin(number, handle, count)
+        self._world.pin(*self._operands("pin", cache, memcg, count))
 
     def free(self, cache: Cache | str, memcg: Memcg | str, count: int = 1) -> None:
         """Free objects: the cgroup's own first, then inherited ones, then the root's.
@@ -510,8 +541,7 @@ class Kernel:
         Raises: LifecycleError if so many are not allocated; StaleHandleError if the
         cgroup is gone.
         """
-        number, handle = self._operands("free", cache, memcg, count)
-        self._world.free(number, handle, count)
+        self._world.free(*self._operands("free", cache, memcg, count))
 
     def drop_caches(self) -> None:
         """Free the pinned objects of reclaimable caches (echo 2 > drop_caches)."""
@@ -850,9 +880,12 @@ class Kernel:
 
     # --- names ---
 
-    def _memcg(self, memcg: Memcg | str) -> Memcg:
+    def _memcg(self, what: str, memcg: Memcg | str) -> Memcg:
         if isinstance(memcg, Memcg):
+            self._own(what, memcg)
             return memcg
+        if not isinstance(memcg, str):
+            raise InputError(what, f"{memcg!r} is no cgroup", "a Memcg or its path")
         if memcg not in self._memcgs:
             raise StaleHandleError(
                 f"{memcg!r} is no cgroup; expected a live one's path"
@@ -861,14 +894,26 @@ class Kernel:
 
     def _operands(
         self, what: str, cache: Cache | str, memcg: Memcg | str, count: int
-    ) -> tuple[int, int]:
+    ) -> tuple[int, int, int]:
+        count = _whole(what, "count", count)
         if count < 1:
             raise InputError(what, f"count is {count}", "1 or more objects")
-        if isinstance(cache, str):
-            cache = self._cache(what, cache)
-        return cache.number, self._memcg(memcg).handle
+        if count >= 1 << 31:
+            raise InputError(what, f"count is {count}", "under 2**31 objects")
+        cache = self._cache(what, cache)
+        return cache.number, self._memcg(what, memcg).handle, count
 
-    def _cache(self, what: str, name: str) -> Cache:
-        if name not in self._caches:
-            raise LifecycleError(f"{name!r} is no cache; {what} needs a root cache")
-        return self._caches[name]
+    def _cache(self, what: str, cache: Cache | str) -> Cache:
+        if isinstance(cache, Cache):
+            self._own(what, cache)
+            return cache
+        if not isinstance(cache, str):
+            raise InputError(what, f"{cache!r} is no cache", "a Cache or its name")
+        if cache not in self._caches:
+            raise LifecycleError(f"{cache!r} is no cache; {what} needs a root cache")
+        return self._caches[cache]
+
+    def _own(self, what: str, handle: Cache | Memcg) -> None:
+        """Refuse a handle that another kernel gave out."""
+        if handle.owner not in (None, self._owner):
+            raise InputError(what, f"{handle!r} is another kernel's", "one of this one")

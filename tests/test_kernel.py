@@ -127,6 +127,73 @@ def test_no_objects_are_no_count(kernel, what, count):
     assert str(refusal.value) == f"{what}: count is {count}; expected 1 or more objects"
 
 
+@pytest.mark.parametrize("what", ["alloc", "pin", "free"])
+@pytest.mark.parametrize("count", [1.5, "3", None])
+def test_a_count_of_objects_is_a_whole_number(kernel, what, count):
+    with pytest.raises(InputError) as refusal:
+        getattr(kernel, what)("dentry", "/", count)
+    assert str(refusal.value) == (
+        f"{what}: count is {count!r}; expected a whole number"
+    )
+
+
+@pytest.mark.parametrize("what", ["alloc", "pin", "free"])
+def test_no_call_is_for_2_31_objects(kernel, what):
+    with pytest.raises(
+        InputError, match=r"count is 2147483648; expected under 2\*\*31"
+    ):
+        getattr(kernel, what)("dentry", "/", 1 << 31)
+
+
+@pytest.mark.parametrize("what", ["alloc", "pin", "free"])
+def test_what_is_no_cache_and_no_cgroup(kernel, what):
+    call = getattr(kernel, what)
+    with pytest.raises(InputError) as refusal:
+        call(None, "/")
+    assert str(refusal.value) == (
+        f"{what}: None is no cache; expected a Cache or its name"
+    )
+    with pytest.raises(InputError) as refusal:
+        call("dentry", 0)
+    assert str(refusal.value) == f"{what}: 0 is no cgroup; expected a Memcg or its path"
+
+
+def test_a_handle_is_of_the_kernel_that_gave_it_out(kernel, engine):
+    other = Kernel("4.11", machine=Machine(cpus=2), engine=engine)
+    theirs = other.create_cache("dentry", object_size=192)
+    web = other.mkdir("/web")
+    mine = kernel.mkdir("/web")
+    assert (theirs, web) == (Cache("dentry", 0), mine)
+    assert "owner" not in repr(web)
+    before = kernel.snapshot()
+    calls = {
+        "alloc": lambda: kernel.alloc(theirs, mine),
+        "pin": lambda: kernel.pin(theirs, mine),
+        "free": lambda: kernel.free(theirs, mine),
+        "destroy_cache": lambda: kernel.destroy_cache(theirs),
+    }
+    for what, call in calls.items():
+        with pytest.raises(InputError) as refusal:
+            call()
+        assert str(refusal.value) == (
+            f"{what}: Cache(name='dentry', number=0) is another kernel's; expected one "
+            "of this one"
+        )
+    calls = {
+        "alloc": lambda: kernel.alloc("dentry", web),
+        "pin": lambda: kernel.pin("dentry", web),
+        "free": lambda: kernel.free("dentry", web),
+        "rmdir": lambda: kernel.rmdir(web),
+    }
+    for what, call in calls.items():
+        with pytest.raises(InputError) as refusal:
+            call()
+        assert str(refusal.value) == (
+            f"{what}: {web!r} is another kernel's; expected one of this one"
+        )
+    assert kernel.snapshot() == before
+
+
 def test_the_root_cgroup_has_no_caches_of_its_own(kernel):
     kernel.alloc("dentry", "/", 5)
     kernel.drain()
@@ -147,13 +214,36 @@ def test_paths_nest(kernel):
     kernel.rmdir("/web")
 
 
-@pytest.mark.parametrize("path", ["/", "web", "web/", "/web/", "//", "/a//b"])
+@pytest.mark.parametrize("path", ["/", "web", "web/", "/web/", "//", "/a//b", "", None])
 def test_a_path_begins_at_the_root_and_names_each_cgroup(kernel, path):
     with pytest.raises(InputError) as refusal:
         kernel.mkdir(path)
     assert str(refusal.value) == (
         f"mkdir: {path!r} is no path; expected a path such as /web"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "refusal"),
+    [
+        (".", "mkdir: '.' is there; expected a name of its own"),
+        ("..", "mkdir: '..' is there; expected a name of its own"),
+        ("cgroup.stat", "mkdir: 'cgroup.stat' is there; expected a name of its own"),
+        (
+            "a\0",
+            "mkdir: 'a\\x00' is no name; expected no NUL and no end of a line in it",
+        ),
+        ("a\n", "mkdir: 'a\\n' is no name; expected no NUL and no end of a line in it"),
+        ("ä" * 128, "mkdir: the name has 256 bytes; expected 1 to 255"),
+    ],
+)
+def test_a_name_that_no_cgroup_has(kernel, name, refusal):
+    kernel.mkdir("/web")
+    for path in (f"/{name}", f"/web/{name}"):
+        with pytest.raises(InputError) as refused:
+            kernel.mkdir(path)
+        assert str(refused.value) == refusal
+    assert kernel.mkdir("/" + "ä" * 127 + "x").path.endswith("x")
 
 
 def test_a_parent_must_be_there(kernel):
@@ -621,6 +711,16 @@ def test_a_cache_has_a_name_that_can_be_printed(name):
     kernel = Kernel("4.10")
     with pytest.raises(InputError, match=r"is no name; expected a name of printable"):
         kernel.create_cache(name, object_size=64)
+
+
+@pytest.mark.parametrize("name", ["a/b", "/", ".", ".."])
+def test_a_cache_has_a_name_that_a_directory_can_have(name):
+    with pytest.raises(InputError) as refusal:
+        Kernel("4.10").create_cache(name, object_size=64)
+    assert str(refusal.value) == (
+        f"create_cache: {name!r} is no name; expected one that a directory in "
+        "/sys/kernel/slab can have"
+    )
 
 
 @pytest.mark.parametrize("name", ["a b", " a", "x" * 128, "ä" * 64])
