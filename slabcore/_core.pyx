@@ -82,7 +82,7 @@ from slabcore.memcontrol cimport (
     objcg_next,
 )
 from slabcore.procfs cimport file_close, file_free, file_lseek, file_open, file_read
-from slabcore.rcu cimport BLIMIT, rcu_data, rcu_qlen
+from slabcore.rcu cimport BLIMIT, QHIMARK, QLOWMARK, rcu_data, rcu_qlen
 from slabcore.sched cimport (
     HOTPLUG_LOCK,
     cpu,
@@ -784,6 +784,9 @@ cdef class World:
         w.s.pools = <worker_pool *>zeroed((count + 1) * sizeof(worker_pool))
         w.stock = <uint32_t *>zeroed(count * sizeof(uint32_t))
         w.s.ncpus = count
+        w.r.blimit = BLIMIT
+        w.r.qhimark = QHIMARK
+        w.r.qlowmark = QLOWMARK
         for i in range(count):
             w.s.cpus[i].ends = w.s.cpus[i].reap_at = FOREVER
             w.stock[i] = NIL

@@ -20,7 +20,7 @@ from slabcore.memcontrol cimport (
     objcg_first,
     objcg_next,
 )
-from slabcore.rcu cimport rcu_data, rcu_qlen
+from slabcore.rcu cimport rcu_broken
 from slabcore.sched cimport CGROUP_MUTEX, HOTPLUG_LOCK, MUTEXES, SLAB_MUTEX
 from slabcore.slab cimport (
     FREED,
@@ -537,30 +537,13 @@ cdef inline bint creations_broken(world *w, breach *b) noexcept nogil:
 
 cdef inline bint time_broken(world *w, breach *b) noexcept nogil:
     """Tell whether callbacks, mutexes or the shared barrier's work are in disorder."""
-    cdef rcu_data *d
+    cdef const char *what
+    cdef int64_t where, which
     cdef int32_t i
-    cdef int64_t callbacks = 0
     cdef bint owned
-    for i in range(w.s.ncpus):
-        d = &w.r.data[i]
-        if not d.head <= d.done <= d.wait <= d.ready <= d.tail:
-            return broken(b, "CPU {where}: callbacks stand in no order", i, -1)
-        if d.ready > d.wait and d.wait > d.done and d.ready_gp <= d.wait_gp:
-            return broken(
-                b, "CPU {where}: later callbacks wait for grace period {which}", i,
-                d.ready_gp,
-            )
-        callbacks += rcu_qlen(d)
-    if callbacks != w.r.callbacks or w.r.queued - w.r.invoked != callbacks:
-        return broken(
-            b, "{where} callbacks are counted, {which} are queued", w.r.callbacks,
-            callbacks,
-        )
-    if not w.r.completed <= w.r.gpnum <= w.r.completed + 1:
-        return broken(
-            b, "grace period {where} runs and {which} was the last", w.r.gpnum,
-            w.r.completed,
-        )
+    what = rcu_broken(&w.r, w.s.ncpus, &where, &which)
+    if what != NULL:
+        return broken(b, what, where, which)
     for i in range(MUTEXES):
         if w.s.mutexes[i].owner == NULL and w.s.mutexes[i].first != NULL:
             return broken(b, "mutex {where} is free and waited for", i, -1)

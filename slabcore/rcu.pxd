@@ -5,7 +5,8 @@ are half-open intervals of it: [head, done) may be invoked, [done, wait) waits f
 wait_gp, [wait, ready) for ready_gp, [ready, tail) has no number yet. kernel/rcu/tree.c
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from cpython.mem cimport PyMem_RawFree
 
@@ -17,6 +18,7 @@ cdef enum:
     BLIMIT = 10
     QHIMARK = 10000
     QLOWMARK = 100
+    MAX_CALLBACKS = 1 << 30
 
 
 cdef struct rcu_head:
@@ -50,6 +52,9 @@ cdef struct rcu_data:
 cdef struct rcu_state:
     rcu_data *data          # one a CPU
     uint8_t stamped         # callbacks have stamps
+    int64_t blimit          # callbacks a batch, while a CPU has no more than qhimark
+    int64_t qhimark
+    int64_t qlowmark        # at which a batch has its limit again
     int64_t gpnum
     int64_t completed
     int64_t requested
@@ -68,23 +73,57 @@ cdef inline int64_t rcu_qlen(const rcu_data *d) noexcept nogil:
     return d.tail - d.head
 
 
-cdef inline int rcu_grow(rcu_data *d, bint stamped) except -1 nogil:
-    """Double the ring; records keep their positions."""
-    cdef uint32_t capacity = d.capacity * 2 if d.capacity else 64
-    cdef rcu_head *ring = <rcu_head *>arena_resize(NULL, capacity * sizeof(rcu_head))
-    cdef rcu_stamp *stamps
-    cdef int64_t i
-    for i in range(d.head, d.tail):
-        ring[i & (capacity - 1)] = d.ring[i & (d.capacity - 1)]
-    PyMem_RawFree(d.ring)
-    d.ring = ring
+cdef inline rcu_head *rcu_at(
+    const rcu_data *d, int64_t position, size_t *count
+) noexcept nogil:
+    """Return a record, and how many of *count* lie there without a break."""
+    cdef size_t at = position & (d.capacity - 1)
+    count[0] = min(count[0], d.capacity - at)
+    return &d.ring[at]
+
+
+cdef inline void rcu_copy(
+    const rcu_data *d, int64_t position, rcu_head *to, size_t count
+) noexcept nogil:
+    cdef size_t whole
+    cdef const rcu_head *at
+    while count:
+        whole = count
+        at = rcu_at(d, position, &whole)
+        memcpy(to, at, whole * sizeof(rcu_head))
+        position += whole
+        to += whole
+        count -= whole
+
+
+cdef inline int rcu_reserve(rcu_data *d, bint stamped, uint64_t count) except -1 nogil:
+    """Make room for *count* records in all; records keep their positions."""
+    cdef uint64_t capacity = d.capacity if d.capacity else 64
+    cdef rcu_data new = d[0]
+    cdef rcu_head *at
+    cdef size_t whole
+    cdef int64_t i = d.head
+    if count <= d.capacity:
+        return 0
+    if count > <uint64_t>MAX_CALLBACKS:
+        with gil:
+            raise MemoryError("a CPU has at most 1073741824 callbacks")
+    while capacity < count:
+        capacity *= 2
+    new.capacity = <uint32_t>capacity
+    new.ring = <rcu_head *>arena_resize(NULL, capacity * sizeof(rcu_head))
+    while i < d.tail:
+        whole = d.tail - i
+        at = rcu_at(&new, i, &whole)
+        rcu_copy(d, i, at, whole)
+        i += whole
     if stamped:
-        stamps = <rcu_stamp *>arena_resize(NULL, capacity * sizeof(rcu_stamp))
+        new.stamps = <rcu_stamp *>arena_resize(NULL, capacity * sizeof(rcu_stamp))
         for i in range(d.head, d.tail):
-            stamps[i & (capacity - 1)] = d.stamps[i & (d.capacity - 1)]
+            new.stamps[i & (capacity - 1)] = d.stamps[i & (d.capacity - 1)]
         PyMem_RawFree(d.stamps)
-        d.stamps = stamps
-    d.capacity = capacity
+    PyMem_RawFree(d.ring)
+    d[0] = new
     return 0
 
 
@@ -103,7 +142,7 @@ cdef inline int rcu_append(
 ) except -1 nogil:
     cdef rcu_data *d = &r.data[cpu_number]
     if rcu_qlen(d) == d.capacity:
-        rcu_grow(d, r.stamped)
+        rcu_reserve(d, r.stamped, rcu_qlen(d) + 1)
     d.ring[d.tail & (d.capacity - 1)].kind = kind
     d.ring[d.tail & (d.capacity - 1)].arg = arg
     d.tail += 1
@@ -119,7 +158,30 @@ cdef inline int call_rcu(
     """Queue a callback on a CPU."""
     cdef rcu_data *d = &r.data[cpu_number]
     rcu_append(r, cpu_number, kind, arg)
-    if rcu_qlen(d) > QHIMARK:
+    if rcu_qlen(d) > r.qhimark:
+        d.blimit = FOREVER
+    return 0
+
+
+cdef inline int call_rcu_many(
+    rcu_state *r, int32_t cpu_number, const rcu_head *heads, size_t count
+) except -1 nogil:
+    """Queue callbacks that are not stamped, as call_rcu() one by one would."""
+    cdef rcu_data *d = &r.data[cpu_number]
+    cdef size_t whole
+    cdef rcu_head *at
+    rcu_reserve(d, False, rcu_qlen(d) + count)
+    r.callbacks += count
+    r.queued += count
+    while count:
+        whole = count
+        at = rcu_at(d, d.tail, &whole)
+        memcpy(at, heads, whole * sizeof(rcu_head))
+        d.tail += whole
+        heads += whole
+        count -= whole
+    r.longest = max(r.longest, rcu_qlen(d))
+    if rcu_qlen(d) > r.qhimark:
         d.blimit = FOREVER
     return 0
 
@@ -173,6 +235,57 @@ cdef inline void rcu_accelerate(rcu_state *r, rcu_data *d) noexcept nogil:
     r.requested = max(r.requested, number)
 
 
+cdef inline bint rcu_report_qs(rcu_state *r, rcu_data *d) noexcept nogil:
+    """Let a CPU out of the grace period; tell whether that waits for no other."""
+    if not d.gp_pending:
+        return False
+    d.gp_pending = 0
+    r.waits_for -= 1
+    return not r.waits_for
+
+
+cdef inline void rcu_gp_init(rcu_state *r, int32_t cpus) noexcept nogil:
+    """Start a grace period, which waits for every CPU."""
+    cdef int32_t i
+    r.gpnum += 1
+    for i in range(cpus):
+        r.data[i].gp_pending = 1
+    r.waits_for = cpus
+
+
+cdef inline void rcu_gp_cleanup(rcu_state *r) noexcept nogil:
+    r.completed = r.gpnum
+
+
+# A batch (rcu_do_batch()): so many of those that are due, each taken, then invoked.
+
+
+cdef inline int64_t rcu_batch(const rcu_data *d) noexcept nogil:
+    return min(d.done - d.head, d.blimit)
+
+
+cdef inline rcu_head rcu_take(rcu_state *r, rcu_data *d) noexcept nogil:
+    cdef rcu_head head = d.ring[d.head & (d.capacity - 1)]
+    d.head += 1
+    r.callbacks -= 1
+    r.invoked += 1
+    return head
+
+
+cdef inline void rcu_take_many(
+    rcu_state *r, rcu_data *d, rcu_head *to, int64_t count
+) noexcept nogil:
+    rcu_copy(d, d.head, to, count)
+    d.head += count
+    r.callbacks -= count
+    r.invoked += count
+
+
+cdef inline void rcu_batch_end(const rcu_state *r, rcu_data *d) noexcept nogil:
+    if d.blimit != r.blimit and rcu_qlen(d) <= r.qlowmark:
+        d.blimit = r.blimit
+
+
 cdef inline void rcu_core(rcu_state *r, sched *s, int32_t cpu_number) noexcept nogil:
     """Do what a tick's softirq does for RCU, short of invoking callbacks."""
     cdef rcu_data *d = &r.data[cpu_number]
@@ -187,11 +300,8 @@ cdef inline void rcu_core(rcu_state *r, sched *s, int32_t cpu_number) noexcept n
         d.qs_pending = 1
     elif d.qs_pending and c.qs:
         d.qs_pending = 0
-        if d.gp_pending:
-            d.gp_pending = 0
-            r.waits_for -= 1
-            if not r.waits_for:
-                r.kicked = 1
+        if rcu_report_qs(r, d):
+            r.kicked = 1
     if r.gpnum == r.completed and r.requested > r.completed:
         r.kicked = 1
 
@@ -199,27 +309,20 @@ cdef inline void rcu_core(rcu_state *r, sched *s, int32_t cpu_number) noexcept n
 cdef inline void rcu_grace_period(rcu_state *r, sched *s) noexcept nogil:
     """Be the grace-period kthread: scan, clean up, start."""
     cdef int32_t i
-    cdef rcu_data *d
     r.kicked = 0
     if r.gpnum != r.completed:
         if r.waits_for and s.now >= r.scan_at:
             for i in range(s.ncpus):
-                d = &r.data[i]
                 if cpu_idle(&s.cpus[i]) or (s.cpus[i].was_idle and not r.first_scan):
-                    if d.gp_pending:
-                        d.gp_pending = 0
-                        r.waits_for -= 1
+                    rcu_report_qs(r, &r.data[i])
                 s.cpus[i].was_idle = 0
             r.first_scan = 0
             if r.waits_for:
                 r.scan_at = s.now + r.scan_ns
         if not r.waits_for:
-            r.completed = r.gpnum
+            rcu_gp_cleanup(r)
     if r.gpnum == r.completed and r.requested > r.completed:
-        r.gpnum += 1
-        for i in range(s.ncpus):
-            r.data[i].gp_pending = 1
-        r.waits_for = s.ncpus
+        rcu_gp_init(r, s.ncpus)
         r.first_scan = 1
         r.scan_at = s.now + r.scan_ns
 
@@ -239,3 +342,29 @@ cdef inline bint rcu_needs_tick(
     if rcu_qlen(d):
         return True
     return d.gp_pending and r.gpnum != r.completed and not cpu_idle(c)
+
+
+cdef inline const char *rcu_broken(
+    const rcu_state *r, int32_t cpus, int64_t *where, int64_t *which
+) noexcept nogil:
+    """Return what is wrong, NULL if nothing; two numbers belong into the text."""
+    cdef const rcu_data *d
+    cdef int32_t i
+    cdef int64_t callbacks = 0
+    where[0] = which[0] = -1
+    for i in range(cpus):
+        d = &r.data[i]
+        where[0] = i
+        if not d.head <= d.done <= d.wait <= d.ready <= d.tail:
+            return "CPU {where}: callbacks stand in no order"
+        if d.ready > d.wait and d.wait > d.done and d.ready_gp <= d.wait_gp:
+            which[0] = d.ready_gp
+            return "CPU {where}: later callbacks wait for grace period {which}"
+        callbacks += rcu_qlen(d)
+    if callbacks != r.callbacks or r.queued - r.invoked != callbacks:
+        where[0], which[0] = r.callbacks, callbacks
+        return "{where} callbacks are counted, {which} are queued"
+    where[0], which[0] = r.gpnum, r.completed
+    if not r.completed <= r.gpnum <= r.completed + 1:
+        return "grace period {where} runs and {which} was the last"
+    return NULL

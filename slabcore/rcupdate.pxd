@@ -5,13 +5,15 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from slabcore.arena cimport NIL, arena_extend
 from slabcore.memcontrol cimport mem_cgroup, memcg_at, objcg_at
 from slabcore.rcu cimport (
-    BLIMIT,
-    QLOWMARK,
     call_rcu,
+    rcu_batch,
+    rcu_batch_end,
     rcu_data,
     rcu_entrain,
+    rcu_head,
     rcu_qlen,
     rcu_stamp,
+    rcu_take,
 )
 from slabcore.sched cimport (
     BARRIER_MUTEX,
@@ -168,24 +170,19 @@ cdef inline int softirq(world *w, task *t, frame *f) except -1 nogil:
     """Invoke callbacks whose grace period is over, in batches (rcu_do_batch())."""
     cdef rcu_data *d = &w.r.data[t.cpu]
     cdef int64_t _i
-    cdef uint32_t kind, arg
+    cdef rcu_head head
     while True:
         if f.pc == 0:
-            f.n = min(d.done - d.head, d.blimit)
+            f.n = rcu_batch(d)
             if not f.n:
                 w.s.cpus[t.cpu].softirq_active = 0
                 return SLEEP
             f.pc = 1
             return run(t, spend(w, T_CALLBACKS, f.n * w.cost.rcu_callback))
         for _i in range(f.n):
-            kind = d.ring[d.head & (d.capacity - 1)].kind
-            arg = d.ring[d.head & (d.capacity - 1)].arg
-            d.head += 1
-            w.r.callbacks -= 1
-            w.r.invoked += 1
-            invoke(w, t.cpu, kind, arg)
-        if d.blimit != BLIMIT and rcu_qlen(d) <= QLOWMARK:
-            d.blimit = BLIMIT
+            head = rcu_take(&w.r, d)
+            invoke(w, t.cpu, head.kind, head.arg)
+        rcu_batch_end(&w.r, d)
         f.pc = 0
         if d.done > d.head and cpu_crowded(&w.s.cpus[t.cpu]):
             return YIELD
