@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from slabcore._core import IntrusiveList, SeqFile, World
+from slabcore._core import IntrusiveList, RcuQueue, SeqFile, World
 from slabcore.designs import Design, designs, find
 from slabcore.errors import (
     BusyError,
@@ -39,6 +39,7 @@ __all__ = [
     "LifecycleError",
     "ListCorruptionError",
     "Machine",
+    "RcuQueue",
     "SeqFile",
     "SlabcoreError",
     "StaleHandleError",

@@ -1,10 +1,11 @@
 """The compiled module's types, for cimport."""
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from slabcore.arena cimport arena
 from slabcore.engine cimport engine
 from slabcore.list cimport list_cursor, list_head, list_link
+from slabcore.rcu cimport rcu_data, rcu_state
 from slabcore.seq_file cimport seq_file, seq_operations
 from slabcore.world cimport open_file
 
@@ -65,6 +66,35 @@ cdef class SeqFile:
     cdef int want(self, size_t size) except -1
     cdef object finish(self, int step, size_t size)
     cdef bytes deliver(self, int64_t *ppos, Py_ssize_t size)
+
+
+cdef class RcuQueue:
+    cdef rcu_state r
+    cdef int32_t ncpus
+    cdef bint entrains
+    cdef bint invoking
+    cdef int64_t *until     # one a CPU: the place behind the waiter it has to reach
+    cdef int64_t waiters    # of barrier() and synchronize(), queued now
+    cdef int64_t waited     # and invoked
+    cdef arena slots        # numbers of objects, where those are queued
+    cdef list objects
+    cdef object callback
+    cdef object empty       # numpy's
+    cdef object nothing     # the answer when nothing was invoked
+
+    cdef int keep(self, value, int32_t number) except -1
+    cdef int32_t on(self, int64_t cpu) except -1
+    cdef int span(self, cpu, int32_t *first, int32_t *end) except -1
+    cdef void look(self, rcu_data *d) noexcept nogil
+    cdef void begin(self) noexcept nogil
+    cdef bint report(self, int32_t first, int32_t end) noexcept nogil
+    cdef int enter(self) except -1
+    cdef int64_t queued(self, int32_t first, int32_t end) noexcept nogil
+    cdef int64_t due(self, rcu_data *d, int64_t batches) noexcept nogil
+    cdef void take(self, rcu_data *d, int64_t *to, int64_t count) noexcept nogil
+    cdef int64_t run(self, rcu_data *d) except -1
+    cdef int64_t pass_time(self, int64_t *to) except -1
+    cdef object wait(self, int32_t first, int32_t end, bint barrier)
 
 
 cdef class World:

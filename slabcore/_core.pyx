@@ -24,6 +24,7 @@ from cpython.buffer cimport (
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree
+from cpython.number cimport PyNumber_Index
 
 from slabcore.arena cimport (
     NIL,
@@ -82,10 +83,31 @@ from slabcore.memcontrol cimport (
     objcg_next,
 )
 from slabcore.procfs cimport file_close, file_free, file_lseek, file_open, file_read
-from slabcore.rcu cimport BLIMIT, QHIMARK, QLOWMARK, rcu_data, rcu_qlen
+from slabcore.rcu cimport (
+    BLIMIT,
+    QHIMARK,
+    QLOWMARK,
+    call_rcu,
+    call_rcu_many,
+    rcu_accelerate,
+    rcu_advance,
+    rcu_batch,
+    rcu_batch_end,
+    rcu_broken,
+    rcu_data,
+    rcu_entrain,
+    rcu_gp_cleanup,
+    rcu_gp_init,
+    rcu_head,
+    rcu_qlen,
+    rcu_report_qs,
+    rcu_reserve,
+    rcu_take,
+    rcu_take_many,
+)
 from slabcore.sched cimport (
     HOTPLUG_LOCK,
-    cpu,
+    cpu as sched_cpu,
     frame,
     mutex,
     sched_wake,
@@ -779,7 +801,7 @@ cdef class World:
         cdef world *w = &self.e.w
         cdef task *t
         cdef int32_t i
-        w.s.cpus = <cpu *>zeroed(count * sizeof(cpu))
+        w.s.cpus = <sched_cpu *>zeroed(count * sizeof(sched_cpu))
         w.r.data = <rcu_data *>zeroed(count * sizeof(rcu_data))
         w.s.pools = <worker_pool *>zeroed((count + 1) * sizeof(worker_pool))
         w.stock = <uint32_t *>zeroed(count * sizeof(uint32_t))
@@ -2352,3 +2374,482 @@ cdef class SeqFile:
         self.m.fault = -1 if fault is None else fault
         if alloc is not None:
             self.m.alloc_fails = alloc
+
+
+# --- callbacks that wait for a grace period ---
+
+
+cdef enum:  # what a record of a queue with a callback is
+    RCU_OBJECT
+    RCU_WAITER              # of barrier() or synchronize()
+
+_MARKERS = ("queued", "entrained")
+
+
+@cython.final
+cdef class RcuQueue:
+    """Values that wait for a grace period: RCU's callbacks, simulated, single-threaded.
+
+    What is queued with ``call`` on a CPU comes out of ``invoke`` in its order when a
+    grace period that began later is over: when every CPU has been in a quiescent state
+    since. There is no order between CPUs. Nothing here reads a clock or knows a
+    thread: grace periods are steps, and a CPU may be anything that takes steps and
+    that holds nothing between some of them.
+
+    cpus: 1 to 4096.
+    blimit: how many callbacks are a batch. qhimark: with more than that on a CPU, what
+    is due is one batch; qlowmark: with that many or fewer, blimit counts again.
+    marker: what barrier() waits behind: "entrained" is its own place behind the last
+    callback, as in kernels since 4.13; "queued" is a callback more, with a grace
+    period of its own, as before.
+    callback: None, and values are int64, which invoke() returns as an array. Or values
+    are any objects, and each is invoked as ``callback(value)``; what it raises ends
+    the call, and the rest stays due. A callback may queue and may not invoke.
+
+    >>> from slabcore import RcuQueue
+    >>> queue = RcuQueue(cpus=2)
+    >>> queue.call(10)
+    >>> queue.start()
+    1
+    >>> queue.call(11)
+    >>> queue.quiescent(0), queue.quiescent(1)
+    (False, True)
+    >>> queue.invoke().tolist(), queue.pending
+    ([10], 1)
+    >>> queue.barrier().tolist()
+    [11]
+    """
+
+    def __cinit__(self, *args, **keywords):
+        arena_init(&self.slots, 1)
+        self.objects = []
+
+    def __init__(
+        self,
+        cpus=1,
+        *,
+        blimit=10,
+        qhimark=10_000,
+        qlowmark=100,
+        marker="entrained",
+        callback=None,
+    ):
+        # Imported when called, as what gives arrays does everywhere in this module.
+        import numpy
+        cdef int32_t i
+        if self.ncpus:
+            raise LifecycleError("the queue is there; it is made once")
+        if not 1 <= cpus <= 4096:
+            raise ValueError(f"cpus={cpus}: expected 1 to 4096")
+        if blimit < 1:
+            raise ValueError(f"blimit={blimit}: expected 1 or more")
+        if qhimark < 0 or qlowmark < 0:
+            name = "qlowmark" if qhimark >= 0 else "qhimark"
+            raise ValueError(f"{name}={min(qhimark, qlowmark)}: expected 0 or more")
+        if marker not in _MARKERS:
+            raise ValueError(f"marker={marker!r}: expected queued or entrained")
+        if callback is not None and not callable(callback):
+            raise TypeError(f"callback={callback!r}: expected a callable or None")
+        self.r.blimit = blimit
+        self.r.qhimark = qhimark
+        self.r.qlowmark = qlowmark
+        self.entrains = marker == "entrained"
+        self.callback = callback
+        self.empty = numpy.empty
+        self.nothing = numpy.empty(0, "q") if callback is None else 0
+        self.until = <int64_t *>zeroed(cpus * sizeof(int64_t))
+        self.r.data = <rcu_data *>zeroed(cpus * sizeof(rcu_data))
+        self.ncpus = cpus
+        for i in range(self.ncpus):
+            self.r.data[i].blimit = self.r.blimit
+
+    def __dealloc__(self):
+        cdef int32_t i
+        for i in range(self.ncpus):
+            PyMem_RawFree(self.r.data[i].ring)
+        PyMem_RawFree(self.r.data)
+        PyMem_RawFree(self.until)
+        arena_free(&self.slots)
+
+    cdef int32_t on(self, int64_t cpu) except -1:
+        if not 0 <= cpu < self.ncpus:
+            raise ValueError(f"cpu={cpu}: expected 0 to {self.ncpus - 1}")
+        return <int32_t>cpu
+
+    cdef int span(self, cpu, int32_t *first, int32_t *end) except -1:
+        """Find which CPUs are meant: one, or all by None."""
+        first[0], end[0] = 0, self.ncpus
+        if cpu is not None:
+            first[0] = self.on(cpu)
+            end[0] = first[0] + 1
+        return 0
+
+    # --- queueing ---
+
+    def call(self, value, int64_t cpu=0):
+        """Queue a value on a CPU (call_rcu())."""
+        cdef int32_t number = self.on(cpu)
+        cdef rcu_head head
+        cdef int64_t bits
+        if self.callback is not None:
+            self.keep(value, number)
+            return
+        bits = PyNumber_Index(value)
+        memcpy(&head, &bits, sizeof(rcu_head))
+        call_rcu(&self.r, number, head.kind, head.arg)
+
+    cdef int keep(self, value, int32_t number) except -1:
+        """Queue an object."""
+        cdef uint32_t slot
+        rcu_reserve(&self.r.data[number], False, rcu_qlen(&self.r.data[number]) + 1)
+        arena_take(&self.slots, &slot)
+        while len(self.objects) <= slot:
+            self.objects.append(None)
+        self.objects[slot] = value
+        call_rcu(&self.r, number, RCU_OBJECT, slot)
+        return 0
+
+    def call_many(self, values, int64_t cpu=0):
+        """Queue each of the values, in their order, on a CPU."""
+        cdef int32_t number = self.on(cpu)
+        cdef Py_buffer given
+        if self.callback is not None:
+            for value in values:
+                self.keep(value, number)
+            return
+        import numpy
+        values = numpy.asarray(values)
+        if not values.size:
+            return
+        values = values.astype(numpy.int64, "C", "safe", copy=False)
+        PyObject_GetBuffer(values, &given, PyBUF_SIMPLE)
+        try:
+            call_rcu_many(
+                &self.r,
+                number,
+                <const rcu_head *>given.buf,
+                given.len // sizeof(rcu_head),
+            )
+        finally:
+            PyBuffer_Release(&given)
+
+    # --- grace periods ---
+
+    cdef void look(self, rcu_data *d) noexcept nogil:
+        """See which grace periods are over, then number what has no number."""
+        rcu_advance(&self.r, d)
+        rcu_accelerate(&self.r, d)
+
+    cdef void begin(self) noexcept nogil:
+        cdef int32_t i
+        for i in range(self.ncpus):
+            self.look(&self.r.data[i])
+        rcu_gp_init(&self.r, self.ncpus)
+
+    cdef bint report(self, int32_t first, int32_t end) noexcept nogil:
+        """Let CPUs pass a quiescent state; tell whether a grace period is over by it.
+        """
+        cdef bint over = False
+        cdef int32_t i
+        for i in range(first, end):
+            self.look(&self.r.data[i])
+            over |= rcu_report_qs(&self.r, &self.r.data[i])
+        if over:
+            rcu_gp_cleanup(&self.r)
+        return over
+
+    def start(self):
+        """Begin a grace period; return its number.
+
+        It is over when every CPU has been in a quiescent state. What is queued from now
+        on waits for the next. Raises: LifecycleError, if one runs.
+        """
+        if self.r.gpnum != self.r.completed:
+            raise LifecycleError(f"grace period {self.r.gpnum} has not ended")
+        self.begin()
+        return self.r.gpnum
+
+    def quiescent(self, cpu=None):
+        """Say that a CPU, or every CPU, holds nothing at this moment.
+
+        Returns: whether that ended a grace period.
+        """
+        cdef int32_t first, end
+        self.span(cpu, &first, &end)
+        return self.report(first, end)
+
+    def advance(self, cpu=None):
+        """Let a CPU, or every CPU, see what is over; return how many are due there.
+
+        The CPU numbers its new callbacks, too. Whatever is done with a CPU but queueing
+        begins with that.
+        """
+        cdef int32_t i, first, end
+        cdef int64_t due = 0
+        self.span(cpu, &first, &end)
+        for i in range(first, end):
+            self.look(&self.r.data[i])
+            due += self.r.data[i].done - self.r.data[i].head
+        return due
+
+    def grace_period(self):
+        """End the grace period that runs, if one does, and go through a whole one.
+
+        All that is queued is due then. Returns: its number.
+        """
+        self.report(0, self.ncpus)
+        self.begin()
+        self.report(0, self.ncpus)
+        self.advance()
+        return self.r.gpnum
+
+    # --- invoking ---
+
+    cdef int enter(self) except -1:
+        if self.invoking:
+            raise LifecycleError("a callback is being invoked")
+        self.invoking = True
+        return 0
+
+    cdef int64_t due(self, rcu_data *d, int64_t batches) noexcept nogil:
+        """Return how many callbacks so many batches are, if nothing is queued between.
+        """
+        cdef int64_t due = d.done - d.head, batch = rcu_batch(d)
+        return due if not batch or batches > due // batch else batches * batch
+
+    cdef void take(self, rcu_data *d, int64_t *to, int64_t count) noexcept nogil:
+        """Invoke callbacks that are values; what is many batches is one copy.
+
+        After the first batch without a limit nothing is due, and a limit that any of
+        the batches would bring back the last one does.
+        """
+        if count:
+            rcu_take_many(&self.r, d, <rcu_head *>to, count)
+            rcu_batch_end(&self.r, d)
+
+    cdef int64_t run(self, rcu_data *d) except -1:
+        """Invoke a batch of callbacks that are objects; return how many they were."""
+        cdef int64_t _i, ran = 0
+        cdef rcu_head head
+        callback = self.callback
+        try:
+            for _i in range(rcu_batch(d)):
+                head = rcu_take(&self.r, d)
+                if head.kind == RCU_WAITER:
+                    self.waiters -= 1
+                    self.waited += 1
+                    continue
+                value = self.objects[head.arg]
+                self.objects[head.arg] = None
+                arena_give(&self.slots, head.arg)
+                callback(value)
+                ran += 1
+        finally:
+            rcu_batch_end(&self.r, d)
+        return ran
+
+    def invoke(self, cpu=None, batches=1):
+        """Invoke what is due on a CPU, or on every CPU in turn (rcu_do_batch()).
+
+        batches: at most so many on each CPU; None is all that are due.
+        Returns: the values as an array of int64; their number, if they are objects.
+        """
+        cdef int32_t i, first, end
+        cdef int64_t left, most, count = 0
+        cdef int64_t *to
+        cdef rcu_data *d
+        cdef Py_buffer made
+        if batches is not None and batches < 1:
+            raise ValueError(f"batches={batches}: expected 1 or more, or None")
+        most = FOREVER if batches is None else min(batches, FOREVER)
+        self.span(cpu, &first, &end)
+        self.enter()
+        try:
+            if self.callback is not None:
+                for i in range(first, end):
+                    d = &self.r.data[i]
+                    self.look(d)
+                    left = most
+                    while left and d.done > d.head:
+                        count += self.run(d)
+                        left -= 1
+                return count
+            for i in range(first, end):
+                self.look(&self.r.data[i])
+                count += self.due(&self.r.data[i], most)
+            if not count:
+                return self.nothing
+            values = self.empty(count, "q")
+            PyObject_GetBuffer(values, &made, PyBUF_WRITABLE)
+            to = <int64_t *>made.buf
+            for i in range(first, end):
+                d = &self.r.data[i]
+                # No more than there is room for, should making room have let in others.
+                left = min(self.due(d, most), count)
+                self.take(d, to, left)
+                to += left
+                count -= left
+            PyBuffer_Release(&made)
+            return values
+        finally:
+            self.invoking = False
+
+    # --- waiting ---
+
+    cdef int64_t pass_time(self, int64_t *to) except -1:
+        """Go on until each CPU is past its waiter; return how many objects were run."""
+        cdef int32_t i
+        cdef int64_t ran = 0, count
+        cdef bint left = True
+        cdef rcu_data *d
+        while True:
+            left = False
+            for i in range(self.ncpus):
+                d = &self.r.data[i]
+                if d.head < self.until[i]:
+                    self.look(d)
+                while d.done > d.head and d.head < self.until[i]:
+                    if to == NULL:
+                        ran += self.run(d)
+                        continue
+                    # The waiter is the last of all.
+                    count = d.done - d.head
+                    self.waiters -= d.done == self.until[i]
+                    self.waited += d.done == self.until[i]
+                    self.take(d, to, count)
+                    to += count - (d.done == self.until[i])
+                left |= d.head < self.until[i]
+            if not left:
+                return ran
+            if self.r.gpnum == self.r.completed:
+                self.begin()
+            self.report(0, self.ncpus)
+
+    cdef object wait(self, int32_t first, int32_t end, bint barrier):
+        """Queue waiters and let time pass until they were invoked."""
+        cdef int32_t i
+        cdef int64_t ran
+        cdef int64_t *to = NULL
+        cdef rcu_data *d
+        cdef Py_buffer made
+        values = None
+        self.enter()
+        try:
+            if self.callback is None:
+                values = self.empty(self.queued(first, end) + 1, "q")
+                while values.size != self.queued(first, end) + 1:
+                    values = self.empty(self.queued(first, end) + 1, "q")
+                PyObject_GetBuffer(values, &made, PyBUF_WRITABLE)
+                to = <int64_t *>made.buf
+            for i in range(first, end):
+                rcu_reserve(&self.r.data[i], False, rcu_qlen(&self.r.data[i]) + 1)
+            for i in range(first, end):
+                d = &self.r.data[i]
+                if barrier and not rcu_qlen(d):
+                    continue
+                if barrier and self.entrains:
+                    rcu_entrain(&self.r, i, RCU_WAITER)
+                else:
+                    call_rcu(&self.r, i, RCU_WAITER, 0)
+                self.waiters += 1
+                self.until[i] = d.tail
+            ran = self.pass_time(to)
+        finally:
+            self.invoking = False
+            memset(self.until, 0, self.ncpus * sizeof(int64_t))
+            if to != NULL:
+                PyBuffer_Release(&made)
+        return ran if values is None else values[:-1]
+
+    cdef int64_t queued(self, int32_t first, int32_t end) noexcept nogil:
+        cdef int32_t i
+        cdef int64_t queued = 0
+        for i in range(first, end):
+            queued += rcu_qlen(&self.r.data[i])
+        return queued
+
+    def synchronize(self, int64_t cpu=0):
+        """Wait on a CPU for a grace period that begins now (synchronize_rcu()).
+
+        The CPU waits as its callbacks do, behind them. Alone it need not wait.
+        Returns: what was invoked on it meanwhile, as invoke() does.
+        """
+        cdef int32_t number = self.on(cpu)
+        if self.ncpus == 1:     # rcu_blocking_is_gp()
+            self.enter()
+            self.invoking = False
+            return self.nothing
+        return self.wait(number, number + 1, False)
+
+    def barrier(self):
+        """Wait until all that is queued, on any CPU, was invoked (rcu_barrier()).
+
+        A CPU without callbacks is passed over, and with none at all nothing happens.
+        Returns: what was invoked meanwhile, as invoke() does.
+        """
+        if not self.r.callbacks and not self.invoking:
+            return self.nothing
+        return self.wait(0, self.ncpus, True)
+
+    # --- looking ---
+
+    @property
+    def cpus(self):
+        """How many CPUs there are."""
+        return self.ncpus
+
+    @property
+    def pending(self):
+        """How many values are queued."""
+        return self.r.callbacks - self.waiters
+
+    @property
+    def invoked(self):
+        """How many values were invoked."""
+        return self.r.invoked - self.waited
+
+    @property
+    def longest(self):
+        """How many callbacks stood on one CPU at most, what barrier() queued included.
+        """
+        return self.r.longest
+
+    @property
+    def gpnum(self):
+        """The number of the grace period begun last, 0 for none."""
+        return self.r.gpnum
+
+    @property
+    def completed(self):
+        """The number of the grace period that ended last, 0 for none."""
+        return self.r.completed
+
+    @property
+    def requested(self):
+        """The number of the last grace period that a callback waits for or waited."""
+        return self.r.requested
+
+    def segments(self, int64_t cpu=0):
+        """Return how many callbacks of a CPU are due, wait for a grace period, wait for
+        the one behind it, and have no number yet: done, wait, next ready, next.
+        """
+        cdef const rcu_data *d = &self.r.data[self.on(cpu)]
+        return d.done - d.head, d.wait - d.done, d.ready - d.wait, d.tail - d.ready
+
+    def validate(self):
+        """Check that segments, numbers and counts agree.
+
+        Raises: CorruptionError.
+        """
+        cdef int64_t where = -1, which = -1
+        cdef const char *text = rcu_broken(&self.r, self.ncpus, &where, &which)
+        if text != NULL:
+            broken = (<bytes>text).decode().format(where=where, which=which)
+            raise CorruptionError(broken)
+        if self.callback is None:
+            return
+        where = self.slots.used - self.slots.spares
+        if where != self.r.callbacks - self.waiters:
+            raise CorruptionError(
+                f"{where} objects are kept; expected {self.pending}, one a callback"
+            )
