@@ -39,7 +39,7 @@ def command_lines():
     for page in PAGES:
         for block in blocks(page, "console"):
             for line in block.splitlines():
-                if re.match(r"(\$ )?slabcore\b(?! exec\b)", line):
+                if re.match(r"(\$ )?slabcore\b(?!:| exec\b)", line):
                     yield line.removeprefix("$ ")
 
 
