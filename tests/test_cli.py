@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -400,6 +401,51 @@ def test_a_reader_that_has_gone_ends_it_quietly(arguments):
     os.close(write)
     assert done.returncode == 141
     assert all(" under " in line for line in done.stderr.splitlines())
+
+
+WRITERS = [
+    ("--help",),
+    ("designs", "4.10", "4.11"),
+    ("life", "4.10"),
+    ("compare", "frolov", *TWO, *SHORT),
+    ("slabinfo", "storm", "-d", "4.12", "--help"),
+    (
+        "conformance",
+        str(Path(__file__).parent / "golden" / "slabinfo-text-public.json"),
+    ),
+]
+
+
+@pytest.mark.parametrize("arguments", WRITERS, ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [(">/dev/full", "no space left on device"), (">&-", "bad file descriptor")],
+    ids=["full", "closed"],
+)
+def test_an_output_that_cannot_be_written_is_one_line(arguments, where, why):
+    command = ["sh", "-c", f'exec "$@" {where}', "sh", sys.executable, "-m", "slabcore"]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True)
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if " under " not in line]
+    assert lines == [f"slabcore: output: {why}"]
+
+
+@pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
+def test_a_refusal_that_cannot_be_written_has_its_status(where):
+    command = ["sh", "-c", f'exec "$@" {where}', "sh", sys.executable, "-m", "slabcore"]
+    assert subprocess.run([*command, "designs", "9.9"]).returncode == 2
+
+
+def test_too_little_memory_is_one_line(run, monkeypatch):
+    def exhausted(*words):
+        raise MemoryError
+
+    monkeypatch.setitem(
+        main.commands["designs"].callback.__globals__, "find", exhausted
+    )
+    result = run("designs", "4.9")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "slabcore: there is not enough memory for this\n"
 
 
 def test_life_says_how_its_counts_are_read(run):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -30,6 +32,7 @@ class OneLineErrors(click.Group):
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Run a command and leave with its status."""
         extra["standalone_mode"] = False
+        _open_what_is_closed()
         try:
             status = super().main(*args, **extra)
             sys.stdout.flush()
@@ -46,15 +49,37 @@ class OneLineErrors(click.Group):
             # the reader has gone; Python would complain once more at its end
             sys.stdout = None
             status = _NO_READER
+        except OSError as error:
+            # what is still in the buffer would be tried once more at the end
+            sys.stdout = None
+            what = (error.strerror or str(error)).lower()
+            status = _refuse(f"{error.filename or 'output'}: {what}", 2)
+        except UnicodeEncodeError as error:
+            what = f"{error.encoding} has no {error.object[error.start]!a}"
+            status = _refuse(f"output: {what}; expected UTF-8", 2)
+        except MemoryError:
+            status = _refuse("there is not enough memory for this", 2)
         except SystemExit:
             # click and rich catch that themselves, and leave for nothing else
             status = _NO_READER
         sys.exit(status)
 
 
+def _open_what_is_closed() -> None:
+    """Open a stream that came closed, so that no file of ours gets its number.
+
+    Writing to standard output then fails as it does on any file that cannot be written.
+    """
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+
+
 def _refuse(text: str, status: int) -> int:
     line = " ".join(text.split())
-    click.echo(f"slabcore: {line[:1].lower() + line[1:]}", err=True)
+    with contextlib.suppress(OSError):
+        click.echo(f"slabcore: {line[:1].lower() + line[1:]}", err=True)
     return status
 
 

@@ -12,6 +12,7 @@ import click
 from slabcore import mount
 from slabcore.capture import SLABINFO, Capture, Wanted
 from slabcore.cli.compare import BUILT_IN
+from slabcore.cli.numbers import Number
 from slabcore.comparison import Engine, boot, prepare
 from slabcore.errors import InputError
 from slabcore.kernel import Kernel, ms, seconds
@@ -51,7 +52,7 @@ _DESIGN, _WORKLOAD, _AT_S = "4.9", "storm", 1.0
 @click.option(
     "--at",
     "at_s",
-    type=click.FloatRange(0, 1e9),
+    type=Number(0, 1e9),
     metavar="SECONDS",
     help=f"When to read, in virtual time from the workload's begin.  [{_AT_S:g}, or "
     "0 with --want]",
@@ -59,14 +60,14 @@ _DESIGN, _WORKLOAD, _AT_S = "4.9", "storm", 1.0
 @click.option(
     "--read",
     "size",
-    type=click.IntRange(1, 1 << 30),
+    type=Number(1, 1 << 30, whole=True),
     metavar="BYTES",
     help="Bytes a read().  [4096]",
 )
 @click.option(
     "--pause",
     "pause_ms",
-    type=click.FloatRange(0, 1e9),
+    type=Number(0, 1e9),
     metavar="MS",
     help="From a read() to the next of the same file, in virtual time.  [0]",
 )

@@ -13,6 +13,7 @@ from rich.console import Console
 from slabcore import plot, report
 from slabcore.cli.compare import BUILT_IN, overrides_of, run_options
 from slabcore.cli.conditions import Condition
+from slabcore.cli.numbers import Number
 from slabcore.cli.progress import Steps
 from slabcore.comparison import Engine
 from slabcore.designs import designs as presets
@@ -45,19 +46,22 @@ _UNBROKEN = 400
     "keeps it. Repeatable; both by default.",
 )
 @click.option(
-    "--read", type=int, metavar="BYTES", help="Bytes a read().  [default: 4096]"
+    "--read",
+    type=Number(1, 1_000_000_000, whole=True),
+    metavar="BYTES",
+    help="Bytes a read().  [default: 4096]",
 )
 @click.option(
     "--pause",
     "pause_ms",
-    type=float,
+    type=Number(0, 1e9),
     metavar="MS",
     help="From a read() to the next of the same file.  [default: 0]",
 )
 @click.option(
     "--period",
     "period_ms",
-    type=float,
+    type=Number(0, 1e9),
     metavar="MS",
     help="From the end of a file to the next.  [default: 100]",
 )
