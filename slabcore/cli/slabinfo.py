@@ -199,5 +199,5 @@ def _show(watched: Watch) -> None:
         wide.print(table)
     click.echo()
     for line in watched.verdict():
-        console.print(f"• {line}")
+        console.print(f"• {line}", soft_wrap=True)
     click.echo()
