@@ -225,7 +225,7 @@ def _shares(
     for pace in range(0, 31, 10):
         yield _text(x(pace), bottom + 18, str(pace), "faint middle")
     yield _text(right, bottom + 36, "cgroups made and removed a second", "faint end")
-    yield _text(left - 40, bottom + 36, "lines: modelled; dots: 4.10.17", "faint")
+    yield _text(right, bottom + 54, "lines: modelled; dots: 4.10.17", "faint end")
     for (pause, color), curve, dot in zip(PAUSES.items(), curves, dots, strict=True):
         points = " ".join(f"{x(pace):.1f},{y(share):.1f}" for pace, share in curve)
         yield (
@@ -234,7 +234,7 @@ def _shares(
         )
         place = f'cx="{x(dot[0]):.1f}" cy="{y(dot[1]):.1f}"'
         yield f'<circle {place} r="5" fill="{color}"/>'
-        yield _text(left + 8, y(98 if color == "#c4432b" else 89), pause, "", color)
+        yield _text(left + 8, y(93 if color == "#c4432b" else 84), pause, "", color)
     yield _line(left, y(0), right, y(0), RIGHT)
     yield _text(right, y(0) - 6, "Linux 4.11 and later, and every cursor", "end", RIGHT)
 
