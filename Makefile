@@ -19,7 +19,7 @@ CORE := setup.py $(wildcard slabcore/*.pyx slabcore/*.pxd)
 INSTALL = $(BIN)/pip install -qq --no-build-isolation -e
 
 .NOTPARALLEL:
-.PHONY: demo test clients lint types docs bench sanitize format clean
+.PHONY: demo test clients lint types docs bench speed sanitize format clean
 
 demo: $(VENV)/run
 	@$(BIN)/slabcore demo
