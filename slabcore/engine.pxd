@@ -32,6 +32,7 @@ from slabcore.sched cimport (
     sched_sleep,
     sched_stop_spinners,
     sched_stop_spinning,
+    spin_end,
     sched_wake,
     task,
 )
@@ -114,7 +115,7 @@ cdef inline int resume(engine *e, cpu *c) except -1 nogil:
     c.ends = FOREVER
     if t.spins:
         # The softirq kept it from seeing that the owner left its CPU.
-        t.spins = 0
+        spin_end(&e.w.s, t)
         sched_sleep(&e.w.s, t, UNINTERRUPTIBLE)
         return 0
     while True:

@@ -7,7 +7,6 @@ The lock of CPU and memory hotplug is shared by readers, who never wait for each
 A writer waits for those that are in, and holds off all who come later. Nobody spins.
 """
 
-from slabcore.clock cimport FOREVER
 from slabcore.sched cimport (
     HOTPLUG_LOCK,
     QUEUED,
@@ -16,6 +15,8 @@ from slabcore.sched cimport (
     mutex,
     sched,
     sched_wake,
+    spin_begin,
+    spin_end,
     task,
 )
 
@@ -35,8 +36,7 @@ cdef inline bint mutex_lock(sched *s, mutex *m, task *t) noexcept nogil:
     if m.owner.state == RUNNING or (
         m.owner.state == QUEUED and m.owner.cpu != t.cpu
     ):
-        t.spins = 1
-        t.left = FOREVER
+        spin_begin(s, <int>(m - &s.mutexes[0]), t)
     t.line_next = NULL
     if m.last == NULL:
         m.first = t
@@ -64,7 +64,7 @@ cdef inline void mutex_unlock(sched *s, mutex *m) noexcept nogil:
     if not t.spins:
         sched_wake(s, t)
         return
-    t.spins = 0
+    spin_end(s, t)
     t.left = 0
     if t.state == RUNNING:
         cpu_begin(s, &s.cpus[t.cpu])

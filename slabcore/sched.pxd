@@ -51,6 +51,7 @@ cdef struct task:
     int64_t idle_since      # of a kworker
     task *next              # in a CPU's queue, or among the spare tasks
     task *line_next         # in a mutex's line
+    task *spin_next         # of those in that line that spin
     task *idle_next         # in its pool's idle list, towards the latest
     task *idle_prev
     task *parent
@@ -71,7 +72,7 @@ cdef struct task:
     uint8_t bound
     uint8_t user
     uint8_t interrupted     # displaced by the softirq, not switched out
-    uint8_t spins
+    uint8_t spins           # 1 + the mutex
     uint8_t counted         # a kworker that its pool counts as running
     uint8_t waiting         # for its children
     uint8_t is_softirq
@@ -105,6 +106,7 @@ cdef struct mutex:
     task *owner
     task *first
     task *last
+    task *spinner           # the first in line that spins, at most one a CPU do
     uint32_t length
     int64_t since
     int64_t holds
@@ -294,11 +296,30 @@ cdef inline void sched_sleep(sched *s, task *t, uint8_t state) noexcept nogil:
     c.was_idle |= cpu_idle(c)
 
 
+cdef inline void spin_begin(sched *s, int number, task *t) noexcept nogil:
+    """Let the last in line of a mutex spin."""
+    cdef task **end = &s.mutexes[number].spinner
+    while end[0] != NULL:
+        end = &end[0].spin_next
+    end[0] = t
+    t.spin_next = NULL
+    t.spins = 1 + number
+    t.left = FOREVER
+
+
+cdef inline void spin_end(sched *s, task *t) noexcept nogil:
+    cdef task **link = &s.mutexes[t.spins - 1].spinner
+    while link[0] != t:
+        link = &link[0].spin_next
+    link[0] = t.spin_next
+    t.spins = 0
+
+
 cdef inline void sched_stop_spinning(sched *s, task *t) noexcept nogil:
     """Send a spinner to sleep; one that the softirq interrupted goes on resuming."""
     t.left = 0
     if t.state == RUNNING:
-        t.spins = 0
+        spin_end(s, t)
         sched_sleep(s, t, UNINTERRUPTIBLE)
 
 
@@ -306,13 +327,14 @@ cdef inline void sched_stop_spinners(sched *s, task *owner) noexcept nogil:
     """The owner leaves its CPU: who spins for its mutexes goes to sleep."""
     cdef int i
     cdef task *t
+    cdef task *next
     for i in range(MUTEXES):
         if s.mutexes[i].owner == owner:
-            t = s.mutexes[i].first
+            t = s.mutexes[i].spinner
             while t != NULL:
-                if t.spins:
-                    sched_stop_spinning(s, t)
-                t = t.line_next
+                next = t.spin_next
+                sched_stop_spinning(s, t)
+                t = next
 
 
 cdef inline frame *task_push(task *t, int32_t function) noexcept nogil:
