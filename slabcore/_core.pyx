@@ -2251,7 +2251,6 @@ cdef class SeqFile:
                     raise self.failure
         except BaseException:
             self.failure = self.answer = None
-            self.m.fault = -1
             self.reader.index = -1
             seq_forget(&self.m)
             if self.m.seeks_only:
@@ -2368,7 +2367,8 @@ cdef class SeqFile:
     def inject(self, fault=None, alloc=None):
         """Let things fail.
 
-        fault: only so many bytes of user memory can be written, by the next call.
+        fault: only so many bytes of user memory can be written, by the next call; a
+        call under way, whose hook may say this, has its own.
         alloc: which of the coming allocations of the buffer fails; 1 is the next.
         """
         self.m.fault = -1 if fault is None else fault

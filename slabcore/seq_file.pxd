@@ -74,9 +74,10 @@ cdef struct seq_file:
     char *user              # NULL: the bytes are only counted
     size_t left             # bytes still wanted
     size_t copied
+    int64_t writable        # bytes of user memory, copied among them; -1 is all
     int64_t error
     # to be set from outside
-    int64_t fault           # bytes of user memory that the call may write; -1 is all
+    int64_t fault           # what the next call finds writable; -1 is all
     int64_t alloc_fails     # this coming allocation fails; 0 is none
     # calls so far; the nodes that start() looked at are counted by start() itself
     int64_t starts
@@ -173,10 +174,10 @@ cdef inline void seq_accept(seq_file *m, int64_t entry) noexcept nogil:
 cdef inline bint seq_copy(seq_file *m) noexcept nogil:
     """Deliver as much of the buffer as is wanted; False if user memory faults."""
     cdef size_t n = min(m.count, m.left)
-    cdef bint faults = m.fault >= 0 and m.copied + n > <size_t>m.fault
+    cdef bint faults = m.writable >= 0 and n > <size_t>m.writable - m.copied
     if faults:
         m.error = -EFAULT
-        n = m.fault - m.copied if m.reads_on else 0
+        n = <size_t>m.writable - m.copied if m.reads_on else 0
     if m.user != NULL:
         memcpy(m.user + m.copied, m.buf + m.from_, n)
     m.copied += n
@@ -366,6 +367,8 @@ cdef inline void seq_begin(
     m.user = user
     m.left = size
     m.copied = 0
+    m.writable = m.fault
+    m.fault = -1
     m.error = 0
     m.traverses = False
 
@@ -408,7 +411,6 @@ cdef inline int seq_section(seq_file *m) except -1 nogil:
 
 cdef inline int64_t seq_result(seq_file *m) noexcept nogil:
     """Return the bytes delivered, or where a seek ended, or an error."""
-    m.fault = -1
     if m.seeks_only:
         if m.error:
             return m.error

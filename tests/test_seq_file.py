@@ -369,6 +369,22 @@ def test_a_file_cannot_be_read_while_it_is_read(file):
         opened.read(1)
 
 
+def test_what_a_hook_injects_is_for_the_next_call(file):
+    source = Source([Record(number, 100) for number in range(30)])
+    whole = b"".join(record.text for record in source.records)
+    opened = source.open(file)
+    first = opened.read(50)
+    for record in source.records:
+        record.show = lambda m, r=record: [m.write(r.text), m.inject(fault=0)][0]
+    # fifty bytes are delivered when the fault of none is said
+    there = opened.read(65536)
+    assert first + there == whole
+    opened.lseek(0)  # a seek is a call
+    assert opened.read(65536) == whole
+    with pytest.raises(OSError, match="Bad address"):
+        opened.pread(10, 0)
+
+
 def test_only_a_hook_may_write(file):
     opened = Source([Record(0, 10)]).open(file)
     opened.read(5)
@@ -570,6 +586,9 @@ class Wild:
         return habit in self.habits and self.dice.random() < 0.05
 
     def fails(self):
+        if self.does("inject"):
+            fault = self.dice.choice([None, 0, 7, 5000])
+            self.file.inject(fault=fault, alloc=self.dice.choice([None, 1, 2]))
         if self.does("errno"):
             raise OSError(self.dice.choice([errno.EIO, errno.EAGAIN]), "wild")
         if self.does("no errno"):
@@ -601,7 +620,10 @@ class Wild:
         return SKIP if self.does("skip") else 0
 
 
-HABITS = ["errno", "no errno", "raise", "header", "stay", "jump", "large", "skip"]
+HABITS = [
+    *("errno", "no errno", "raise", "inject"),
+    *("header", "stay", "jump", "large", "skip"),
+]
 
 
 def wild(file, seed, habits, era, cursor):

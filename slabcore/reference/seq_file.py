@@ -212,7 +212,8 @@ class SeqFile:
     def inject(self, fault: int | None = None, alloc: int | None = None) -> None:
         """Let things fail.
 
-        fault: only so many bytes of user memory can be written, in the next call.
+        fault: only so many bytes of user memory can be written, in the next call; a
+        call under way, whose hook may say this, has its own.
         alloc: which of the coming allocations of the buffer fails, 1 is the next.
         """
         self._fault = fault
