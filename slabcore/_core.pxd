@@ -107,3 +107,4 @@ cdef class World:
         self, int function, unsigned int a, unsigned int b, unsigned int c,
         unsigned int d, long long n,
     ) except -1
+    cdef object heeded(self, object stopped)

@@ -900,9 +900,10 @@ cdef class World:
         cdef world *w = &e.w
         cdef task *t
         cdef frame *f
-        cdef int kind = 0
+        cdef int kind = 0, events = 0
         cdef int32_t number = 0
         cdef int64_t at
+        stopped = None
         w.n.user_tasks += 1
         w.n.threads += 1
         task_new(w, w.main_cpu, False, &t)
@@ -915,9 +916,31 @@ cdef class World:
             while w.main != NULL:
                 at = next_event(e, &kind, &number)
                 run_event(e, at, kind, number)
+                events += 1
+                if events >= EVENTS_A_CHECK and w.main != NULL:
+                    events = 0
+                    with gil:
+                        stopped = self.heeded(stopped)
         w.n.user_tasks -= 1
         note_drained(e)
+        if stopped is not None:
+            raise stopped
         return w.main_result
+
+    cdef object heeded(self, object stopped):
+        """Return what a signal raises, for when the call under way has ended.
+
+        A task is never left in mid-call. One that allocates ends with its object.
+        """
+        cdef frame *f
+        try:
+            PyErr_CheckSignals()
+        except BaseException as error:
+            f = &self.e.w.main.frames[0]
+            if f.function == F_ALLOC:
+                f.n = f.i + (f.pc != 0)
+            return error if stopped is None else stopped
+        return stopped
 
     # --- handles: generation * 2**32 + index ---
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -117,6 +118,37 @@ def test_a_cache_goes_by_its_name_or_itself(kernel):
     with pytest.raises(LifecycleError) as refusal:
         kernel.alloc("dentri", web)
     assert str(refusal.value) == "'dentri' is no cache; alloc needs a root cache"
+
+
+@pytest.mark.parametrize("call", ["alloc", "pin"])
+def test_an_interrupt_ends_an_allocation_with_its_object(call):
+    kernel = Kernel("4.11", machine=Machine(cpus=2))
+    kernel.create_cache("dentry", object_size=192, accounted=True, reclaimable=True)
+    kernel.mkdir("/web")
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(KeyboardInterrupt):
+            getattr(kernel, call)("dentry", "/web", 2**31 - 1)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    kernel.validate()
+    kernel.drain()
+    assert kernel.counters["virtual_ns"] <= kernel.now_ns
+    held = sum(cache.objects for cache in kernel.caches())
+    assert 0 < held < 2**31 - 1
+    now = kernel.now_ns
+    if call == "pin":
+        kernel.drop_caches()
+    else:
+        kernel.free("dentry", "/web", held)
+    kernel.alloc("dentry", "/web", 3)
+    assert kernel.now_ns > now
+    kernel.rmdir("/web")
+    kernel.drain()
+    kernel.validate()
+    assert sum(cache.objects for cache in kernel.caches()) == 3
 
 
 @pytest.mark.parametrize("what", ["alloc", "pin", "free"])
