@@ -17,6 +17,7 @@ from slabcore.errors import (
     SlabcoreError,
     StaleHandleError,
 )
+from slabcore.files import KernelFile
 from slabcore.kernel import Kernel, ms, seconds, us
 from slabcore.machine import Costs, Machine
 
@@ -36,6 +37,7 @@ __all__ = [
     "InputError",
     "IntrusiveList",
     "Kernel",
+    "KernelFile",
     "LifecycleError",
     "ListCorruptionError",
     "Machine",

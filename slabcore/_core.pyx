@@ -1781,7 +1781,8 @@ cdef class TraceScanner:
 
 @cython.final
 cdef class IntrusiveList:
-    """A doubly linked list of int64 values, whose entries are named by handles.
+    """IntrusiveList(values=None)\n--\n
+    A doubly linked list of int64 values, whose entries are named by handles.
 
     A handle is an int, good for one entry until that is removed; what is given a
     handle of another, or of none, raises StaleHandleError. Every method takes the
@@ -1850,19 +1851,19 @@ cdef class IntrusiveList:
 
     # --- adding ---
 
-    def add(self, int64_t value=0):
+    def add(self, Py_ssize_t value=0):
         """Put an entry first; return its handle."""
         cdef int64_t index = self.take(value)
         list_add(&self.head, self.nodes.entries, sizeof(list_node), index)
         return handle_of(&self.nodes, index)
 
-    def add_tail(self, int64_t value=0):
+    def add_tail(self, Py_ssize_t value=0):
         """Put an entry last; return its handle."""
         cdef int64_t index = self.take(value)
         list_add_tail(&self.head, self.nodes.entries, sizeof(list_node), index)
         return handle_of(&self.nodes, index)
 
-    def insert_before(self, int64_t handle, int64_t value=0):
+    def insert_before(self, Py_ssize_t handle, Py_ssize_t value=0):
         """Put an entry before another; return its handle."""
         cdef int64_t following = self.node(handle), index = self.take(value)
         list_add_before(
@@ -1870,7 +1871,7 @@ cdef class IntrusiveList:
         )
         return handle_of(&self.nodes, index)
 
-    def insert_after(self, int64_t handle, int64_t value=0):
+    def insert_after(self, Py_ssize_t handle, Py_ssize_t value=0):
         """Put an entry behind another; return its handle."""
         cdef uint32_t following = node_link(&self.nodes, self.node(handle)).next
         if following == NIL:
@@ -1881,7 +1882,14 @@ cdef class IntrusiveList:
         """Put an entry last for each value; return their handles as an array."""
         # Imported when called: a list that is made empty needs no arrays.
         import numpy
-        values = numpy.ascontiguousarray(values, dtype=numpy.int64)
+        taken = numpy.asarray(values)
+        whole = not taken.size or taken.dtype.kind in "biu"
+        if whole and taken.size and taken.dtype == numpy.uint64:
+            whole = taken.max() < 1 << 63
+        if not whole or not taken.ndim:
+            what = "the values are not whole numbers of 64 bits"
+            raise InputError("IntrusiveList", what, "a list or an array of them")
+        values = numpy.ascontiguousarray(taken, dtype=numpy.int64)
         handles = numpy.empty(values.size, dtype=numpy.int64)
         cdef Py_buffer given, made
         PyObject_GetBuffer(values, &given, PyBUF_SIMPLE)
@@ -1899,7 +1907,7 @@ cdef class IntrusiveList:
 
     # --- removing and moving ---
 
-    def remove(self, int64_t handle):
+    def remove(self, Py_ssize_t handle):
         """Take an entry out."""
         self.drop(self.node(handle))
 
@@ -1909,13 +1917,13 @@ cdef class IntrusiveList:
         while self.head.first != NIL:
             self.drop(self.head.first)
 
-    def move(self, int64_t handle):
+    def move(self, Py_ssize_t handle):
         """Make an entry the first."""
         cdef int64_t index = self.node(handle)
         list_del(&self.head, self.nodes.entries, sizeof(list_node), index)
         list_add(&self.head, self.nodes.entries, sizeof(list_node), index)
 
-    def move_tail(self, int64_t handle):
+    def move_tail(self, Py_ssize_t handle):
         """Make an entry the last."""
         cdef int64_t index = self.node(handle)
         list_del(&self.head, self.nodes.entries, sizeof(list_node), index)
@@ -1927,8 +1935,10 @@ cdef class IntrusiveList:
         return self.head.length
 
     def __contains__(self, handle):
+        cdef Py_ssize_t number
         try:
-            return names_node(&self.nodes, handle)
+            number = handle
+            return names_node(&self.nodes, number)
         except (OverflowError, TypeError):
             return False
 
@@ -1958,19 +1968,19 @@ cdef class IntrusiveList:
         """The handle of the last entry, None if there is none."""
         return handle_or_none(&self.nodes, self.head.last)
 
-    def next(self, int64_t handle):
+    def next(self, Py_ssize_t handle):
         """Return the handle of the entry behind another, None behind the last."""
         return handle_or_none(
             &self.nodes, node_link(&self.nodes, self.node(handle)).next
         )
 
-    def prev(self, int64_t handle):
+    def prev(self, Py_ssize_t handle):
         """Return the handle of the entry before another, None before the first."""
         return handle_or_none(
             &self.nodes, node_link(&self.nodes, self.node(handle)).prev
         )
 
-    def value(self, int64_t handle):
+    def value(self, Py_ssize_t handle):
         """Return an entry's value."""
         return (<int64_t *>arena_at(&self.values, self.node(handle)))[0]
 
@@ -2121,7 +2131,8 @@ _ERAS = {"A": ERA_A, "B": ERA_B, "C": ERA_C, "D": ERA_D}
 @cython.final
 @cython.no_gc_clear     # its cursor is one of the list's until it is deallocated
 cdef class SeqFile:
-    """An open file that shows the entries of a source, as fs/seq_file.c reads one.
+    """SeqFile(source, *, era='D', cursor=False, show=None)\n--\n
+    An open file that shows the entries of a source, as fs/seq_file.c reads one.
 
     source: an IntrusiveList, or an object with
     ``start(pos)``, which returns the entry at a position, None at the end;
@@ -2130,6 +2141,8 @@ cdef class SeqFile:
     ``show(m, entry)``, which prints with ``m.write`` and may return 1 (SEQ_SKIP) to
     have that forgotten. An OSError is the kernel's -errno; any other error ends the
     call, and the file stays where it was.
+    A slabcore.KernelFile over a file is an io.RawIOBase, which this is not:
+    ``KernelFile(SeqFile(source), name)`` reads as what open() returns.
     era: "A" reads as kernels up to 4.18, "B" as 4.19 to 5.2, "C" as 5.3 to 5.9, "D" as
     all since.
     cursor: keep the place in the list and not its number. What is in the list from the
@@ -2158,13 +2171,21 @@ cdef class SeqFile:
         if self.m.op != NULL:
             raise LifecycleError("the file is open; it is made once")
         if era not in _ERAS:
-            raise ValueError(f"era={era!r}: expected A, B, C or D")
+            raise InputError("SeqFile", f"era is {era!r}", "A, B, C or D")
         if cursor and era != "D":
-            raise ValueError(f"era={era!r}: a reader with a cursor follows era D")
+            what = f"era is {era!r} and there is a cursor"
+            raise InputError("SeqFile", what, "D, which a reader with a cursor follows")
+        hooks = [] if isinstance(source, IntrusiveList) else ["start", "next", "stop"]
+        for hook in [*hooks, *(["show"] if show is None else [])]:
+            if not callable(getattr(source, hook, None)):
+                raise InputError(
+                    "SeqFile", f"{type(source).__name__} has no {hook}()",
+                    "a source with start, next and stop, and show or show=",
+                )
+        if show is not None and not callable(show):
+            raise InputError("SeqFile", f"show is {show!r}", "a callable")
         self.source = source
         if isinstance(source, IntrusiveList):
-            if show is None:
-                raise TypeError("an IntrusiveList does not show its entries; give show")
             self.entries = source
             self.reader.head = &self.entries.head
             self.reader.nodes = &self.entries.nodes
@@ -2217,7 +2238,8 @@ cdef class SeqFile:
         try:
             self.source.stop(self.entry)
         except BaseException as error:
-            self.failure = self.failure or error
+            if self.failure is None:
+                self.failure = error
 
     cdef object show(self, entry):
         try:
@@ -2225,7 +2247,7 @@ cdef class SeqFile:
             if answer is None:
                 return 0
             if answer in (0, SEQ_SKIP):
-                return answer
+                return SEQ_SKIP if answer else 0
             raise ValueError(f"show returned {answer!r}: expected None, 0 or 1")
         except BaseException as error:
             return self.fail(error)
@@ -2237,9 +2259,11 @@ cdef class SeqFile:
 
     cdef object fail(self, error):
         """Return an OSError's -errno; keep any other error until the section ends."""
-        if isinstance(error, OSError) and 0 < (error.errno or 0) < 4096:
-            self.answer = error
-            return -error.errno
+        if isinstance(error, OSError):
+            number = error.errno    # whatever it was made with
+            if isinstance(number, int) and 0 < number < 4096:
+                self.answer = error
+                return -number
         self.failure = error
         return -EIO
 
@@ -2308,15 +2332,18 @@ cdef class SeqFile:
         """
         return self.deliver(&self.position, n)
 
-    def pread(self, Py_ssize_t n, int64_t offset):
+    def pread(self, Py_ssize_t n, Py_ssize_t offset):
         """Return up to *n* bytes at *offset*, as pread(2) does."""
-        return self.deliver(&offset, n)
+        cdef int64_t at = offset
+        return self.deliver(&at, n)
 
-    def lseek(self, int64_t offset, int whence=0):
+    def lseek(self, Py_ssize_t offset, Py_ssize_t whence=0):
         """Move to *offset*, or by it if *whence* is 1; return the position."""
         self.begin()
         try:
-            step = seq_lseek_begin(&self.m, &self.position, offset, whence)
+            step = seq_lseek_begin(
+                &self.m, &self.position, offset, whence if 0 <= whence <= 1 else -1
+            )
             return self.finish(step, 0)
         finally:
             self.under_way = False
@@ -2379,7 +2406,7 @@ cdef class SeqFile:
         return self.m.visits
 
     @visits.setter
-    def visits(self, int64_t count):
+    def visits(self, Py_ssize_t count):
         self.m.visits = count
 
     def removed(self, entry, following):
@@ -2394,9 +2421,15 @@ cdef class SeqFile:
         call under way, whose hook may say this, has its own.
         alloc: which of the coming allocations of the buffer fails; 1 is the next.
         """
-        self.m.fault = -1 if fault is None else fault
+        cdef Py_ssize_t writable = 0 if fault is None else fault
+        cdef Py_ssize_t which = 1 if alloc is None else alloc
+        if writable < 0:
+            raise InputError("inject", f"fault is {writable}", "0 bytes or more")
+        if which < 1:
+            raise InputError("inject", f"alloc is {which}", "1, the next one, or more")
+        self.m.fault = -1 if fault is None else writable
         if alloc is not None:
-            self.m.alloc_fails = alloc
+            self.m.alloc_fails = which
 
 
 # --- callbacks that wait for a grace period ---

@@ -1,6 +1,7 @@
 """IntrusiveList: the order of a Python list, the handles of a kernel's nodes."""
 
 import doctest
+import inspect
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from slabcore import IntrusiveList, StaleHandleError
+from slabcore import InputError, IntrusiveList, StaleHandleError
 
 VALUES = st.integers(-(2**63), 2**63 - 1)
 FORGED = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-3, 40))
@@ -62,6 +63,30 @@ def test_what_is_no_handle_is_in_no_list():
         entries.remove("0")
     with pytest.raises(OverflowError):
         entries.remove(2**70)
+
+
+def test_values_and_handles_are_whole_numbers():
+    entries = IntrusiveList([1])
+    for call in (entries.add, entries.add_tail, entries.remove, entries.value):
+        with pytest.raises(TypeError, match="float"):
+            call(1.0)
+    assert float(entries.first) not in entries
+    for values in (5, [1.5], ["a"], [2**63], np.array([2**63], np.uint64), None):
+        with pytest.raises(InputError) as refusal:
+            entries.extend(values)
+        assert str(refusal.value) == (
+            "IntrusiveList: the values are not whole numbers of 64 bits; expected a "
+            "list or an array of them"
+        )
+    with pytest.raises(InputError):
+        IntrusiveList(5)
+    assert entries.extend([]).size == 0 and entries.to_array().tolist() == [1]
+    entries.validate()
+
+
+def test_its_signature_is_its_own():
+    assert str(inspect.signature(IntrusiveList)) == "(values=None)"
+    assert IntrusiveList.__doc__.lstrip().startswith("A doubly linked list")
 
 
 def test_values_are_64_bits():

@@ -3,6 +3,7 @@
 import doctest
 import errno
 import gc
+import inspect
 import itertools
 import random
 import weakref
@@ -17,7 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from slabcore import IntrusiveList, LifecycleError, SeqFile
+from slabcore import InputError, IntrusiveList, KernelFile, LifecycleError, SeqFile
 from slabcore.reference.seq_file import SeqFile as Twin
 
 FILES = {"core": SeqFile, "reference": Twin}
@@ -347,6 +348,42 @@ def test_an_error_without_a_number_passes_through(file):
         source.open(file).read(1)
 
 
+@pytest.mark.parametrize("hook", ["start", "next", "stop", "show"])
+@pytest.mark.parametrize("number", ["no such", 2.0, 0, -5, 4096])
+def test_an_error_whose_number_is_none_passes_through(file, hook, number):
+    source = Source([Record(0, 10), Record(1, 10)])
+    opened = source.open(file)
+    broken = OSError(number, "record")
+    proper = getattr(source, hook)
+
+    def fail(*arguments):
+        if hook == "stop":
+            proper(*arguments)
+        if hook == "start":
+            source.inside += 1
+        raise broken
+
+    if hook == "show":
+        source.records[0].show = fail
+    else:
+        setattr(source, hook, fail)
+    with pytest.raises(OSError, match="record") as told:
+        opened.read(20)
+    assert told.value is broken
+    if hook == "show":
+        del source.records[0].show
+    else:
+        setattr(source, hook, proper)
+    assert opened.read(20) == b"".join(record.text for record in source.records)
+
+
+def test_show_may_answer_in_other_numbers(file):
+    source = Source([Record(0, 10), Record(1, 10)])
+    source.records[0].show = lambda m: m.write("lost") or 1.0
+    source.records[1].show = lambda m: m.write("kept") or 0.0
+    assert source.open(file).read(20) == b"kept"
+
+
 def test_hooks_that_answer_nonsense_are_told(file):
     source = Source([Record(0, 10)])
     source.next = lambda record, pos: None
@@ -402,14 +439,74 @@ def test_a_closed_file_is_closed(file):
             call()
 
 
-def test_bad_arguments_are_told():
-    for file in FILES.values():
-        with pytest.raises(ValueError, match="expected A, B, C or D"):
-            file(Source([]), era="E")
-        with pytest.raises(ValueError, match="a reader with a cursor follows era D"):
-            file(Source([]), era="A", cursor=True)
-    with pytest.raises(TypeError, match="give show"):
-        SeqFile(IntrusiveList())
+HOOKS = "expected a source with start, next and stop, and show or show="
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (
+            lambda file: file(Source([]), era="E"),
+            "SeqFile: era is 'E'; expected A, B, C or D",
+        ),
+        (
+            lambda file: file(Source([]), era="A", cursor=True),
+            "SeqFile: era is 'A' and there is a cursor; expected D, which a reader "
+            "with a cursor follows",
+        ),
+        (lambda file: file([1, 2]), f"SeqFile: list has no start(); {HOOKS}"),
+        (
+            lambda file: SeqFile(IntrusiveList()),
+            f"SeqFile: IntrusiveList has no show(); {HOOKS}",
+        ),
+        (
+            lambda file: file(Source([]), show=3),
+            "SeqFile: show is 3; expected a callable",
+        ),
+        (
+            lambda file: Source([]).open(file).inject(fault=-1),
+            "inject: fault is -1; expected 0 bytes or more",
+        ),
+        (
+            lambda file: Source([]).open(file).inject(alloc=0),
+            "inject: alloc is 0; expected 1, the next one, or more",
+        ),
+    ],
+)
+def test_bad_arguments_are_told(file, call, error):
+    with pytest.raises(InputError) as refusal:
+        call(file)
+    assert str(refusal.value) == error
+
+
+def test_bytes_and_places_are_whole_numbers(file):
+    opened = Source([Record(0, 10)]).open(file)
+    for call in (
+        lambda: opened.read(1.5),
+        lambda: opened.pread(1.5, 0),
+        lambda: opened.pread(1, 1.5),
+        lambda: opened.lseek(1.5),
+        lambda: opened.lseek(1, 1.0),
+        lambda: opened.inject(fault=1.5),
+        lambda: opened.inject(alloc=1.5),
+    ):
+        with pytest.raises(TypeError, match="float"):
+            call()
+    with pytest.raises(OSError, match="Invalid argument"):
+        opened.lseek(1, 2**32)
+    assert opened.read(20) == b"0        \n"
+
+
+def test_its_signature_is_its_own():
+    assert str(inspect.signature(SeqFile)) == (
+        "(source, *, era='D', cursor=False, show=None)"
+    )
+    assert SeqFile.__doc__.lstrip().startswith("An open file")
+
+
+def test_a_file_of_a_kernel_reads_one():
+    with KernelFile(Source([Record(0, 10), Record(1, 20)]).open(SeqFile), "rows") as f:
+        assert f.readall() == text(0, 10) + text(1, 20)
 
 
 def test_a_place_behind_the_end_is_delivered_at_when_rows_come(file):

@@ -16,10 +16,11 @@ import dataclasses
 import errno
 import os
 from collections.abc import Callable, Generator
+from operator import index
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from slabcore.errors import LifecycleError
+from slabcore.errors import InputError, LifecycleError
 
 __all__ = ["ENTER", "ERAS", "LEAVE", "PAGE", "SKIP", "Era", "SeqFile", "Source"]
 
@@ -137,9 +138,17 @@ class SeqFile:
         show: shows entries in the source's stead.
         """
         if era not in ERAS:
-            raise ValueError(f"era={era!r}: expected A, B, C or D")
+            raise InputError("SeqFile", f"era is {era!r}", "A, B, C or D")
         if cursor and era != "D":
-            raise ValueError(f"era={era!r}: a reader with a cursor follows era D")
+            what = f"era is {era!r} and there is a cursor"
+            raise InputError("SeqFile", what, "D, which a reader with a cursor follows")
+        for hook in ("start", "next", "stop", *(["show"] if show is None else [])):
+            if not callable(getattr(source, hook, None)):
+                what = f"{type(source).__name__} has no {hook}()"
+                expected = "a source with start, next and stop, and show or show="
+                raise InputError("SeqFile", what, expected)
+        if show is not None and not callable(show):
+            raise InputError("SeqFile", f"show is {show!r}", "a callable")
         self.source = source
         self.era = ERAS[era]
         self.cursor = cursor
@@ -187,15 +196,15 @@ class SeqFile:
 
     def read(self, n: int) -> bytes:
         """Return up to *n* bytes and move on by as many: read(2)."""
-        return _run(self.read_steps(n))
+        return _run(self.read_steps(index(n)))
 
     def pread(self, n: int, offset: int) -> bytes:
         """Return up to *n* bytes at *offset*: pread(2)."""
-        return _run(self.read_steps(n, offset))
+        return _run(self.read_steps(index(n), index(offset)))
 
     def lseek(self, offset: int, whence: int = 0) -> int:
         """Move to *offset*, or by it if *whence* is 1; return the position."""
-        return _run(self.lseek_steps(offset, whence))
+        return _run(self.lseek_steps(index(offset), index(whence)))
 
     def tell(self) -> int:
         """Return the file's position."""
@@ -216,6 +225,10 @@ class SeqFile:
         call under way, whose hook may say this, has its own.
         alloc: which of the coming allocations of the buffer fails, 1 is the next.
         """
+        if fault is not None and index(fault) < 0:
+            raise InputError("inject", f"fault is {fault}", "0 bytes or more")
+        if alloc is not None and index(alloc) < 1:
+            raise InputError("inject", f"alloc is {alloc}", "1, the next one, or more")
         self._fault = fault
         self._alloc = alloc if alloc is not None else self._alloc
 
@@ -487,7 +500,7 @@ class SeqFile:
             return _errno_of(error)
         if answer not in (None, 0, SKIP):
             raise ValueError(f"show returned {answer!r}: expected None, 0 or 1")
-        return answer or 0
+        return SKIP if answer else 0
 
     def _stop(self, entry: Answer) -> None:
         self.stops += 1
@@ -532,7 +545,8 @@ def _errno_of(error: OSError) -> OSError:
 
 
 def _is_number(error: OSError) -> bool:
-    return 0 < (error.errno or 0) < 4096
+    number: object = error.errno  # whatever it was made with
+    return isinstance(number, int) and 0 < number < 4096
 
 
 class _TooSmall(Exception):
