@@ -86,9 +86,11 @@ def tree(
             write(Path(name), files)
             yield Path(name)
         return
+    if not os.fspath(directory):
+        raise InputError("''", "this is no path", "a directory to write to")
     path = Path(directory).absolute()
-    with _refused(path, "a directory to write to"):
-        path.mkdir(parents=True, exist_ok=True)
+    with _refused(path, "a directory to write to, or a new one in one that is there"):
+        path.mkdir(exist_ok=True)
         there = {entry.name for entry in path.iterdir()}
     if there and there != set(files) and not force:
         what = f"has other files, {min(there - set(files) or there)} is one"
@@ -172,7 +174,8 @@ def find(command: str) -> None:
         return
     if shutil.which(command, mode=os.F_OK) or os.path.isdir(command):
         raise CommandError(f"{command}: not a program that may be run", _NOT_RUNNABLE)
-    raise CommandError(f"{command}: command not found", _NOT_FOUND)
+    shown = command or "''"
+    raise CommandError(f"{shown}: command not found", _NOT_FOUND)
 
 
 def run(

@@ -11,11 +11,11 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from slabcore import inputs
 from slabcore._core import format_slabinfo
 from slabcore.errors import InputError
 
@@ -121,11 +121,7 @@ def parse(source: str | bytes | os.PathLike[str]) -> SlabInfo:
     """
     where = described(source)
     if isinstance(source, os.PathLike) or source == where:
-        try:
-            source = Path(where).read_bytes()
-        except OSError as error:
-            what = error.strerror or str(error)
-            raise InputError(where, what, "a slabinfo file") from error
+        source = inputs.read(source, "a slabinfo file", in_lines=True)
     if isinstance(source, bytes):
         source = source.decode(errors="surrogateescape")
     return _parsed(where, source)

@@ -24,7 +24,10 @@ FLOORS = (
         *("programs", "paths", "engine"),
         *("_core", "reference"),
     ),
-    ("machine", "mechanisms", "series", "designs", "slabinfo", "files", "kernel"),
+    (
+        *("inputs", "machine", "mechanisms", "series", "designs"),
+        *("slabinfo", "files", "kernel"),
+    ),
     (
         *(
             "overrides",

@@ -213,7 +213,8 @@ def test_the_text_names_eras_with_their_releases(run):
 
 def test_a_difference_ends_with_status_1(run, tmp_path):
     entry = changed("state", 0, 4242)
-    path = written(tmp_path / "mine.json", entry, changed("expect", 0, 9, era="A"))
+    other = changed("expect", 0, 9, era="A") | {"name": "another"}
+    path = written(tmp_path / "mine.json", entry, other)
     result = run(path, "--show", "1")
     assert result.exit_code == 1
     assert "\n2 of 8 replays differ.\n" in result.stdout
@@ -261,7 +262,8 @@ FIRST = ("vectors", 0)
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        (("meta",), ..., "there is no 'meta'; expected meta"),
+        (("meta",), ..., "there is no 'meta'; expected one of seqfile-gol"),
+        (("vectors",), [], "vectors: a list of 0; expected a vector at least"),
         (("meta", "format"), "golden", 'meta.format: "golden"; expected "seqfile-g'),
         (("meta", "format_version"), 2, "meta.format_version: 2; expected 1"),
         (("meta", "format_version"), ..., "meta: there is no 'format_version'; exp"),
@@ -437,6 +439,8 @@ def test_a_wrong_file_of_rows_gets_one_line(run, tmp_path, path, value, line):
     [
         (b"", "wrong.json:1: no JSON: "),
         (b'{"meta": {},\n "vectors": [}', "wrong.json:2: no JSON: "),
+        (b'{"meta": {},\n "vectors": [\n', "wrong.json:3: no JSON: "),
+        (b'{"meta": "\0"}', "wrong.json: byte 10 is a NUL; expected a file of vect"),
         (b"slabinfo - version: 2.1\n", "wrong.json:1: no JSON: "),
         (b'{"meta": "\xff"}', "wrong.json: this is not UTF-8; expected "),
         (b"[" * 100_000, "wrong.json: nested too deeply; expected "),
@@ -457,6 +461,23 @@ def test_what_cannot_be_replayed_gets_one_line(run, tmp_path):
     lines = [
         (("none.json",), "none.json: No such file or directory; expected a file of "),
         ((tmp_path,), f"{tmp_path}: Is a directory; expected a file of vectors"),
+        (("",), "'': No such file or directory; expected a file of vectors"),
+        (("/dev/zero",), "/dev/zero: byte 0 is a NUL; expected a file of vectors"),
+        ((TEXT, TEXT), f"{TEXT}: the same file again; expected each file once"),
+        (
+            (SEQ_FILE, "--skip-tags", "fualt"),
+            "--skip-tags: there is no tag 'fualt'; expected fault",
+        ),
+        ((SEQ_FILE, "--skip-tags", ""), "--skip-tags: there is no tag ''; expected "),
+        ((SEQ_FILE, "--skip-tags", ",,"), "--skip-tags: there is no tag ''; expected "),
+        (
+            (SEQ_FILE, "--only", "fault/*", "--skip-tags", "fault"),
+            "--skip-tags: fault: nothing is left to replay; expected a vector with",
+        ),
+        (
+            (SEQ_FILE, "--show", "-1"),
+            "invalid value for '--show': '-1'; expected a whole",
+        ),
         ((SEQ_FILE, "--only", "x/*"), "--only: x/*: nothing to replay; expected a vec"),
         ((TEXT, "--era", "A"), "--era: A: nothing to replay; expected a vector at l"),
         ((SEQ_FILE, "--era", "E"), "invalid value for '--era': 'E' is not one of 'A'"),
@@ -468,6 +489,30 @@ def test_what_cannot_be_replayed_gets_one_line(run, tmp_path):
         assert result.stderr.startswith(f"slabcore: {line}")
     with pytest.raises(InputError, match="--era: 'E'; expected A or B"):
         conformance.check([SEQ_FILE], eras=["E"])
+
+
+def test_a_file_is_the_same_by_another_name(run, tmp_path):
+    (tmp_path / "link.json").symlink_to(TEXT)
+    result = run(TEXT, "link.json")
+    assert result.stderr.startswith(f"slabcore: link.json: the file is {TEXT}; expect")
+
+
+def test_two_vectors_of_one_name_are_refused(run, tmp_path):
+    written(tmp_path / "twice.json", vector(NAME), vector(NAME))
+    result = run("twice.json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    what = f'vectors[1].name: "{NAME}" is the name of vectors[0]; expected another'
+    assert result.stderr == f"slabcore: twice.json: {what}\n"
+
+
+def test_a_byte_order_mark_is_passed_over(run, tmp_path):
+    path = written(tmp_path / "mine.json", vector(NAME))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert run("mine.json").exit_code == 0
+
+
+def test_tags_that_may_be_skipped_need_not_be_there(run):
+    assert run(TEXT, "--skip-tags", "fault,enomem,inject").exit_code == 0
 
 
 JUNK = st.one_of(

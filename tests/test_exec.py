@@ -12,11 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from slabcore.capture import Capture
-from slabcore.cli import main
+from slabcore.cli import main, progress
 from slabcore.comparison import boot, prepare
 from slabcore.kernel import Kernel, ms, seconds
 from slabcore.mount import CommandError, NamespaceError, find, namespace, tree, write
-from slabcore.slabinfo import parse
+from slabcore.slabinfo import header, parse
 
 SAMPLE = Path(__file__).parent / "data" / "slabinfo" / "4.10.17.txt"
 GIVEN = ("--slabinfo", str(SAMPLE))
@@ -108,7 +108,7 @@ def test_where_namespaces_are_refused_there_is_a_directory(run, no_namespaces):
 
 
 def test_a_named_directory_stays_and_proc_is_left_alone(run, tmp_path):
-    there = tmp_path / "new" / "proc"
+    there = tmp_path / "proc"
     done = run("--proc", str(there), *GIVEN, "--", "head", "-1", "{proc}/slabinfo")
     assert done.stdout == "slabinfo - version: 2.1\n"
     assert done.stderr == (
@@ -175,13 +175,14 @@ def test_a_command_that_a_signal_ends_has_a_shells_status(run):
     [
         ("no-such-program", 127, "command not found"),
         (str(SAMPLE), 126, "not a program that may be run"),
+        ("", 127, "command not found"),
     ],
 )
 def test_what_cannot_be_run_has_a_shells_status(program, status, text, tmp_path):
     words = ("--proc", str(tmp_path / "proc"), *GIVEN, "--", program)
     done = CliRunner().invoke(main, ["exec", *words])
     assert (done.exit_code, done.stdout) == (status, "")
-    assert done.stderr == f"slabcore: {program}: {text}\n"
+    assert done.stderr == f"""slabcore: {program or "''"}: {text}\n"""
     assert not (tmp_path / "proc").exists()
 
 
@@ -286,6 +287,29 @@ def test_nothing_is_missing_where_nothing_goes_on():
     assert capture.slabinfos > 1
 
 
+def test_a_file_without_rows_is_said_to_have_none(run, tmp_path):
+    (tmp_path / "none").write_bytes(header())
+    done = run("--slabinfo", str(tmp_path / "none"), "--", "cat", "{proc}/slabinfo")
+    assert done.stdout.encode() == header()
+    assert f"slabcore: {tmp_path / 'none'} has a header and no rows\n" in done.stderr
+
+
+def test_a_moment_is_of_the_workload_however_short_it_is(run):
+    short = ("--workload", "frolov", "--set", "workload.programs.loop.repeat=1")
+    short += ("--set", "workload.settle_s=0")
+    assert run(*short, "--", "true").returncode == 0
+    done = run(*short, "--at", "1", "--", "true")
+    (end,) = re.findall(r"--at 1: the workload ends at (0\.\d+) s; exp", done.stderr)
+    assert run(*short, "--at", end, "--", "true").returncode == 0
+
+
+def test_what_takes_a_second_is_said(monkeypatch, capfd):
+    monkeypatch.setattr(progress, "_BAR_AFTER_S", 0)
+    with progress.Notice("the kernel runs") as notice:
+        notice._timer.join()
+    assert capfd.readouterr().err == "slabcore: the kernel runs\n"
+
+
 # --- what is refused ---
 
 
@@ -293,6 +317,19 @@ def test_nothing_is_missing_where_nothing_goes_on():
     ("words", "message"),
     [
         (("--slabinfo", "missing", "--", "true"), "missing: No such file"),
+        (("--slabinfo", "", "--", "true"), "'': No such file"),
+        (("--slabinfo", "/dev/zero", "--", "true"), "/dev/zero: byte 0 is a NUL"),
+        (("--slabinfo", "/dev/null", "--", "true"), "/dev/null: the file is empty"),
+        (("-d", "4.9", "--slabinfo", "/dev/null", "--", "true"), "the file is empty"),
+        (("-d", "4.9", "-d", "4.10", "--", "true"), "a program has one kernel"),
+        (("--proc", "", "--", "true"), "'': this is no path"),
+        (("--proc", "no/such/place", "--", "true"), "place: no such file or directory"),
+        (("--at", "1e9", "--", "true"), "--at 1000000000: the workload ends at "),
+        (("--pause", "1e9", "--", "true"), "--pause 1000000000: the workload ends aft"),
+        (
+            ("--want", "repeated", "--at", "100000", "--", "true"),
+            "--at 100000: the workload ends at ",
+        ),
         (("--slabinfo", __file__, "--", "true"), "test_exec.py:1: the line is "),
         ((*GIVEN, "--at", "1", "--", "true"), "--slabinfo alone hands a text on"),
         ((*GIVEN, "--live", "--", "true"), "--slabinfo alone hands a text on"),

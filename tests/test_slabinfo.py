@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slabcore import slabinfo
+from slabcore import inputs, slabinfo
 from slabcore.errors import InputError
 from slabcore.reference import slabinfo as reference
 from slabcore.slabinfo import COLUMNS, STATISTICS, SlabInfo, parse
@@ -249,3 +249,18 @@ def test_an_unknown_column_names_those_that_there_are():
     with pytest.raises(InputError, match="no column 'grown'; expected active_objs"):
         parse(PLAIN)["grown"]
     assert parse(DEBUG)["grown"].tolist() == []
+
+
+def test_what_has_no_end_is_refused_at_once(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="/dev/zero: byte 0 is a NUL; expected a slab"):
+        parse(Path("/dev/zero"))
+    path = tmp_path / "endless"
+    path.write_bytes(b"x" * (3 << 20))
+    with pytest.raises(
+        InputError, match="endless: no line ends in its first 1048576 b"
+    ):
+        parse(path)
+    monkeypatch.setattr(inputs, "LIMIT", 1 << 20)
+    path.write_bytes(b"x\n" * (1 << 20))
+    with pytest.raises(InputError, match="endless: more than 1 MiB; expected a slabin"):
+        parse(path)

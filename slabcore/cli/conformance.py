@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from slabcore.cli.numbers import Number
 from slabcore.conformance import BUILDS, ERAS, Difference, Outcome, Tally, check
 
 __all__ = ["conformance"]
@@ -45,7 +46,7 @@ _COUNTS = ("passed", "failed", "skipped")
 )
 @click.option(
     "--show",
-    type=click.IntRange(min=0),
+    type=Number(0, 1_000_000_000, whole=True),
     default=5,
     show_default=True,
     metavar="N",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from slabcore import mount
+from slabcore import inputs, mount
 from slabcore.capture import SLABINFO, Capture, Wanted
 from slabcore.cli.compare import BUILT_IN
 from slabcore.cli.numbers import Number
+from slabcore.cli.progress import Notice
 from slabcore.comparison import Engine, boot, prepare
 from slabcore.errors import InputError
 from slabcore.kernel import Kernel, ms, seconds
@@ -36,7 +39,12 @@ _DESIGN, _WORKLOAD, _AT_S = "4.9", "storm", 1.0
     "--force", is_flag=True, help="Write into DIR also if it has other files."
 )
 @click.option(
-    "--design", "-d", "name", metavar="D", help=f"The kernel's design.  [{_DESIGN}]"
+    "--design",
+    "-d",
+    "names",
+    multiple=True,
+    metavar="D",
+    help=f"The kernel's design.  [{_DESIGN}]",
 )
 @click.option(
     "--workload",
@@ -104,7 +112,7 @@ _DESIGN, _WORKLOAD, _AT_S = "4.9", "storm", 1.0
 def exec_command(
     directory: str | None,
     force: bool,
-    name: str | None,
+    names: tuple[str, ...],
     workload: str | None,
     given: str | None,
     at_s: float | None,
@@ -129,6 +137,11 @@ def exec_command(
     if given is not None and (workload is not None or wanted is not None):
         option = "--want" if workload is None else "--workload"
         raise click.UsageError(f"--slabinfo and {option}: nothing goes on in a file")
+    if len(names) > 1:
+        raise click.UsageError(
+            f"--design {' and '.join(names)}: a program has one kernel"
+        )
+    name = names[0] if names else None
     again: Callable[[], dict[str, bytes]] | None = None
     try:
         mount.find(command[0])
@@ -141,19 +154,24 @@ def exec_command(
         else:
             design, workload = name or _DESIGN, workload or _WORKLOAD
             whose = f"{design} with {given}" if given else f"{design} in {workload}"
-            kernel, end_ns = _booted(
-                design, workload, given, settings, engine or "core", wanted
-            )
-            if at_s is None and not given and not wanted:
-                at_s = _AT_S
-            kernel.advance(seconds(at_s or 0))
-            capture = Capture(
-                kernel,
-                size=size or 4096,
-                pause_ns=ms(pause_ms or 0),
-                reader=reader or "kernel",
-            )
-            files = _files(capture, wanted, end_ns)
+            with Notice(f"{whose} runs until the files are read"):
+                kernel, end_ns = _booted(
+                    design, workload, given, settings, engine or "core"
+                )
+                pause_ns = ms(pause_ms or 0)
+                if end_ns is not None:
+                    lasts_s = (end_ns - kernel.now_ns) / 1e9
+                    _check_that_it_goes_on(at_s, pause_ms, lasts_s)
+                    if at_s is None and not wanted:
+                        at_s = min(_AT_S, lasts_s)
+                kernel.advance(seconds(at_s or 0))
+                capture = Capture(
+                    kernel,
+                    size=size or 4096,
+                    pause_ns=pause_ns,
+                    reader=reader or "kernel",
+                )
+                files = _files(capture, wanted, end_ns)
             if live:
                 again = functools.partial(_a_second_later, capture)
         with mount.tree(files, directory, force=force) as path:
@@ -166,17 +184,25 @@ def exec_command(
     raise click.exceptions.Exit(status)
 
 
-def _text(name: str) -> bytes:
-    """Return a slabinfo file as it is. Raises: InputError if it is none."""
+@contextlib.contextmanager
+def _said_of(name: str) -> Iterator[None]:
+    """Let errors in a text name the file that it came from."""
     try:
-        text = Path(name).read_bytes()
-    except OSError as error:
-        raise InputError(name, error.strerror or str(error), "a file") from None
-    try:
-        parse(text)
+        yield
     except InputError as error:
         where = error.where.replace("slabinfo", name, 1)
         raise InputError(where, error.what, error.expected) from None
+
+
+def _text(name: str) -> bytes:
+    """Return a slabinfo file as it is. Raises: InputError if it is none."""
+    text = inputs.read(name, "a slabinfo file", in_lines=True)
+    if not text:
+        raise InputError(name, "the file is empty", "a slabinfo file")
+    with _said_of(name):
+        rows = len(parse(text))
+    if not rows:
+        click.echo(f"slabcore: {name} has a header and no rows", err=True)
     return text
 
 
@@ -186,25 +212,41 @@ def _booted(
     given: str | None,
     settings: Sequence[str],
     engine: Engine,
-    wanted: Wanted | None,
-) -> tuple[Kernel, int]:
-    """Return a kernel as its workload begins, and when that ends if somebody asks."""
+) -> tuple[Kernel, int | None]:
+    """Return a kernel as its workload begins, and when that ends: None if none runs."""
     loaded, machine, found = prepare(workload, name, None, settings)
     (design,) = found.values()
     if given is not None:
-        kernel = Kernel.from_slabinfo(design, given, machine=machine, engine=engine)
-        return kernel, kernel.now_ns
-    kernel = boot(loaded, design, machine, engine=engine)
-    kernel.advance_to(seconds(loaded.begin_s))
-    if wanted is None:
-        return kernel, kernel.now_ns
+        text = _text(given)
+        with _said_of(given):
+            return Kernel.from_slabinfo(
+                design, text, machine=machine, engine=engine
+            ), None
     unread = boot(loaded, design, machine, engine=engine)
     unread.run()
-    return kernel, unread.now_ns
+    kernel = boot(loaded, design, machine, engine=engine)
+    kernel.advance_to(seconds(loaded.begin_s))
+    return kernel, max(unread.now_ns, kernel.now_ns)
 
 
-def _files(capture: Capture, wanted: Wanted | None, end_ns: int) -> dict[str, bytes]:
-    if wanted is None:
+def _check_that_it_goes_on(
+    at_s: float | None, pause_ms: float | None, lasts_s: float
+) -> None:
+    """Refuse to wait for longer than a workload lasts. Raises: InputError."""
+    # cut, so that what is shown is not past the end
+    shown = math.floor(lasts_s * 1000) / 1000
+    if at_s is not None and at_s > lasts_s:
+        what = f"the workload ends at {shown:.15g} s"
+        raise InputError(f"--at {at_s:.15g}", what, "a time before that")
+    if pause_ms is not None and pause_ms > lasts_s * 1000:
+        what = f"the workload ends after {shown * 1000:.15g} ms"
+        raise InputError(f"--pause {pause_ms:.15g}", what, "a shorter pause")
+
+
+def _files(
+    capture: Capture, wanted: Wanted | None, end_ns: int | None
+) -> dict[str, bytes]:
+    if wanted is None or end_ns is None:
         return capture.files()
     files = capture.until(wanted, end_ns)
     if files is None:

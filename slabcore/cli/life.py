@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from slabcore import life as lives
+from slabcore.cli.numbers import Number
 from slabcore.comparison import Engine
 from slabcore.designs import find
 from slabcore.errors import InputError
@@ -28,7 +29,7 @@ _LINE = "{:<51} {:<15} {}"
 @click.option(
     "--life",
     "number",
-    type=click.IntRange(min=1),
+    type=Number(1, 1_000_000_000, whole=True),
     default=2,
     show_default=True,
     help="Which life to show.",

@@ -10,10 +10,32 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-__all__ = ["Steps"]
+__all__ = ["Notice", "Steps"]
 
 # A bar for less work than this would only flicker.
 _BAR_AFTER_S = 1.0
+
+
+class Notice:
+    """Say what goes on if it takes longer than a second."""
+
+    def __init__(self, what: str) -> None:
+        line = f"slabcore: {what}"
+        self._timer = threading.Timer(_BAR_AFTER_S, click.echo, (line,), {"err": True})
+        self._timer.daemon = True
+
+    def __enter__(self) -> Notice:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        self._timer.join()
 
 
 class Steps:

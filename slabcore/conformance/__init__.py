@@ -9,6 +9,7 @@ is the numbers of a row, and the row. docs/seq_file.md describes both. A vector 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import fnmatch
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,6 +32,9 @@ from slabcore.reference import seq_file
 from slabcore.reference import slabinfo as plain_slabinfo
 
 __all__ = ["BUILDS", "ERAS", "Difference", "Engine", "Outcome", "Tally", "check"]
+
+TAGS = ("fault", "enomem", "inject")
+"""What vectors are tagged that another implementation may not be able to replay."""
 
 
 def _engine(name: str) -> Engine:
@@ -111,9 +115,9 @@ def check(
     for era in eras:
         if era not in (*ERAS, *BUILDS):
             raise InputError("--era", repr(era), " or ".join((*ERAS, *BUILDS)))
-    files = [read(path) for path in paths]
+    files = _read_once(paths)
     held = _engine(engine) if isinstance(engine, str) else engine
-    skipped = frozenset(skip_tags)
+    skipped = _known_tags(files, skip_tags)
     outcome = Outcome(held.name)
     for vectors in files:
         outcome.files[vectors.name] = len(vectors.vectors)
@@ -140,7 +144,37 @@ def check(
         where = "--only" if only else "--era" if eras else ", ".join(outcome.files)
         asked = " ".join((*only, *eras)) or "no vector"
         raise InputError(where, f"{asked}: nothing to replay", "a vector at least")
+    if not outcome.all.passed + outcome.all.failed:
+        what = f"{', '.join(sorted(skipped))}: nothing is left to replay"
+        raise InputError("--skip-tags", what, "a vector without them at least")
     return outcome
+
+
+def _read_once(paths: Sequence[str | os.PathLike[str]]) -> list[Vectors]:
+    seen: dict[str, str] = {}
+    files: list[Vectors] = []
+    for path in paths:
+        shown = os.fspath(path)
+        first = seen.setdefault(os.path.realpath(shown) if shown else "", shown)
+        if len(seen) == len(files):
+            what = "the same file again" if first == shown else f"the file is {first}"
+            raise InputError(shown, what, "each file once")
+        files.append(read(path))
+    return files
+
+
+def _known_tags(files: Sequence[Vectors], tags: Iterable[str]) -> frozenset[str]:
+    """Refuse a tag that no vector can have. Raises: InputError."""
+    known = set(TAGS)
+    for vectors in files:
+        known.update(*(vector.get("tags", ()) for vector in vectors.vectors))
+    asked = list(tags)
+    for tag in asked:
+        if tag not in known:
+            near = difflib.get_close_matches(tag, sorted(known), n=3, cutoff=0.5)
+            expected = " or ".join(near or sorted(known))
+            raise InputError("--skip-tags", f"there is no tag {tag!r}", expected)
+    return frozenset(asked)
 
 
 Planned: TypeAlias = tuple[str, str, Sequence[str], Callable[[], Found | None]]

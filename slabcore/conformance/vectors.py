@@ -6,15 +6,15 @@ the first thing that is not as it should be is refused with its place.
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from slabcore import slabinfo
+from slabcore import inputs, slabinfo
 from slabcore.errors import InputError
 from slabcore.reference.seq_file import PAGE
 
@@ -392,12 +392,10 @@ def read(path: str | os.PathLike[str]) -> Vectors:
     """Read a file of vectors. Raises: InputError that says where it is wrong."""
     shown = os.fspath(path)
     kind = "a file of vectors"
+    raw = inputs.read(path, kind)
     try:
-        raw = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(shown, error.strerror or str(error), kind) from None
-    try:
-        top = msgspec.json.decode(raw)
+        # as editors on Windows begin a file
+        top = msgspec.json.decode(raw.removeprefix(codecs.BOM_UTF8))
     except UnicodeDecodeError:
         raise InputError(shown, "this is not UTF-8", kind) from None
     except RecursionError:
@@ -405,9 +403,14 @@ def read(path: str | os.PathLike[str]) -> Vectors:
     except msgspec.DecodeError as error:
         message, _, place = str(error).partition(" (byte ")
         digits = place.rstrip(")")
-        line = raw.count(b"\n", 0, int(digits)) + 1 if digits.isdecimal() else 1
+        # of a file that ends too early no byte is named
+        end = int(digits) if digits.isdecimal() else len(raw)
+        line = raw.count(b"\n", 0, end) + 1
         raise InputError(f"{shown}:{line}", f"no JSON: {message}", kind) from None
     base = f"{shown}: "
+    if isinstance(top, dict) and "meta" not in top:
+        expected = f"one of {SEQ_FILE} or {TEXT}, as meta.format says"
+        raise InputError(shown, "there is no 'meta'", expected)
     _table({"meta": _anything}, closed=False)(top, base)
     meta = top["meta"]
     form = {"format": _one_of(SEQ_FILE, TEXT), "format_version": _one_of(1)}
@@ -426,6 +429,7 @@ def read(path: str | os.PathLike[str]) -> Vectors:
     _table({"vectors": _list_of(_anything)}, closed=False)(top, base)
     for where, vector in called(base, "vectors", top["vectors"]):
         _seq_file_vector(vector, where)
+    _named_once(base, "vectors", top["vectors"])
     return Vectors(shown, SEQ_FILE, meta["versions"], (), top["vectors"])
 
 
@@ -442,7 +446,20 @@ def _read_text(shown: str, top: Any) -> Vectors:
     _table({"rows": _list_of(_anything)}, closed=False)(top, base)
     for where, row in called(base, "rows", top["rows"]):
         _text_row(row, where)
+    _named_once(base, "rows", top["rows"])
     return Vectors(shown, TEXT, {}, top["meta"]["headers"], top["rows"])
+
+
+def _named_once(base: str, key: str, values: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a file that holds nothing, or two vectors of one name."""
+    if not values:
+        raise InputError(f"{base}{key}", "a list of 0", "a vector at least")
+    first: dict[str, int] = {}
+    for number, value in enumerate(values):
+        before = first.setdefault(value["name"], number)
+        if before != number:
+            what = f"{_shown(value['name'])} is the name of {key}[{before}]"
+            raise InputError(f"{base}{key}[{number}].name", what, "another")
 
 
 def called(base: str, key: str, values: Iterable[Any]) -> Iterator[tuple[str, Any]]:
