@@ -2,6 +2,8 @@
 
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +20,9 @@ from slabcore.traces import recordings
 from slabcore.workloads import workloads
 
 SHORT = ("--set", "workload.programs.loop.repeat=10")
+RECORDED_LIFE = (
+    Path(__file__).parent / "data" / "calibration" / "cgroup-life-4.10.17.txt.gz"
+)
 TWO = ("--design", "4.10", "--design", "4.11")
 
 
@@ -451,6 +456,53 @@ def test_too_little_memory_is_one_line(run, monkeypatch):
 def test_life_says_how_its_counts_are_read(run):
     shown = run("life", "4.10").stdout
     assert "27 / 79 x: done so often, recorded / modelled" in shown.split("\n\n")[0]
+
+
+def examples():
+    """Yield what each command's help says that one may type."""
+    for name in main.commands:
+        shown = CliRunner().invoke(main, [name, "--help"]).stdout
+        _, _, rest = shown.partition("\n  For example:\n")
+        assert rest, f"{name} --help shows no example"
+        typed = rest.partition("\n\n")[0].replace("\\\n", " ")
+        for line in typed.splitlines():
+            assert line.split()[:2] == ["slabcore", name]
+            yield line.strip()
+
+
+@pytest.mark.parametrize("line", sorted(examples()))
+def test_examples_in_the_help_run(run, tmp_path, line):
+    for vectors in (Path(__file__).parent / "golden").glob("*.json"):
+        shutil.copy(vectors, tmp_path)
+    _, command, *words = shlex.split(line)
+    if "--recording" in words:
+        shutil.copy(RECORDED_LIFE, tmp_path / "trace.txt")
+    if command == "exec":
+        # a program's output is its own, not CliRunner's; slabtop need not be there
+        words = [*words[: words.index("--")], "--", "true"]
+    result = run(command, *words)
+    assert result.exit_code == 0, result.output
+
+
+def test_the_help_of_slabinfo_lists_its_figures(run):
+    shown = " ".join(run("slabinfo", "--help").stdout.split())
+    listed = shown.partition("design and reader: ")[2].partition(";")[0].split(", ")
+    assert {"reads", "rows_missing", "list_hops", "hops.steps", "read_s.p95"} <= {
+        *listed
+    }
+    storm = ("slabinfo", "storm", "-d", "4.12", "-r", "cursor")
+    conditions = [f"--fail-if={figure} < 0" for figure in listed]
+    assert run(*storm, *conditions).exit_code == 0
+    for name in ("slabinfo-churn", "storm"):
+        assert name in shown.partition("refuses --period")[0]
+        result = run("slabinfo", name, "-d", "4.12", "--period", "5")
+        assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_the_readme_names_the_workloads():
+    page = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    for name in (*workloads(), *recordings()):
+        assert f"`{name}`" in page
 
 
 @pytest.mark.parametrize("command", ["compare", "ablate"])

@@ -8,8 +8,9 @@ from rich.console import Console
 from slabcore import report
 from slabcore.ablation import Ablation, tables, trials
 from slabcore.ablation import ablate as run
-from slabcore.cli.compare import BUILT_IN, check, overrides_of, run_options
+from slabcore.cli.compare import check, overrides_of, run_options
 from slabcore.cli.conditions import Condition
+from slabcore.cli.epilog import BUILT_IN, epilog
 from slabcore.cli.progress import Steps
 from slabcore.comparison import Engine
 
@@ -19,7 +20,15 @@ __all__ = ["ablate"]
 _UNBROKEN = 400
 
 
-@click.command(epilog=BUILT_IN)
+@click.command(
+    epilog=epilog(
+        (
+            'slabcore ablate frolov --fail-if "virtual_s > 600"',
+            "slabcore ablate frolov --base 4.9 --series v1 --report v1.md",
+        ),
+        BUILT_IN,
+    )
+)
 @click.argument("workload")
 @click.option(
     "--base",

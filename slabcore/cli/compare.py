@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,23 +12,14 @@ from rich.console import Console
 
 from slabcore import plot, report
 from slabcore.cli.conditions import Condition
+from slabcore.cli.epilog import BUILT_IN, epilog
 from slabcore.cli.progress import Steps
 from slabcore.comparison import Comparison, Engine, Result, boot, prepare, tables
 from slabcore.comparison import compare as run
 from slabcore.designs import Design
 from slabcore.designs import designs as presets
-from slabcore.traces import recordings
-from slabcore.workloads import workloads as built_in
 
-__all__ = ["BUILT_IN", "check", "compare", "overrides_of", "run_options", "show"]
-
-# click would break names at their hyphens.
-BUILT_IN = "\b\n" + textwrap.fill(
-    f"Built-in workloads: {', '.join(built_in())}. "
-    f"Recorded traces: {', '.join(recordings())}.",
-    width=72,
-    break_on_hyphens=False,
-)
+__all__ = ["check", "compare", "overrides_of", "run_options", "show"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,8 +56,7 @@ def run_options(command: F) -> F:
             "conditions",
             multiple=True,
             metavar="EXPR",
-            help="End with status 1 if it is true: "
-            "4.11.virtual_s > 1.15 * 4.6.virtual_s",
+            help="End with status 1 if it is true: virtual_s > 60",
         ),
         click.option(
             "--engine",
@@ -117,7 +106,17 @@ def check(
             condition.check(blank)
 
 
-@click.command(epilog=BUILT_IN)
+@click.command(
+    epilog=epilog(
+        (
+            "slabcore compare smythies -d 4.8 -d 4.11 --cpus 2",
+            "slabcore compare frolov -d all --report frolov.md",
+            "slabcore compare frolov -d 4.6 -d 4.11 \\",
+            '  --fail-if "4.11.virtual_s > 1.15 * 4.6.virtual_s"',
+        ),
+        BUILT_IN,
+    )
+)
 @click.argument("workloads", nargs=-1, required=True, metavar="WORKLOAD…")
 @click.option(
     "--design",

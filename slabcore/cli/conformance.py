@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from slabcore.cli.epilog import epilog
 from slabcore.cli.numbers import Number
 from slabcore.conformance import BUILDS, ERAS, Difference, Outcome, Tally, check
 
@@ -16,7 +17,14 @@ __all__ = ["conformance"]
 _COUNTS = ("passed", "failed", "skipped")
 
 
-@click.command()
+@click.command(
+    epilog=epilog(
+        (
+            "slabcore conformance seqfile-public.json",
+            "slabcore conformance seqfile-public.json --only 'mutate/*' --era D",
+        )
+    )
+)
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option(
     "--reference",

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from slabcore import plot, report
+from slabcore.cli.epilog import epilog
 from slabcore.cli.progress import Steps
 from slabcore.comparison import Comparison, ComparisonTable, Engine, compare
 from slabcore.traces import recordings
@@ -31,7 +32,7 @@ next:
   slabcore designs 4.10 4.11                what differs between two kernels"""
 
 
-@click.command()
+@click.command(epilog=epilog(("slabcore demo",)))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, nothing else.")
 @click.option(
     "--engine",

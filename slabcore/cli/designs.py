@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from slabcore import series
+from slabcore.cli.epilog import epilog
 from slabcore.designs import Design, Step, find, is_a_vendors, steps
 from slabcore.designs import designs as presets
 from slabcore.kernel import FINDINGS
@@ -21,7 +22,15 @@ __all__ = ["designs"]
 _WIDTH = 88
 
 
-@click.command()
+@click.command(
+    epilog=epilog(
+        (
+            "slabcore designs 4.10 4.11",
+            "slabcore designs 4.10+per-memcg-list",
+            "slabcore designs --patches",
+        )
+    )
+)
 @click.argument("names", nargs=-1, metavar="[A [B]]")
 @click.option("--patches", is_flag=True, help="The patches of the series of 2017.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, nothing else.")

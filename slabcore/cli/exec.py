@@ -13,7 +13,7 @@ import click
 
 from slabcore import inputs, mount
 from slabcore.capture import SLABINFO, Capture, Wanted
-from slabcore.cli.compare import BUILT_IN
+from slabcore.cli.epilog import BUILT_IN, epilog
 from slabcore.cli.numbers import Number
 from slabcore.cli.progress import Notice
 from slabcore.comparison import Engine, boot, prepare
@@ -27,7 +27,15 @@ _DESIGN, _WORKLOAD, _AT_S = "4.9", "storm", 1.0
 
 
 @click.command(
-    "exec", epilog=BUILT_IN, context_settings={"allow_interspersed_args": False}
+    "exec",
+    epilog=epilog(
+        (
+            "slabcore exec -d 4.9 --at 1 -- slabtop -o",
+            "slabcore exec --want repeated -- cat {proc}/slabinfo",
+        ),
+        BUILT_IN,
+    ),
+    context_settings={"allow_interspersed_args": False},
 )
 @click.option(
     "--proc",

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from slabcore import life as lives
+from slabcore.cli.epilog import epilog
 from slabcore.cli.numbers import Number
 from slabcore.comparison import Engine
 from slabcore.designs import find
@@ -19,7 +20,15 @@ __all__ = ["life"]
 _LINE = "{:<51} {:<15} {}"
 
 
-@click.command()
+@click.command(
+    epilog=epilog(
+        (
+            "slabcore life 4.8",
+            "slabcore life 4.10 --life 3 --json",
+            "slabcore life 4.9 --recording trace.txt",
+        )
+    )
+)
 @click.argument("names", nargs=-1, metavar="[DESIGN...]")
 @click.option(
     "--recording",

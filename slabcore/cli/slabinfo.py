@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 from rich.console import Console
 
 from slabcore import plot, report
-from slabcore.cli.compare import BUILT_IN, overrides_of, run_options
+from slabcore.cli.compare import overrides_of, run_options
 from slabcore.cli.conditions import Condition
+from slabcore.cli.epilog import BUILT_IN, epilog, filled
 from slabcore.cli.numbers import Number
 from slabcore.cli.progress import Steps
 from slabcore.comparison import Engine
 from slabcore.designs import designs as presets
-from slabcore.monitor import READERS, Monitor, Reader, Watch, blank, tables, watch
+from slabcore.kernel import SLABINFO_READS
+from slabcore.monitor import (
+    READERS,
+    Monitor,
+    Reader,
+    Watch,
+    blank,
+    figures,
+    tables,
+    watch,
+)
 
 __all__ = ["slabinfo"]
 
@@ -25,7 +38,32 @@ __all__ = ["slabinfo"]
 _UNBROKEN = 400
 
 
-@click.command(epilog=BUILT_IN)
+def _paths(table: Mapping[str, Any], below: str = "") -> Iterator[str]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _paths(value, f"{below}{name}.")
+        else:
+            yield f"{below}{name}"
+
+
+_FIGURES = filled(
+    "Figures for --fail-if, of each design and reader: "
+    f"{', '.join(_paths(figures(np.zeros(0, SLABINFO_READS))))}; "
+    "and below phases.NAME the same of each phase."
+)
+
+
+@click.command(
+    epilog=epilog(
+        (
+            "slabcore slabinfo slabinfo-churn -d 4.10 -d 4.12.10",
+            "slabcore slabinfo doug -d 4.12.10 -r cursor --period 50 \\",
+            '  --fail-if "rows_missing + rows_repeated > 0"',
+        ),
+        _FIGURES,
+        BUILT_IN,
+    )
+)
 @click.argument("workloads", nargs=-1, required=True, metavar="WORKLOAD…")
 @click.option(
     "--design",
@@ -94,9 +132,10 @@ def slabinfo(
     """Read /proc/slabinfo while workloads run; say what each file has of it.
 
     WORKLOAD is a built-in name, a TOML file, or a recorded trace. One that reads
-    slabinfo itself keeps its time; in any other a monitor reads until all cgroups are
-    gone. A row is missing if its cache was there from the first read() of a file to its
-    end and is not in the file; repeated, if it is there once more.
+    slabinfo itself (slabinfo-churn, storm) keeps its time and refuses
+    --period; in any other a monitor reads until all cgroups are gone. A row is missing
+    if its cache was there from the first read() of a file to its end and is not in the
+    file; repeated, if it is there once more.
     """
     overrides = overrides_of(cpus, hz, allocator, kmem, settings)
     chosen = (
