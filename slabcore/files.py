@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import operator
 import os
 from collections.abc import Callable
 from types import MappingProxyType
@@ -57,6 +58,10 @@ class KernelFile(io.RawIOBase):
         closed = ", closed" if self.closed else ""
         return f"<KernelFile {self.name!r}{closed}>"
 
+    def __reduce__(self) -> NoReturn:
+        """Refuse: a copy would close what this one reads."""
+        raise TypeError(f"{self!r} is neither copied nor pickled; open it once more")
+
     def readable(self) -> bool:
         return True
 
@@ -72,9 +77,9 @@ class KernelFile(io.RawIOBase):
 
         Raises: OSError with the kernel's errno.
         """
-        if size is None or size < 0:
+        if size is None or operator.index(size) < 0:
             return self.readall()
-        return self._open.read(size)
+        return self._open.read(operator.index(size))
 
     def readall(self) -> bytes:
         """Return what is left, read in calls for 8192 bytes."""
@@ -92,11 +97,11 @@ class KernelFile(io.RawIOBase):
 
     def pread(self, size: int, offset: int) -> bytes:
         """Return at most *size* bytes from *offset* on; the position stays."""
-        return self._open.pread(size, offset)
+        return self._open.pread(operator.index(size), operator.index(offset))
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Move to a position, or by a distance; a kernel's list has no known end."""
-        return self._open.lseek(offset, whence)
+        return self._open.lseek(operator.index(offset), operator.index(whence))
 
     def close(self) -> None:
         if not self.closed:

@@ -8,7 +8,7 @@ import io
 import operator
 import os
 import types
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -158,6 +158,24 @@ def _check_cgroup(name: str) -> None:
     raise InputError("mkdir", what, expected)
 
 
+def _names(where: str, names: Any) -> frozenset[str]:
+    """Return names as a set; a single one is not a collection of its letters."""
+    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
+        raise InputError(where, f"{names!r} is no collection", "a list or set of names")
+    return frozenset(names)
+
+
+def _path(where: str, path: Any) -> str:
+    """Return a path as text."""
+    try:
+        text = os.fspath(path)
+    except TypeError:
+        text = None
+    if not isinstance(text, str):
+        raise InputError(where, f"{path!r} is no path", "a str, or a Path")
+    return text
+
+
 def _whole(where: str, what: str, value: Any) -> int:
     """Return a whole number; a float is none, and is not cut."""
     try:
@@ -297,10 +315,13 @@ class Kernel:
                 "slab_caches is roots without memcg_list",
                 "a list on which a cgroup's caches are found when it is freed",
             )
+        if not isinstance(machine, Machine | None):
+            raise InputError("machine", f"{machine!r} is none", "a Machine")
         self.machine = Machine() if machine is None else machine
         self.seed = seed
         if walk not in ("counted", "literal"):
             raise InputError("walk", f"{walk!r} is not known", "counted or literal")
+        sample_ns = _whole("Kernel", "sample_ns", sample_ns)
         if sample_ns <= 0:
             raise InputError("sample_ns", f"{sample_ns} is no interval", "over 0 ns")
         make: Any = World
@@ -350,15 +371,19 @@ class Kernel:
         What this kernel's own /proc/slabinfo says otherwise than the file is a line
         each of *start_changes*: a number of objects that is not that of the slabs,
         tunables and statistics that this kernel has not.
-        Raises: InputError, with the file and the line, also of a row that is repeated.
+        Raises: InputError, with the file and the line, also of a row that is repeated;
+        of a file without rows.
         """
         where = "slabinfo"
         if not isinstance(source, SlabInfo):
             where, source = described(source), parse(source)
+        if not source.names:
+            expected = "one or more; Kernel() boots without caches"
+            raise InputError(where, "no cache has a row", expected)
         flags = {
-            "accounted": frozenset(accounted),
-            "typesafe": frozenset(typesafe),
-            "reclaimable": frozenset(reclaimable),
+            "accounted": _names("accounted", accounted),
+            "typesafe": _names("typesafe", typesafe),
+            "reclaimable": _names("reclaimable", reclaimable),
         }
         for flag, names in flags.items():
             for name in sorted(names.difference(source.names)):
@@ -453,6 +478,7 @@ class Kernel:
             raise InputError("create_cache", f"{name!r} is no name", expected)
         if name in self._caches and name not in self._destroyed:
             raise InputError("create_cache", f"{name!r} exists", "a new name")
+        object_size = _whole("create_cache", "object_size", object_size)
         if not 8 <= object_size <= 1 << 22:
             raise InputError(
                 f"create_cache {name!r}",
@@ -563,7 +589,10 @@ class Kernel:
     # --- time ---
 
     def advance(self, ns: int) -> None:
-        """Let *ns* of virtual time pass."""
+        """Let *ns* of virtual time pass. Raises: InputError if that is less than 0."""
+        ns = _whole("advance", "ns", ns)
+        if ns < 0:
+            raise InputError("advance", f"ns is {ns}", "0 ns or more")
         self.advance_to(self.now_ns + ns)
 
     def advance_to(self, when_ns: int) -> None:
@@ -571,6 +600,7 @@ class Kernel:
 
         Raises: InputError if that is past.
         """
+        when_ns = _whole("advance_to", "when_ns", when_ns)
         if when_ns < self.now_ns:
             raise InputError(
                 "advance_to", f"{when_ns} ns is past", f"{self.now_ns} ns or later"
@@ -663,7 +693,7 @@ class Kernel:
         "rb", and one of 8192 bytes in mode "r".
         Raises: InputError; FileNotFoundError, IsADirectoryError.
         """
-        path = os.fspath(path)
+        path = _path("open", path)
         if reader not in ("kernel", "cursor"):
             raise InputError("reader", f"{reader!r} is not known", "kernel or cursor")
         kind, handle = self._file(path)
@@ -682,7 +712,7 @@ class Kernel:
         below it. The cgroups of programs have no names and are not listed.
         Raises: FileNotFoundError; NotADirectoryError of a file.
         """
-        path = os.fspath(path)
+        path = _path("listdir", path)
         at = path.rstrip("/") or "/"
         if at == "/proc":
             return sorted(name.rpartition("/")[2] for name in PROC_FILES)

@@ -10,7 +10,7 @@ import dataclasses
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,10 @@ class SlabInfo:
         kind = ", statistics" if self.statistics else ""
         return f"<SlabInfo: {len(self)} rows{kind}>"
 
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names, in the file's order."""
+        return iter(self.names)
+
     def __getitem__(self, column: str) -> Counts:
         """Return a column by the word that the header has for it."""
         if column in COLUMNS:
@@ -105,6 +109,9 @@ class SlabInfo:
         Returns: the names of *truth* without a row, and how many rows too many each
         name has, of those that have any.
         """
+        if isinstance(truth, str | bytes):
+            what = f"{truth!r} is no collection"
+            raise InputError("missing_and_repeated", what, "a list or set of names")
         expected = Counter(truth)
         found = Counter(self.names)
         return list((expected - found).elements()), dict(

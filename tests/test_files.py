@@ -1,13 +1,17 @@
 """Files of a kernel, as Python reads files; and kernels that begin with a file."""
 
+import copy
 import csv
 import errno
+import gc
 import io
 import json
 import os
+import pickle
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,6 +159,27 @@ def test_pandas_reads_it(file):
     info = slabinfo.parse(TEXT)
     assert frame[0].tolist() == list(info.names)
     assert frame[2].tolist() == info["num_objs"].tolist()
+
+
+def test_a_file_is_not_copied(file):
+    for call in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="neither copied nor pickled"):
+            call(file)
+    gc.collect()
+    assert file.readall() and not file.closed
+
+
+def test_bytes_and_places_are_whole_numbers(file):
+    for call in (
+        lambda: file.read(1.5),
+        lambda: file.pread(1, 1.5),
+        lambda: file.pread(1.5, 1),
+        lambda: file.seek(1.5),
+        lambda: file.seek(1, 0.0),
+    ):
+        with pytest.raises(TypeError, match="float"):
+            call()
+    assert file.seek(np.int64(1)) == 1 and file.tell() == 1
 
 
 def test_a_closed_file_is_read_no_more(file):
@@ -456,7 +481,8 @@ def test_both_engines_go_on_alike(name, allocator):
 @st.composite
 def tables(draw):
     """Draw rows that a kernel with SLUB can have, in any order."""
-    names = draw(st.lists(st.from_regex(r"[a-z]{1,20}", fullmatch=True), unique=True))
+    word = st.from_regex(r"[a-z]{1,20}", fullmatch=True)
+    names = draw(st.lists(word, min_size=1, unique=True))
     rows = []
     for name in names:
         order = draw(st.integers(0, 5))
@@ -576,6 +602,35 @@ def test_what_no_kernel_begins_with_is_refused(rows, options, message):
     with pytest.raises(InputError) as caught:
         Kernel.from_slabinfo("4.10", text_of(*rows), **options)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("text", ["", HEADER, slabinfo.parse(HEADER)])
+def test_a_file_without_rows_boots_no_kernel(text):
+    with pytest.raises(InputError) as refusal:
+        Kernel.from_slabinfo("4.10", text)
+    assert str(refusal.value) == (
+        "slabinfo: no cache has a row; expected one or more; Kernel() boots without "
+        "caches"
+    )
+
+
+@pytest.mark.parametrize("flag", ["accounted", "typesafe", "reclaimable"])
+def test_a_name_is_no_collection_of_names(flag):
+    with pytest.raises(InputError) as refusal:
+        Kernel.from_slabinfo("4.10", text_of(slabinfo.row("a", **GOOD)), **{flag: "a"})
+    assert str(refusal.value) == (
+        f"{flag}: 'a' is no collection; expected a list or set of names"
+    )
+
+
+@pytest.mark.parametrize("path", [b"/proc/slabinfo", None, 3])
+@pytest.mark.parametrize("call", ["open", "listdir"])
+def test_a_path_is_text(call, path):
+    with pytest.raises(InputError) as refusal:
+        getattr(Kernel("4.10"), call)(path)
+    assert str(refusal.value) == (
+        f"{call}: {path!r} is no path; expected a str, or a Path"
+    )
 
 
 def test_a_corrupt_read_is_refused_with_its_line():

@@ -64,6 +64,14 @@ def test_a_design_may_be_a_name_or_one_of_your_own(engine):
             "engine: 'gpu' is not known; expected core or reference",
         ),
         (
+            {"design": "4.9", "machine": 3},
+            "machine: 3 is none; expected a Machine",
+        ),
+        (
+            {"design": "4.9", "sample_ns": 1.5},
+            "Kernel: sample_ns is 1.5; expected a whole number",
+        ),
+        (
             {"design": "4.9", "sample_ns": 0},
             "sample_ns: 0 is no interval; expected over 0 ns",
         ),
@@ -592,6 +600,24 @@ def test_time_is_advanced_by_so_much_or_to_a_moment(kernel):
     assert str(refusal.value) == (
         "advance_to: 5 ns is past; expected 1000000000 ns or later"
     )
+
+
+def test_time_is_advanced_by_whole_nanoseconds_and_not_back(kernel):
+    for call, error in {
+        lambda: kernel.advance(-1): "advance: ns is -1; expected 0 ns or more",
+        lambda: kernel.advance(1.5): "advance: ns is 1.5; expected a whole number",
+        lambda: kernel.advance_to(1.5): (
+            "advance_to: when_ns is 1.5; expected a whole number"
+        ),
+        lambda: kernel.create_cache("a", object_size=64.5): (
+            "create_cache: object_size is 64.5; expected a whole number"
+        ),
+    }.items():
+        with pytest.raises(InputError) as refusal:
+            call()
+        assert str(refusal.value) == error
+    kernel.advance(np.int64(5))
+    assert kernel.now_ns == 5
 
 
 def test_units_are_whole_nanoseconds():

@@ -133,8 +133,16 @@ def test_missing_and_repeated_rows_are_counted(file, missing, repeated):
 
 def test_what_is_repeated_or_missing_has_a_name():
     info = SlabInfo(tuple("ababb"), np.zeros((5, len(COLUMNS)), np.uint64))
-    assert info.missing_and_repeated("abcc") == (["c", "c"], {"a": 1, "b": 2})
-    assert info.missing_and_repeated("aabbb") == ([], {})
+    assert info.missing_and_repeated(list("abcc")) == (["c", "c"], {"a": 1, "b": 2})
+    assert info.missing_and_repeated(list("aabbb")) == ([], {})
+    assert list(info) == list("ababb") and "a" in info and "c" not in info
+    for name in ("abcc", b"a"):
+        with pytest.raises(InputError) as refusal:
+            info.missing_and_repeated(name)
+        assert str(refusal.value) == (
+            f"missing_and_repeated: {name!r} is no collection; expected a list or set "
+            "of names"
+        )
 
 
 ROW = st.lists(SMALL, min_size=11, max_size=11)
