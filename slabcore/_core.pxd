@@ -99,10 +99,14 @@ cdef class RcuQueue:
 
 cdef class World:
     cdef engine e
+    cdef bint running       # its state is the run's alone
+    cdef list closing       # numbers of files that were closed meanwhile
 
+    cdef int enter(self) except -1
     cdef int advance(self, long long when) except -1
     cdef int drain_or_run(self, bint drain) except -1
     cdef open_file *opened(self, number) except NULL
+    cdef dict reading(self, uint32_t number)
     cdef long long call(
         self, int function, unsigned int a, unsigned int b, unsigned int c,
         unsigned int d, long long n,

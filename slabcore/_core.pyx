@@ -3,9 +3,9 @@
 # cython: cdivision=True
 """The compiled engine: one World owns everything, memory included.
 
-A World's memory comes from slabcore.arena and goes back when the World does. Calls of
-one World are not for several threads at once; runs release the GIL, so different Worlds
-may run in different threads.
+A World's memory comes from slabcore.arena and goes back when the World does. Runs
+release the GIL, so different Worlds may run in different threads. One that runs refuses
+any other call, of whatever thread, but that a file is closed.
 """
 
 import os
@@ -570,6 +570,7 @@ cdef class World:
     def __cinit__(self, *args, **keywords):
         cdef engine *e = &self.e
         memset(e, 0, sizeof(engine))
+        self.closing = []
         arena_init(&e.w.q.works, sizeof(work))
         arena_init(&e.w.c.links, sizeof(cache_links))
         arena_init(&e.w.c.caches, sizeof(kmem_cache))
@@ -855,22 +856,39 @@ cdef class World:
 
     # --- running ---
 
+    cdef int enter(self) except -1:
+        """Be the only one here, and close what was closed during a run."""
+        if self.running:
+            raise LifecycleError("the kernel runs; one thread at a time may use it")
+        while self.closing:
+            number = self.closing.pop()
+            try:
+                self.opened(number)
+            except StaleHandleError:
+                continue
+            file_close(&self.e.w, number)
+        return 0
+
     cdef int advance(self, long long when) except -1:
         cdef engine *e = &self.e
         cdef int kind = 0, events = 0
         cdef int32_t number = 0
         cdef int64_t at
-        with nogil:
-            while True:
-                at = next_event(e, &kind, &number)
-                if at > when:
-                    break
-                run_event(e, at, kind, number)
-                events += 1
-                if events == EVENTS_A_CHECK:
-                    events = 0
-                    with gil:
-                        PyErr_CheckSignals()
+        self.running = True
+        try:
+            with nogil:
+                while True:
+                    at = next_event(e, &kind, &number)
+                    if at > when:
+                        break
+                    run_event(e, at, kind, number)
+                    events += 1
+                    if events == EVENTS_A_CHECK:
+                        events = 0
+                        with gil:
+                            PyErr_CheckSignals()
+        finally:
+            self.running = False
         e.w.s.now = max(e.w.s.now, when)
         return 0
 
@@ -880,15 +898,19 @@ cdef class World:
         cdef int kind = 0, events = 0
         cdef int32_t number = 0
         cdef int64_t at
-        with nogil:
-            while busy(e) if drain else e.w.n.user_tasks != 0:
-                at = next_event(e, &kind, &number)
-                run_event(e, at, kind, number)
-                events += 1
-                if events == EVENTS_A_CHECK:
-                    events = 0
-                    with gil:
-                        PyErr_CheckSignals()
+        self.running = True
+        try:
+            with nogil:
+                while busy(e) if drain else e.w.n.user_tasks != 0:
+                    at = next_event(e, &kind, &number)
+                    run_event(e, at, kind, number)
+                    events += 1
+                    if events == EVENTS_A_CHECK:
+                        events = 0
+                        with gil:
+                            PyErr_CheckSignals()
+        finally:
+            self.running = False
         return 0
 
     cdef long long call(
@@ -911,16 +933,20 @@ cdef class World:
         f.a, f.b, f.c, f.d, f.n = a, b, c, d, n
         w.main = t
         sched_wake(&w.s, t)
-        with nogil:
-            settle(e)
-            while w.main != NULL:
-                at = next_event(e, &kind, &number)
-                run_event(e, at, kind, number)
-                events += 1
-                if events >= EVENTS_A_CHECK and w.main != NULL:
-                    events = 0
-                    with gil:
-                        stopped = self.heeded(stopped)
+        self.running = True
+        try:
+            with nogil:
+                settle(e)
+                while w.main != NULL:
+                    at = next_event(e, &kind, &number)
+                    run_event(e, at, kind, number)
+                    events += 1
+                    if events >= EVENTS_A_CHECK and w.main != NULL:
+                        events = 0
+                        with gil:
+                            stopped = self.heeded(stopped)
+        finally:
+            self.running = False
         w.n.user_tasks -= 1
         note_drained(e)
         if stopped is not None:
@@ -986,6 +1012,7 @@ cdef class World:
     @property
     def busy(self) -> bool:
         """Tell whether a program, a work item or a callback is left."""
+        self.enter()
         return busy(&self.e)
 
     def boot_cache(
@@ -999,6 +1026,7 @@ cdef class World:
     ) -> int:
         """Create a root cache before time begins; it is called cache-N by default."""
         cdef uint32_t number
+        self.enter()
         raw = encoded(name)
         if self.e.w.s.now:
             raise LifecycleError("time has begun; a boot cache needs time 0")
@@ -1015,6 +1043,7 @@ cdef class World:
         cdef world *w = &self.e.w
         cdef root_cache *r
         cdef kmem_cache *c
+        self.enter()
         if w.s.now:
             raise LifecycleError("time has begun; boot_slabs needs time 0")
         r = root_at(&w.c, self._root(number))
@@ -1045,6 +1074,7 @@ cdef class World:
         name: str = "",
     ) -> int:
         """Create a root cache, or share a shareable one; return its number."""
+        self.enter()
         cdef unsigned int flags = (
             accounted | typesafe << 1 | reclaimable << 2 | mergeable << 3
             | shareable << 4
@@ -1062,6 +1092,7 @@ cdef class World:
 
     def destroy_cache(self, number: int) -> None:
         """Give up a root cache; the last of its users destroys it."""
+        self.enter()
         root = self._serving(number, "destroy_cache")
         if not self.call(F_DESTROY_ROOT, root, NIL, NIL, NIL, 0):
             raise BusyError(
@@ -1070,6 +1101,7 @@ cdef class World:
 
     def mkdir(self, parent: int = 0) -> int:
         """Make a memory cgroup; return its handle."""
+        self.enter()
         cdef uint32_t index = self._live(parent, "mkdir")
         index = <uint32_t>self.call(
             F_MKDIR, index, memcg_at(&self.e.w.m, index).generation, NIL, NIL, 0
@@ -1087,6 +1119,7 @@ cdef class World:
 
     def rmdir(self, handle: int) -> None:
         """Remove a cgroup that has no tasks and no children."""
+        self.enter()
         cdef uint32_t index = self._live(handle, "rmdir")
         if not index:
             raise BusyError("the root cgroup is busy; rmdir needs another (EBUSY)")
@@ -1099,17 +1132,20 @@ cdef class World:
 
     def alloc(self, number: int, handle: int, count: int) -> None:
         """Allocate objects as a task of the cgroup would, one by one."""
+        self.enter()
         root = self._serving(number, "alloc")
         memcg = self._live(handle, "alloc")
         self.call(F_ALLOC, root, memcg, 1, NIL, count)
 
     def pin(self, number: int, handle: int, count: int) -> None:
         """Allocate objects that stay until drop_caches()."""
+        self.enter()
         root, memcg = self._serving(number, "pin"), self._live(handle, "pin")
         self.call(F_ALLOC, root, memcg, 2, NIL, count)
 
     def free(self, number: int, handle: int, count: int) -> None:
         """Free objects, those of the cgroup's own cache first."""
+        self.enter()
         cdef uint32_t root = self._root(number)
         heir = "; its objects are its parent's" if self.e.w.k.inherits else ""
         cdef uint32_t memcg = self._memcg(handle, heir)
@@ -1121,10 +1157,12 @@ cdef class World:
 
     def drop_caches(self) -> None:
         """Free the pinned objects of reclaimable caches."""
+        self.enter()
         self.call(F_DROP_CACHES, NIL, NIL, NIL, NIL, 0)
 
     def hotplug(self, event: int) -> None:
         """Let a CPU die (0), memory come online (1) or go offline (2)."""
+        self.enter()
         self.call(F_HOTPLUG, event, NIL, NIL, NIL, 0)
 
     # --- files ---
@@ -1143,6 +1181,7 @@ cdef class World:
         3 /proc/cgroups, 4 /proc/loadavg. cursor: keep the place in the list.
         """
         cdef uint32_t number, memcg = NIL
+        self.enter()
         if not 0 <= kind < FILE_KINDS:
             raise ValueError(f"there is no file of kind {kind}")
         if kind in (FILE_MEMCG_SLABINFO, FILE_CGROUP_STAT):
@@ -1155,6 +1194,7 @@ cdef class World:
 
         Raises: OSError.
         """
+        self.enter()
         cdef open_file *o = self.opened(number)
         cdef bytes text
         if size < 0:
@@ -1168,6 +1208,7 @@ cdef class World:
 
     def lseek(self, number: int, offset: int, whence: int = 0) -> int:
         """Move to an offset; return it. Raises: OSError."""
+        self.enter()
         file_lseek(self.opened(number), offset, whence)
         return self._use(number)
 
@@ -1180,17 +1221,26 @@ cdef class World:
         return o.result
 
     def close(self, number: int) -> None:
-        """Close a file."""
+        """Close a file; one that is closed during a run goes before the next call.
+
+        A run has no GIL, and the collector may close a forgotten file in any thread.
+        """
+        if self.running:
+            self.closing.append(number)
+            return
+        self.enter()
         self.opened(number)
         file_close(&self.e.w, number)
 
     def file_state(self, number: int) -> dict:
         """Return where a file stands and how often its hooks were called."""
+        self.enter()
         self.opened(number)
-        return self._file_state(number)
+        return self.reading(number)
 
-    def _file_state(self, number):
-        cdef const open_file *o = file_at(&self.e.w, number)
+    cdef dict reading(self, uint32_t number):
+        # A copy: what makes the dict may collect a forgotten file, even this one.
+        cdef open_file o = file_at(&self.e.w, number)[0]
         return {
             "f_pos": o.f_pos,
             "index": o.seq.index,
@@ -1214,6 +1264,7 @@ cdef class World:
         """
         cdef const slabinfo_read *row
         cdef uint32_t i
+        self.enter()
         rows = []
         for i in range(self.e.w.slabinfo_reads.used):
             row = &(<slabinfo_read *>self.e.w.slabinfo_reads.entries)[i]
@@ -1240,6 +1291,7 @@ cdef class World:
         cdef uint32_t number
         cdef program *p
         cdef Py_ssize_t i, j
+        self.enter()
         rows = [tuple(row) for row in steps]
         for row in rows:
             known = len(row) == 5 and (
@@ -1295,6 +1347,7 @@ cdef class World:
         cdef task *t
         cdef frame *f
         cdef uint64_t until = until_ns
+        self.enter()
         if not 0 <= number < w.programs.used:
             raise ValueError(f"there is no program {number}")
         task_new(w, 0, False, &t)
@@ -1308,25 +1361,33 @@ cdef class World:
         w.n.threads += 1
         w.n.user_tasks += not background
         sched_wake(&w.s, t)
-        with nogil:
-            settle(&self.e)
+        self.running = True
+        try:
+            with nogil:
+                settle(&self.e)
+        finally:
+            self.running = False
 
     def run(self) -> None:
         """Run until all programs have ended."""
+        self.enter()
         self.drain_or_run(False)
 
     def drain(self) -> None:
         """Run until no program, work item or callback is left."""
+        self.enter()
         self.drain_or_run(True)
 
     def advance_to(self, when: int) -> None:
         """Run everything up to and including *when*."""
+        self.enter()
         self.advance(when)
 
     def next_event_ns(self) -> int:
         """Return when something happens next without a further call."""
         cdef int kind = 0
         cdef int32_t number = 0
+        self.enter()
         return next_event(&self.e, &kind, &number)
 
     # --- what comes out ---
@@ -1335,6 +1396,7 @@ cdef class World:
         """Return everything counted so far."""
         cdef engine *e = &self.e
         cdef world *w = &e.w
+        self.enter()
         return {
             "virtual_ns": w.n.ended_at,
             "drained_ns": e.drained_at,
@@ -1457,6 +1519,7 @@ cdef class World:
         """Return the sampled columns, a row each *sample_ns*."""
         cdef uint32_t i
         cdef sample *row
+        self.enter()
         rows = []
         for i in range(self.e.samples.used):
             row = &(<sample *>self.e.samples.entries)[i]
@@ -1482,6 +1545,7 @@ cdef class World:
         """Return the events noted; slabcore.kernel.LOG names the columns."""
         cdef uint32_t i
         cdef record *r
+        self.enter()
         rows = []
         for i in range(self.e.w.log.records.used):
             r = &(<record *>self.e.w.log.records.entries)[i]
@@ -1572,6 +1636,7 @@ cdef class World:
         cdef kmem_cache *c
         cdef cache_links *links
         cdef int64_t named_after, number
+        self.enter()
         rows = []
         for i in range(w.c.caches.used):
             c = cache_at(&w.c, i)
@@ -1609,6 +1674,7 @@ cdef class World:
         cdef uint32_t i, j
         cdef root_cache *r
         cdef mem_cgroup *m
+        self.enter()
         roots = []
         i = w.c.root_list.first
         while i != NIL:
@@ -1674,7 +1740,7 @@ cdef class World:
                     file_at(w, number).kind,
                     bool(file_at(w, number).by_cursor),
                     # A program may be in the middle of a read.
-                    {} if file_at(w, number).by_program else self._file_state(number),
+                    {} if file_at(w, number).by_program else self.reading(number),
                 )
                 for number in range(w.files.used)
                 if file_at(w, number) != NULL
@@ -1716,6 +1782,7 @@ cdef class World:
         Raises: CorruptionError.
         """
         cdef breach b
+        self.enter()
         if world_broken(&self.e.w, &b):
             raise CorruptionError(b.what.decode().format(where=b.where, which=b.which))
 

@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from slabcore import Kernel, Machine, SeqFile, slabinfo
 from slabcore.designs import designs
 from slabcore.errors import InputError, LifecycleError
 from slabcore.files import CHUNK, KernelFile
+from slabcore.kernel import seconds
 from slabcore.reference import seq_file as reference
 
 DATA = Path(__file__).parent / "data" / "slabinfo"
@@ -243,6 +245,31 @@ def test_the_load_average_is_the_kernels_line(engine):
     line = kernel.open("/proc/loadavg", "r").read()
     assert re.fullmatch(r"(\d+\.\d\d ){3}1/\d+ \d+\n", line)
     assert float(line.split()[0]) == round(kernel.counters["load1"], 2)
+
+
+def test_a_run_is_alone_but_for_files_that_are_closed():
+    kernel = boot("core")
+    files = [kernel.open("/proc/slabinfo", reader="cursor") for _ in range(50)]
+    for file in files:
+        file.read(100)
+    refusals = []
+
+    def meddle():
+        while files or not refusals:
+            if files:
+                files.pop().close()
+            try:
+                kernel.validate()
+            except LifecycleError as error:
+                refusals.append(str(error))
+
+    meddler = threading.Thread(target=meddle)
+    meddler.start()
+    while meddler.is_alive():
+        kernel.advance(seconds(10))
+    assert set(refusals) == {"the kernel runs; one thread at a time may use it"}
+    assert kernel.snapshot()["files"] == {}
+    kernel.validate()
 
 
 def test_reading_takes_time_under_slab_mutex(engine):
