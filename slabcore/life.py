@@ -494,11 +494,13 @@ def _steps(
 
 def read(path: str | os.PathLike[str]) -> Lives:
     """Read a recording's text, which may be gzipped. Raises: InputError."""
-    where = os.fspath(path)
+    where = os.fspath(path) or "''"
     expected = "the text of a trace, as ftrace and trace-cmd report write it"
     try:
         with open(path, "rb") as file:
             packed = file.peek(2)[:2] == b"\x1f\x8b"
+            if not packed and b"\0" in file.peek():
+                raise InputError(where, "not text", expected)
             data = gzip.GzipFile(fileobj=file) if packed else file
             lines = io.TextIOWrapper(data, "utf-8", "replace", newline="\n")
             lives = reduce(read_events(lines, where), where)

@@ -87,7 +87,9 @@ def check(path: str | os.PathLike[str]) -> None:
     """Tell before any work whether a picture can be made. Raises: InputError."""
     if Path(path).suffix not in SUFFIXES:
         expected = "a name that ends in " + " or ".join(SUFFIXES)
-        raise InputError(str(path), "there is no such kind of picture", expected)
+        raise InputError(
+            str(path) or "''", "there is no such kind of picture", expected
+        )
     if not Path(path).parent.is_dir():
         raise InputError(str(path), "there is no such directory", "one that is there")
     if importlib.util.find_spec("matplotlib") is None:

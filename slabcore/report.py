@@ -354,7 +354,7 @@ def check(path: str | os.PathLike[str]) -> None:
     """Tell before any work whether a report can go there. Raises: InputError."""
     if Path(path).suffix not in SUFFIXES:
         expected = "a name that ends in " + " or ".join(SUFFIXES)
-        raise InputError(str(path), "there is no such kind of report", expected)
+        raise InputError(str(path) or "''", "there is no such kind of report", expected)
     if not Path(path).parent.is_dir():
         raise InputError(str(path), "there is no such directory", "one that is there")
 

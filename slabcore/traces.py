@@ -644,7 +644,7 @@ class Trace:
         Cost: one pass; memory for cgroups and their caches, not for lines.
         Raises: InputError with the line's number.
         """
-        where = os.fspath(path)
+        where = os.fspath(path) or "''"
         expected = "the text of a trace, as trace-cmd report and perf script write it"
         try:
             with open(path, "rb") as file:

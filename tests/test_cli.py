@@ -252,6 +252,21 @@ def test_a_vendors_kernel_is_said_to_carry_backports(run):
             ("compare", "frolov", "--fail-if", "virtul_s > 1"),
             "--fail-if 'virtul_s > 1': there is no figure virtul_s; expected virtual_s",
         ),
+        (
+            ("compare", ""),
+            "'': no such file or directory; expected the text of a trace, as trace-cmd "
+            "report and perf script write it",
+        ),
+        (
+            ("compare", "frolov", "--report", ""),
+            "'': there is no such kind of report; expected a name that ends in .md or "
+            ".json",
+        ),
+        (
+            ("compare", "frolov", "--plot", ""),
+            "'': there is no such kind of picture; "
+            "expected a name that ends in .png or .svg or .pdf",
+        ),
         (("compare",), "missing argument 'WORKLOAD…'."),
         (("frobnicate",), "no such command 'frobnicate'."),
         (

@@ -325,6 +325,10 @@ def test_what_takes_a_second_is_said(monkeypatch, capfd):
         (("--proc", "", "--", "true"), "'': this is no path"),
         (("--proc", "no/such/place", "--", "true"), "place: no such file or directory"),
         (("--at", "1e9", "--", "true"), "--at 1000000000: the workload ends at "),
+        (
+            ("-d", "4.10", *GIVEN, "--at", "1e9", "--", "true"),
+            "--at 1000000000: a day without one ends at 86400 s; expected a time",
+        ),
         (("--pause", "1e9", "--", "true"), "--pause 1000000000: the workload ends aft"),
         (
             ("--want", "repeated", "--at", "100000", "--", "true"),

@@ -248,6 +248,8 @@ def test_steps_writes_what_comes_with_slabcore(kernel: str) -> None:
         (["4.8", "--life", "4"], "--life: cgroup-life-4.8.15.txt.gz has 3 lives; "),
         (["--recording", "x"], "--recording needs one DESIGN to hold it against"),
         (["--steps"], "--steps needs --recording FILE"),
+        (["4.8", "--recording", ""], "'': no such file or directory; expected the "),
+        (["4.8", "--recording", "/dev/zero"], "/dev/zero: not text; expected the text"),
         (["4.8", "--recording", "nowhere"], "nowhere: no such file or directory; "),
     ],
 )

@@ -25,6 +25,9 @@ __all__ = ["exec_command"]
 
 _DESIGN, _WORKLOAD, _AT_S = "4.9", "storm", 1.0
 
+# A day of a kernel that has a file's caches and no workload.
+_QUIET_S = 86_400.0
+
 
 @click.command(
     "exec",
@@ -70,8 +73,8 @@ _DESIGN, _WORKLOAD, _AT_S = "4.9", "storm", 1.0
     "at_s",
     type=Number(0, 1e9),
     metavar="SECONDS",
-    help=f"When to read, in virtual time from the workload's begin.  [{_AT_S:g}, or "
-    "0 with --want]",
+    help="When to read, in virtual time from the workload's begin, and before its end."
+    f"  [{_AT_S:g}, or 0 with --want]",
 )
 @click.option(
     "--read",
@@ -167,11 +170,13 @@ def exec_command(
                     design, workload, given, settings, engine or "core"
                 )
                 pause_ns = ms(pause_ms or 0)
+                lasts_s = _QUIET_S
                 if end_ns is not None:
                     lasts_s = (end_ns - kernel.now_ns) / 1e9
-                    _check_that_it_goes_on(at_s, pause_ms, lasts_s)
                     if at_s is None and not wanted:
                         at_s = min(_AT_S, lasts_s)
+                what = "the workload" if end_ns is not None else "a day without one"
+                _check_that_it_goes_on(what, at_s, pause_ms, lasts_s)
                 kernel.advance(seconds(at_s or 0))
                 capture = Capture(
                     kernel,
@@ -238,17 +243,17 @@ def _booted(
 
 
 def _check_that_it_goes_on(
-    at_s: float | None, pause_ms: float | None, lasts_s: float
+    what: str, at_s: float | None, pause_ms: float | None, lasts_s: float
 ) -> None:
     """Refuse to wait for longer than a workload lasts. Raises: InputError."""
     # cut, so that what is shown is not past the end
     shown = math.floor(lasts_s * 1000) / 1000
     if at_s is not None and at_s > lasts_s:
-        what = f"the workload ends at {shown:.15g} s"
-        raise InputError(f"--at {at_s:.15g}", what, "a time before that")
+        ends = f"{what} ends at {shown:.15g} s"
+        raise InputError(f"--at {at_s:.15g}", ends, "a time before that")
     if pause_ms is not None and pause_ms > lasts_s * 1000:
-        what = f"the workload ends after {shown * 1000:.15g} ms"
-        raise InputError(f"--pause {pause_ms:.15g}", what, "a shorter pause")
+        ends = f"{what} ends after {shown * 1000:.15g} ms"
+        raise InputError(f"--pause {pause_ms:.15g}", ends, "a shorter pause")
 
 
 def _files(
