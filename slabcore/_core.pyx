@@ -517,8 +517,21 @@ def format_slabinfo(
             if not 0 <= families[i] <= children.shape[0] - child:
                 raise ValueError("the families are not as many rows as the children")
             child += families[i]
+        if child != children.shape[0]:
+            raise ValueError(f"{children.shape[0]} children, {child} in families")
         child = 0
+    for i in range(rows):
+        for j in range(2, 8):
+            # pagesperslab is an int
+            if table[i, j] > (0x7FFFFFFF if j == 4 else 0xFFFFFFFF):
+                raise InputError(
+                    f"row {i}",
+                    f"column {j} is {table[i, j]}",
+                    "0 to 2147483647" if j == 4 else "0 to 4294967295",
+                )
     for name in listed:
+        if b"\n" in name:
+            raise InputError("row", f"the name is {name!r}", "one line")
         room += ROW_ROOM + len(name)
     out = <char *>arena_resize(NULL, room)
     try:

@@ -24,6 +24,8 @@ def read(
     Raises: InputError; MemoryError.
     """
     where = os.fspath(path) or "''"
+    if "\0" in where:
+        raise InputError(repr(where), "there is a NUL in the path", expected)
     chunks: list[bytes] = []
     size = 0
     try:

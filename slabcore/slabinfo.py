@@ -7,10 +7,12 @@ from its right end.
 from __future__ import annotations
 
 import dataclasses
+import operator
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +41,8 @@ NARROW = (
     *("objsize", "objperslab", "pagesperslab", "limit", "batchcount", "sharedfactor"),
 )
 
-NUMBER = r" +(\d+)"
+# As many digits as 2**64 has: a row of longer ones is none.
+NUMBER = r" +(\d{1,20})"
 PLAIN = rf"{NUMBER * 5} +: tunables{NUMBER * 3} +: slabdata{NUMBER * 3}"
 EXTRA = rf" +: globalstat{NUMBER * 9} +: cpustat{NUMBER * 4}"
 ROW = re.compile(rf"(.*?){PLAIN}\s*", re.ASCII)
@@ -251,26 +254,64 @@ def row(
     root_name: of a child, which is printed under its root's name.
     Raises: InputError.
     """
-    if not 0 <= cache_order <= 30:
-        raise InputError(f"row {name!r}", f"cache_order is {cache_order}", "0 to 30")
-    own = (
-        *(active_objs, num_objs, objsize, objects_per_slab, 1 << cache_order),
-        *(limit, batchcount, shared, active_slabs, num_slabs, shared_avail),
+    where = f"row {name!r}"
+    total = _counts(
+        where,
+        {
+            "active_objs": active_objs,
+            "num_objs": num_objs,
+            "active_slabs": active_slabs,
+            "num_slabs": num_slabs,
+            "shared_avail": shared_avail,
+        },
+        ACCUMULATED,
     )
-    for column, value in zip(COLUMNS, own, strict=True):
-        bound = _bound(column)
-        if not 0 <= value < bound:
-            raise InputError(
-                f"row {name!r}", f"{column} is {value}", f"0 to {bound - 1}"
-            )
-    shown = _encoded(name if root_name is None else root_name)
-    if b"\n" in shown:
-        raise InputError("row", f"the name is {shown!r}", "one line")
-    table = np.array([own], np.uint64)
-    counts = [[child.get(count, 0) for count in ACCUMULATED] for child in children]
-    family = np.array(counts, np.uint64).reshape(len(counts), len(ACCUMULATED))
+    active_objs, num_objs, active_slabs, num_slabs, shared_avail = total
+    narrow = {
+        "objsize": objsize,
+        "objects_per_slab": objects_per_slab,
+        "limit": limit,
+        "batchcount": batchcount,
+        "shared": shared,
+    }
+    sizes = _counts(where, narrow, narrow, 1 << 32)
+    [order] = _counts(where, {"cache_order": cache_order}, ("cache_order",), 31)
+    counts = [_counts(f"{where}: children", child, ACCUMULATED) for child in children]
     extra = None
     if stats is not None:
-        extra = np.array([[stats.get(word, 0) for word in STATISTICS]], np.uint64)
-    sizes = np.array([len(counts)])
-    return format_slabinfo([shown], table, extra, family, sizes, header=False)
+        extra = np.array([_counts(f"{where}: stats", stats, STATISTICS)], np.uint64)
+    shown = _encoded(name if root_name is None else root_name)
+    own = (
+        *(active_objs, num_objs, *sizes[:2], 1 << order),
+        *(*sizes[2:], active_slabs, num_slabs, shared_avail),
+    )
+    return format_slabinfo(
+        [shown],
+        np.array([own], np.uint64),
+        extra,
+        np.array(counts, np.uint64).reshape(len(counts), len(ACCUMULATED)),
+        np.array([len(counts)]),
+        header=False,
+    )
+
+
+def _counts(
+    where: str,
+    given: Mapping[str, Any],
+    words: Iterable[str],
+    bound: int = 1 << 64,
+) -> list[int]:
+    """Return the counts that are given for words, 0 for one that is not."""
+    for word, value in given.items():
+        if word not in words:
+            raise InputError(where, f"{word!r} is no count", ", ".join(words))
+        try:
+            number = operator.index(value)
+        except TypeError:
+            what = f"{word} is {value!r}"
+            raise InputError(where, what, "a whole number") from None
+        if not 0 <= number < bound:
+            # hexadecimal has no limit of digits
+            shown = str(number) if abs(number) <= 1 << 64 else hex(number)
+            raise InputError(where, f"{word} is {shown}", f"0 to {bound - 1}")
+    return [operator.index(given.get(word, 0)) for word in words]

@@ -1,6 +1,7 @@
 """The text of /proc/slabinfo: printed to the byte, and read back."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -51,18 +52,17 @@ def test_rows_are_the_kernels(printer, case):
 
 
 COUNTS = st.one_of(st.integers(0, 10**7), st.integers(0, 2**64 - 1))
+CHILD_WORDS = slabinfo.ACCUMULATED
+REST_WORDS = ("objsize", "objects_per_slab", "limit", "batchcount", "shared")
 SMALL = st.one_of(st.integers(0, 10**5), st.integers(0, 2**32 - 1))
-CHILD = st.fixed_dictionaries(dict.fromkeys(slabinfo.ACCUMULATED, COUNTS))
+CHILD = st.fixed_dictionaries(dict.fromkeys(CHILD_WORDS, COUNTS))
 
 
 @given(
     name=st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=40),
     counts=CHILD,
     rest=st.fixed_dictionaries(
-        dict.fromkeys(
-            ["objsize", "objects_per_slab", "limit", "batchcount", "shared"], SMALL
-        )
-        | {"cache_order": st.integers(0, 30)}
+        dict.fromkeys(REST_WORDS, SMALL) | {"cache_order": st.integers(0, 30)}
     ),
     children=st.lists(CHILD, max_size=4),
     stats=st.none() | st.fixed_dictionaries(dict.fromkeys(STATISTICS, COUNTS)),
@@ -81,20 +81,100 @@ def test_core_and_reference_print_the_same(name, counts, rest, children, stats):
             "row 'x': limit is 4294967296; expected 0 to 4294967295",
         ),
         ({"cache_order": 31}, "row 'x': cache_order is 31; expected 0 to 30"),
+        ({"objsize": 1.0}, "row 'x': objsize is 1.0; expected a whole number"),
+        (
+            {"children": [{"num_objs": -1}]},
+            "row 'x': children: num_objs is -1; expected 0 to 18446744073709551615",
+        ),
+        (
+            {"children": [{"slabs": 1}]},
+            "row 'x': children: 'slabs' is no count; expected active_objs, num_objs, "
+            "active_slabs, num_slabs, shared_avail",
+        ),
+        (
+            {"stats": {"grow": 1}},
+            "row 'x': stats: 'grow' is no count; expected listallocs, maxobjs, grown, "
+            "reaped, error, maxfreeable, nodeallocs, remotefrees, alienoverflow, "
+            "allochit, allocmiss, freehit, freemiss",
+        ),
         ({"root_name": "a\nb"}, r"row: the name is b'a\nb'; expected one line"),
     ],
 )
-def test_a_row_that_no_kernel_has_is_refused(words, message):
+def test_a_row_that_no_kernel_has_is_refused(printer, words, message):
     with pytest.raises(InputError) as caught:
-        slabinfo.row("x", **words)
+        printer.row("x", **words)
     assert str(caught.value) == message
 
 
-def test_a_million_rows_make_no_object_each():
-    names = [b"dentry"] * 10
-    table = np.zeros((10, len(COLUMNS)), np.uint64)
+BAD_COUNTS = st.sampled_from([-1, 2**31, 2**32, 2**64, 10**5000, 1.0, None, "1", 31])
+
+
+@given(
+    word=st.sampled_from([*CHILD_WORDS, *REST_WORDS, "cache_order"]),
+    kind=st.sampled_from(["own", "children", "stats"]),
+    column=st.sampled_from([*STATISTICS, *CHILD_WORDS, "num_obj", "", 3]),
+    value=BAD_COUNTS,
+)
+def test_core_and_reference_refuse_the_same(word, kind, column, value):
+    words = {
+        "own": {word: value},
+        "children": {"children": [{}, {column: value}]},
+        "stats": {"stats": {column: value}},
+    }[kind]
+    outcomes = []
+    for module in (slabinfo, reference):
+        try:
+            outcomes.append(module.row("x", **words))
+        except InputError as error:
+            outcomes.append(str(error))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_numbers_may_be_numpys(printer):
+    row = printer.row("x", num_objs=np.uint64(2**64 - 1), children=[{"num_objs": 3}])
+    assert row == printer.row("x", num_objs=2)
+
+
+@pytest.mark.parametrize("column", slabinfo.NARROW)
+def test_a_column_is_not_cut_to_its_width(column):
+    table = np.zeros((2, len(COLUMNS)), np.uint64)
+    at = COLUMNS.index(column)
+    table[1, at] = 2**31 if column == "pagesperslab" else 2**32
+    with pytest.raises(InputError, match=rf"row 1: column {at} is .*; expected 0 to"):
+        SlabInfo(("a", "b"), table).format()
+    table[1, at] -= 1
+    info = SlabInfo(("a", "b"), table)
+    np.testing.assert_array_equal(parse(info.format()).table, table)
+
+
+def test_a_name_is_on_one_line():
+    table = np.zeros((1, len(COLUMNS)), np.uint64)
+    with pytest.raises(InputError, match=r"the name is b'a\\nb'; expected one line"):
+        SlabInfo(("a\nb",), table).format()
+
+
+def test_no_child_is_left_over():
+    table = np.zeros((1, len(COLUMNS)), np.uint64)
+    children = np.ones((2, len(slabinfo.ACCUMULATED)), np.uint64)
+    with pytest.raises(ValueError, match="2 children, 1 in families"):
+        slabinfo.format_slabinfo([b"a"], table, None, children, np.array([1]))
+
+
+def test_rows_are_printed_into_one_buffer_and_kept_nowhere_else():
+    rows, name = 10_000, b"dentry"
+    table = np.zeros((rows, len(COLUMNS)), np.uint64)
+    names = [name] * rows
+    tracemalloc.start()
+    try:
+        text = slabinfo.format_slabinfo(names, table, header=False)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
     one = slabinfo.format_slabinfo(names[:1], table[:1], header=False)
-    assert slabinfo.format_slabinfo(names, table, header=False) == 10 * one
+    assert text == rows * one
+    # ROW_ROOM and a name for each row, the text, a list of the names; the smallest
+    # object for each row would take 16 bytes more.
+    assert peak < rows * (640 + len(name) + 8) + len(text) + 8 * rows
 
 
 # --- reading ---
@@ -234,6 +314,10 @@ DEBUG = slabinfo.header(statistics=True).decode()
             "slabinfo:3: pagesperslab is 9999999999; expected 0 to 2147483647",
         ),
         (
+            PLAIN + slabinfo.row("x").decode().replace("  1 :", "9" * 5000 + " :"),
+            "slabinfo:3: the line is 'x ",
+        ),
+        (
             PLAIN + slabinfo.row("x").decode() + "\n",
             "slabinfo:4: the line is ''; expected a name",
         ),
@@ -251,6 +335,11 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
     (tmp_path / "cut").write_text(PLAIN + slabinfo.row("x").decode()[:-20])
     with pytest.raises(InputError, match="cut:3: the line is 'x 0"):
         parse(str(tmp_path / "cut"))
+
+
+def test_a_path_with_a_nul_is_refused():
+    with pytest.raises(InputError, match=r"'a.x00b': there is a NUL in the path"):
+        parse("a\0b")
 
 
 def test_an_unknown_column_names_those_that_there_are():

@@ -8,19 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from slabcore.reference import slabinfo
 from slabcore.reference.seq_file import SeqFile
 
 if TYPE_CHECKING:
     from slabcore.reference.world import Cache, List, Memcg, World
 
 SLABINFO, MEMCG_SLABINFO, CGROUP_STAT, CGROUPS, LOADAVG = range(5)
-
-HEADER = (
-    "slabinfo - version: 2.1\n"
-    "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>"
-    " : tunables <limit> <batchcount> <sharedfactor>"
-    " : slabdata <active_slabs> <num_slabs> <sharedavail>\n"
-)
 
 
 class OpenFile:
@@ -174,7 +168,7 @@ class OpenFile:
             return
         # Behind a cursor that has shown others the first is not the beginning.
         if entry is self.walked[0] and not (self.cursor and self.at):
-            m.write(HEADER)
+            m.write(slabinfo.header())
         if self.kind == SLABINFO:
             shown = entry.root is None
         else:
@@ -193,24 +187,30 @@ class OpenFile:
     # --- what it says ---
 
     def _row(self, cache: Cache) -> bytes:
-        world, own = self.world, self.world._slabinfo_of(cache)
-        family = [own]
-        if cache.root is None:
-            family += map(world._slabinfo_of, cache.children)
-            self.children += len(cache.children)
+        world = self.world
+        family = [] if cache.root else [*cache.children]
+        self.children += len(family)
         self.rows += 1
-        active_objs, num_objs, active_slabs, num_slabs = map(
-            sum, zip(*family, strict=True)
-        )
-        limit, batch, shared = world._tunables(cache)
-        name = (cache.root or cache).name.encode().ljust(17)
-        return (
-            name
-            + (
-                f" {active_objs:>6} {num_objs:>6} {cache.size:>6} {cache.per_slab:>4}"
-                f" {1 << cache.order:>4} : tunables {limit:>4} {batch:>4} {shared:>4}"
-                f" : slabdata {active_slabs:>6} {num_slabs:>6} {0:>6}\n"
-            ).encode()
+        active_objs, num_objs, active_slabs, num_slabs = world._slabinfo_of(cache)
+        limit, batchcount, shared = world._tunables(cache)
+        return slabinfo.row(
+            cache.name,
+            active_objs=active_objs,
+            num_objs=num_objs,
+            objsize=cache.size,
+            objects_per_slab=cache.per_slab,
+            cache_order=cache.order,
+            limit=limit,
+            batchcount=batchcount,
+            shared=shared,
+            active_slabs=active_slabs,
+            num_slabs=num_slabs,
+            children=[
+                # The fifth is shared_avail, of which there is none.
+                dict(zip(slabinfo.ACCUMULATED, world._slabinfo_of(child), strict=False))
+                for child in family
+            ],
+            root_name=cache.root.name if cache.root else None,
         )
 
     def _lines(self) -> Iterator[str]:

@@ -7,7 +7,9 @@ long: modulo 2**64.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from slabcore.errors import InputError
 
@@ -60,6 +62,7 @@ def row(
     root_name: str | bytes | None = None,
 ) -> bytes:
     """Return a cache's row; the words mean what they do in slabcore.slabinfo.row()."""
+    where = f"row {name!r}"
     total = {
         "active_objs": active_objs,
         "num_objs": num_objs,
@@ -67,18 +70,29 @@ def row(
         "num_slabs": num_slabs,
         "shared_avail": shared_avail,
     }
+    narrow = {
+        "objsize": objsize,
+        "objects_per_slab": objects_per_slab,
+        "limit": limit,
+        "batchcount": batchcount,
+        "shared": shared,
+    }
+    total = _counts(where, total, total)
+    narrow = _counts(where, narrow, narrow, 2**32)
+    order = _counts(where, {"cache_order": cache_order}, ["cache_order"], 31)
     for child in children:
-        for count in ACCUMULATED:
-            total[count] = (total[count] + child.get(count, 0)) % 2**64
-    shown = name if root_name is None else root_name
-    if isinstance(shown, str):
-        shown = shown.encode(errors="surrogateescape")
-    if b"\n" in shown:
-        raise InputError("row", f"the name is {shown!r}", "one line")
+        for count, more in _counts(f"{where}: children", child, ACCUMULATED).items():
+            total[count] = (total[count] + more) % 2**64
+    printed = {}
+    if stats is not None:
+        known = [word for word, _ in GLOBALSTAT + CPUSTAT]
+        printed = _counts(f"{where}: stats", stats, known)
+    shown = _name(name if root_name is None else root_name)
     text = (
-        f" {total['active_objs']:6} {total['num_objs']:6} {objsize:6}"
-        f" {objects_per_slab:4} {2**cache_order:4}"
-        f" : tunables {limit:4} {batchcount:4} {shared:4}"
+        f" {total['active_objs']:6} {total['num_objs']:6} {narrow['objsize']:6}"
+        f" {narrow['objects_per_slab']:4} {2 ** order['cache_order']:4}"
+        f" : tunables {narrow['limit']:4} {narrow['batchcount']:4}"
+        f" {narrow['shared']:4}"
         f" : slabdata {total['active_slabs']:6} {total['num_slabs']:6}"
         f" {total['shared_avail']:6}"
     )
@@ -86,5 +100,32 @@ def row(
         for title, columns in (("globalstat", GLOBALSTAT), ("cpustat", CPUSTAT)):
             text += f" : {title}"
             for column, width in columns:
-                text += f" {stats.get(column, 0):{width}}"
+                text += f" {printed[column]:{width}}"
     return shown.ljust(17) + text.encode() + b"\n"
+
+
+def _counts(
+    where: str, given: Mapping[str, Any], known: Iterable[str], bound: int = 2**64
+) -> dict[str, int]:
+    """Return what is given for each known word, 0 for none; refuse what is no count."""
+    counts = dict.fromkeys(known, 0)
+    for word, value in given.items():
+        if word not in counts:
+            raise InputError(where, f"{word!r} is no count", ", ".join(counts))
+        try:
+            counts[word] = operator.index(value)
+        except TypeError:
+            raise InputError(where, f"{word} is {value!r}", "a whole number") from None
+        if not 0 <= counts[word] < bound:
+            # Hexadecimal has no limit of digits.
+            big = abs(counts[word]) > 2**64
+            shown = hex(counts[word]) if big else str(counts[word])
+            raise InputError(where, f"{word} is {shown}", f"0 to {bound - 1}")
+    return counts
+
+
+def _name(name: str | bytes) -> bytes:
+    shown = name if isinstance(name, bytes) else name.encode(errors="surrogateescape")
+    if b"\n" in shown:
+        raise InputError("row", f"the name is {shown!r}", "one line")
+    return shown
