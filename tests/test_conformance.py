@@ -489,6 +489,8 @@ def test_what_cannot_be_replayed_gets_one_line(run, tmp_path):
         assert result.stderr.startswith(f"slabcore: {line}")
     with pytest.raises(InputError, match="--era: 'E'; expected A or B"):
         conformance.check([SEQ_FILE], eras=["E"])
+    with pytest.raises(InputError, match="engine: 'foo'; expected core, reference or"):
+        conformance.check([SEQ_FILE], engine="foo")
 
 
 def test_a_file_is_the_same_by_another_name(run, tmp_path):

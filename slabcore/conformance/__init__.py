@@ -37,13 +37,15 @@ TAGS = ("fault", "enomem", "inject")
 """What vectors are tagged that another implementation may not be able to replay."""
 
 
-def _engine(name: str) -> Engine:
+def _engine(name: object) -> Engine:
     if name == "reference":
         plain = plain_slabinfo
         return Engine(
             "the reference in plain Python",
             *(seq_file.SeqFile, None, plain.header, plain.row),
         )
+    if name != "core":
+        raise InputError("engine", repr(name), "core, reference or an Engine")
     return Engine(
         "the compiled core", SeqFile, IntrusiveList, slabinfo.header, slabinfo.row
     )
@@ -116,7 +118,7 @@ def check(
         if era not in (*ERAS, *BUILDS):
             raise InputError("--era", repr(era), " or ".join((*ERAS, *BUILDS)))
     files = _read_once(paths)
-    held = _engine(engine) if isinstance(engine, str) else engine
+    held = engine if isinstance(engine, Engine) else _engine(engine)
     skipped = _known_tags(files, skip_tags)
     outcome = Outcome(held.name)
     for vectors in files:
