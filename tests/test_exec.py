@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 from collections import Counter
@@ -138,6 +139,14 @@ def test_a_directory_with_other_files_is_refused(run, tmp_path):
     done = run(*words, "--force", "--", "cat", "{proc}/slabinfo")
     assert (done.returncode, done.stdout) == (0, SAMPLE.read_text())
     assert other.read_text() == "mine"
+
+
+def test_files_are_read_only_and_can_be_written_again(tmp_path):
+    for text in (b"first", b"then"):
+        write(tmp_path, {"slabinfo": text})
+        path = tmp_path / "slabinfo"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o444
+        assert path.read_bytes() == text
 
 
 def test_a_link_is_not_followed(tmp_path):
