@@ -198,8 +198,9 @@ TABLE: dict[str, dict[str, Formula]] = {
         "G4": lambda N, R, M, C, P: M * C,
         "G5": lambda N, R, M, C, P: 2 * M * C,
     },
-    # Two ticks to a tick's softirq and the first scan, two to the last: KD 6.4 at HZ
-    # 250; nothing else takes time.
+    # Four ticks of a HZ of 250: to a tick's softirq, to the first scan a jiffy (what
+    # rcu_init_geometry() of kernel/rcu/tree.c sets for this HZ) and a tick later, to
+    # the end's softirq; nothing else takes time.
     "locks.slab_mutex.held_ns": {
         "G2": lambda N, R, M, C, P: M * C * 16_000_000,
         **dict.fromkeys(("G1", "G3", "G4", "G5", "G6", "G7"), nothing),

@@ -2912,7 +2912,7 @@ class World:
 
     @property
     def _roots_walked(self) -> List:
-        """The list that is walked for the roots on it."""
+        """Return the list that is walked for the roots on it."""
         return self.slab_root_caches if self.design.root_list else self.slab_caches
 
     @property
