@@ -103,8 +103,8 @@ def tree(
 def write(directory: Path, files: Mapping[str, bytes]) -> None:
     """Write files in place: who has one open reads the new text. Raises: InputError.
 
-    As most files of /proc they may be read by all and written by nobody. SLUB's slabinfo
-    is root's alone; a client that reads ours need not be who wrote it.
+    As most files of /proc they may be read by all and written by nobody. SLUB's
+    slabinfo is root's alone; a client that reads ours need not be who wrote it.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     for name, text in files.items():
