@@ -49,9 +49,11 @@ cdef class SeqFile:
     cdef IntrusiveList entries
     cdef object source
     cdef object shows       # a callable, of (file, entry)
+    cdef object resumes     # a callable, of position, or None
     cdef object entry
     cdef object answer      # a hook's last OSError
     cdef object failure     # a hook's error of another kind, which ends the call
+    cdef bint moved         # show took the entry out: it is the following one already
     cdef bint lost          # start or next failed: there is no entry to keep
     cdef bint under_way
     cdef bint closed

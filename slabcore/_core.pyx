@@ -2025,7 +2025,8 @@ cdef class IntrusiveList:
     def __iter__(self):
         """Yield the handle of each entry, whatever is done to the list meanwhile.
 
-        Entries there from the first to the last come exactly once.
+        Entries there from the first to the last come exactly once. A move takes an
+        entry out and puts it in, so that it may come twice, or not at all.
         """
         cdef list_cursor here
         list_cursor_open(&self.head, &here, self.head.first)
@@ -2217,7 +2218,7 @@ cdef class SeqFile:
     source: an IntrusiveList, or an object with
     ``start(pos)``, which returns the entry at a position, None at the end;
     ``next(entry, pos)``, which returns the entry behind it and that one's position;
-    ``stop(entry)``, which ends what start began;
+    ``stop(entry)``, which ends what start began, after each call of it;
     ``show(m, entry)``, which prints with ``m.write`` and may return 1 (SEQ_SKIP) to
     have that forgotten. An OSError is the kernel's -errno; any other error ends the
     call, and the file stays where it was.
@@ -2226,7 +2227,11 @@ cdef class SeqFile:
     era: "A" reads as kernels up to 4.18, "B" as 4.19 to 5.2, "C" as 5.3 to 5.9, "D" as
     all since.
     cursor: keep the place in the list and not its number. What is in the list from the
-    first read to the end of the file is shown exactly once, and the end is final.
+    first read to the end of the file is shown exactly once, and the end is final. An
+    entry that is moved is taken out and put in: it may come twice, or not at all. A
+    source of one's own says with ``removed`` what it loses. Where the place is kept its
+    ``resume(pos)`` is called in start's stead, to lock what stop unlocks and no more.
+    If it has none start is called, and the entry that it returns makes no difference.
     show: called as ``show(m, entry)`` in the source's stead; an IntrusiveList's entries
     are its handles.
 
@@ -2279,6 +2284,7 @@ cdef class SeqFile:
             op.stop = source_stop
             op.show = source_show
         self.shows = source.show if show is None else show
+        self.resumes = getattr(source, "resume", None)
         self.reader.keeps = cursor
         self.reader.index = -1
         self.reader.file = <void *>self
@@ -2294,22 +2300,31 @@ cdef class SeqFile:
     # --- the source ---
 
     cdef object start(self, int64_t pos):
-        if self.reader.keeps and self.reader.index == pos and pos > 0:
-            self.m.visits += self.entry is not None
-        else:
-            try:
-                self.entry = self.source.start(pos)
-            except BaseException as error:
-                return self.lose(error)
+        cdef bint kept = self.reader.keeps and self.reader.index == pos and pos > 0
+        try:
+            if kept and self.resumes is not None:
+                self.resumes(pos)
+                self.m.visits += self.entry is not None
+            else:
+                entry = self.source.start(pos)
+                if not kept:
+                    self.entry = entry
+        except BaseException as error:
+            return self.lose(error)
+        self.moved = False
         return SEQ_END if self.entry is None else 0
 
     cdef object next(self, int64_t *pos):
         try:
-            self.entry, following = self.source.next(self.entry, pos[0])
-            pos[0] = following
+            if self.moved:
+                pos[0] += 1
+            else:
+                self.entry, following = self.source.next(self.entry, pos[0])
+                pos[0] = following
         except BaseException as error:
             pos[0] += 1
             return self.lose(error)
+        self.moved = False
         return SEQ_END if self.entry is None else 0
 
     cdef object stop(self):
@@ -2334,6 +2349,7 @@ cdef class SeqFile:
 
     cdef object lose(self, error):
         self.entry = None
+        self.moved = False
         self.lost = True
         return self.fail(error)
 
@@ -2490,9 +2506,14 @@ cdef class SeqFile:
         self.m.visits = count
 
     def removed(self, entry, following):
-        """Say that a source of one's own lost an entry, for a file with a cursor."""
-        if self.reader.index >= 0 and self.entry is not None and self.entry == entry:
+        """Say that a source of one's own lost an entry, and which one follows it.
+
+        Between two reads that is for a file with a cursor. In show it is for any file:
+        what is shown next is the following one, and next is not asked for it.
+        """
+        if self.entry is not None and self.entry == entry:
             self.entry = following
+            self.moved = True
 
     def inject(self, fault=None, alloc=None):
         """Let things fail.

@@ -6,7 +6,9 @@ import gc
 import inspect
 import itertools
 import random
+import threading
 import weakref
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -77,6 +79,9 @@ class Source:
             raise OSError(errno.ENODEV, "start")
         self.file.visits += min(pos + 1, len(self.records))
         return self.records[pos] if pos < len(self.records) else None
+
+    def resume(self, pos):
+        self.inside += 1
 
     def next(self, record, pos):
         self.next_fails -= 1
@@ -254,6 +259,68 @@ def test_show_may_take_entries_out():
         seen = numbers(drained(opened, [65536]))
         assert seen == sorted(set(seen)) and seen[:3] == [0, 2, 4]
         entries.validate()
+
+
+@pytest.mark.parametrize("gone", [0, 3, 39, 40, 41, 99])
+def test_what_show_takes_out_of_a_source_costs_no_other_row(file, gone):
+    records = [Record(number, 100) for number in range(100)]
+    source = Source(records)
+
+    def take(m, record=records[gone]):
+        m.write(record.text)
+        at = records.index(record)
+        del records[at]
+        m.removed(record, records[at] if at < len(records) else None)
+
+    records[gone].show = take
+    opened = source.open(file, cursor=True)
+    first = numbers(opened.read(65536))
+    assert first == list(range(40))
+    rest = set(range(40, 100))
+    if gone == 40:  # it did not fit, and went
+        rest.remove(40)
+    assert numbers(drained(opened, [65536])) == sorted(rest)
+    assert source.inside == 0
+
+
+@pytest.mark.parametrize("resumes", [False, True])
+def test_a_cursor_locks_its_source_for_each_chunk(file, resumes):
+    class Locked:
+        def __init__(self):
+            self.lock = threading.Lock()
+            self.starts = []
+
+        def start(self, pos):
+            assert self.lock.acquire(blocking=False)
+            self.starts.append(pos)
+            return pos if pos < 100 else None
+
+        def next(self, entry, pos):
+            return (entry + 1 if entry < 99 else None), pos + 1
+
+        def stop(self, entry):
+            self.lock.release()
+
+        def show(self, m, entry):
+            assert self.lock.locked()
+            m.write(text(entry, 100))
+
+    source, resumed = Locked(), []
+
+    def resume(pos):
+        assert source.lock.acquire(blocking=False)
+        resumed.append(pos)
+
+    if resumes:
+        source.resume = resume
+    opened = file(source, cursor=True)
+    assert numbers(drained(opened, [65536])) == list(range(100))
+    assert not source.lock.locked()
+    places = [40, 80, 100]
+    assert (source.starts, resumed) == (
+        ([0], places) if resumes else ([0, *places], [])
+    )
+    assert opened.calls["start"] == opened.calls["stop"] == 4
 
 
 def test_one_file_may_be_read_while_another_of_the_list_is():
@@ -576,7 +643,6 @@ class Twins(RuleBasedStateMachine):
         records=st.lists(st.tuples(LENGTHS, KINDS), max_size=20),
     )
     def open(self, era, cursor, header, records):
-        self.cursor = cursor
         options = {"era": "D" if cursor else era, "cursor": cursor}
         self.numbers = itertools.count()
         self.records = []
@@ -618,8 +684,7 @@ class Twins(RuleBasedStateMachine):
             outcomes.append((outcome, file.tell(), state, file.calls))
         for other in outcomes[1:]:
             assert other == outcomes[0]
-        # a file that resumes at its place does not ask the source to start there
-        assert self.cursor or all(source.inside == 0 for source in self.sources)
+        assert all(source.inside == 0 for source in self.sources)
 
     @rule(n=SIZES)
     def read(self, n):
@@ -678,6 +743,8 @@ class Wild:
         self.habits = habits
         self.numbers = numbers
         self.calls = []
+        if "resume" in habits:
+            self.resume = self.resumed
 
     def does(self, habit):
         return habit in self.habits and self.dice.random() < 0.05
@@ -700,6 +767,10 @@ class Wild:
         self.fails()
         return self.numbers[pos] if pos < len(self.numbers) else None
 
+    def resumed(self, pos):
+        self.calls.append(("resume", pos))
+        self.fails()
+
     def next(self, number, pos):
         self.calls.append(("next", number, pos))
         self.fails()
@@ -713,12 +784,23 @@ class Wild:
     def show(self, m, number):
         self.calls.append(("show", number))
         m.write(text(number, 4096 if self.does("large") else 40 + 7 * number % 90))
+        if self.does("take"):
+            self.take(number)
+        if self.does("take others"):
+            self.take(self.dice.choice(self.numbers or [number]))
         self.fails()
         return SKIP if self.does("skip") else 0
 
+    def take(self, number):
+        if number in self.numbers:
+            at = self.numbers.index(number)
+            following = self.numbers[at + 1] if at + 1 < len(self.numbers) else None
+            del self.numbers[at]
+            self.file.removed(number, following)
+
 
 HABITS = [
-    *("errno", "no errno", "raise", "inject"),
+    *("errno", "no errno", "raise", "inject", "take", "take others", "resume"),
     *("header", "stay", "jump", "large", "skip"),
 ]
 
@@ -746,9 +828,7 @@ def wild(file, seed, habits, era, cursor):
                 case "put":
                     numbers.insert(dice.randrange(len(numbers) + 1), number)
                 case "take" if numbers:
-                    at = dice.randrange(len(numbers))
-                    gone = numbers.pop(at)
-                    opened.removed(gone, numbers[at] if at < len(numbers) else None)
+                    source.take(dice.choice(numbers))
         except (OSError, KeyError) as error:
             outcome = type(error), str(error)
         state = opened.state
@@ -790,12 +870,13 @@ class Cursor(RuleBasedStateMachine):
     @rule()
     def open(self):
         file = SeqFile(self.entries, cursor=True, show=self.show)
-        self.readers.append((file, [], set(self.entries.to_array().tolist())))
+        there = set(self.entries.to_array().tolist())
+        self.readers.append((file, [], there, Counter()))
 
     @precondition(lambda self: self.readers)
     @rule(reader=st.integers(0, 9), n=SIZES)
     def read(self, reader, n):
-        file, chunks, _ = self.readers[reader % len(self.readers)]
+        file, chunks, *_ = self.readers[reader % len(self.readers)]
         before = file.calls
         chunks.append(file.read(n))
         starts = file.calls["start"] - before["start"]
@@ -807,8 +888,22 @@ class Cursor(RuleBasedStateMachine):
         for handle in self.entries.handles()[first : last + 1 : step].tolist():
             number = self.entries.value(handle)
             self.entries.remove(handle)
-            for _, _, there in self.readers:
+            for _, _, there, _ in self.readers:
                 there.discard(number)
+
+    @rule(
+        first=st.integers(0, 60),
+        step=st.integers(1, 9),
+        last=st.integers(0, 60),
+        to=st.sampled_from(["move", "move_tail"]),
+    )
+    def move(self, first, step, last, to):
+        for handle in self.entries.handles()[first : last + 1 : step].tolist():
+            number = self.entries.value(handle)
+            getattr(self.entries, to)(handle)
+            for _, _, there, inserted in self.readers:  # it went, and came anew
+                there.discard(number)
+                inserted[number] += 1
 
     @rule(at=st.sampled_from(["add", "add_tail"]), count=st.integers(1, 20))
     def add(self, at, count):
@@ -822,13 +917,14 @@ class Cursor(RuleBasedStateMachine):
 
     def teardown(self):
         self.entries.validate()
-        for file, chunks, there in self.readers:
+        for file, chunks, there, inserted in self.readers:
             chunks.append(drained(file, [65536]))
             self.entries.add_tail(next(self.numbers))
             # at position 0, where nothing was read yet, a read begins anew
             assert not file.tell() or file.read(65536) == b""
             seen = numbers(b"".join(chunks))
-            assert len(seen) == len(set(seen))
+            for number, times in Counter(seen).items():
+                assert times <= 1 + inserted[number]
             assert there <= set(seen)
 
 

@@ -77,7 +77,12 @@ ERAS = MappingProxyType(
 
 
 class Source(Protocol):
-    """Stand for what a file shows. An OSError that a hook raises is its -errno."""
+    """Stand for what a file shows. An OSError that a hook raises is its -errno.
+
+    A source may have a `resume(pos)`: where a file with a cursor keeps its place, it is
+    called in start's stead, to lock what stop unlocks. If there is none start is called
+    for that, and the entry that it returns makes no difference.
+    """
 
     def start(self, pos: int) -> Any | None:
         """Return the entry at a position, None at the end."""
@@ -134,7 +139,8 @@ class SeqFile:
 
         cursor: at stop keep the entry that comes next, and resume there in one step;
         a file like that ends once, and follows era D otherwise. Whoever removes an
-        entry from the source has to say so with `removed`.
+        entry from the source has to say so with `removed`; a move is a removal and an
+        insertion.
         show: shows entries in the source's stead.
         """
         if era not in ERAS:
@@ -154,6 +160,7 @@ class SeqFile:
         self.cursor = cursor
         self._show_entry = source.show if show is None else show
         self._accepted = getattr(source, "accepted", None)
+        self._resume = getattr(source, "resume", None)
         self._position = 0  # f_pos
         self._buffer = bytearray()
         self._size = 0  # of the buffer, even of one that could not be allocated
@@ -162,7 +169,9 @@ class SeqFile:
         self._count = 0  # and how many they are; as many as the size: too many
         self._index = 0  # the position of the next start
         self._read_pos = 0  # the file's position that buffer and index belong to
-        self._place: tuple[int, Any | None] | None = None  # the cursor: index, entry
+        self._here: Any | None = None  # the entry at hand, or of the cursor
+        self._moved = False  # show took it out: it is the following one already
+        self._kept: int | None = None  # the cursor's index
         self._closed = False
         self._under_way = False
         self._lost = False  # next failed in a way of its own: there is no entry
@@ -186,11 +195,14 @@ class SeqFile:
             self._count = self._size
 
     def removed(self, entry: Any, following: Any | None) -> None:
-        """Move a cursor off an entry that leaves the source."""
-        if self._place is not None and self._place[1] is not None:
-            index, kept = self._place
-            if kept == entry:
-                self._place = index, following
+        """Move off an entry that leaves the source.
+
+        Between two reads that is for a file with a cursor. In show it is for any file:
+        what is shown next is the following one, and next is not asked for it.
+        """
+        if self._here is not None and self._here == entry:
+            self._here = following
+            self._moved = True
 
     # --- what a program calls ---
 
@@ -215,7 +227,7 @@ class SeqFile:
         if self._under_way:
             raise LifecycleError("the file is being read")
         self._release()
-        self._place = None
+        self._here = self._kept = None
         self._closed = True
 
     def inject(self, fault: int | None = None, alloc: int | None = None) -> None:
@@ -474,23 +486,32 @@ class SeqFile:
 
     def _start(self, pos: int) -> Answer:
         self.starts += 1
-        if pos and self._place is not None and self._place[0] == pos:
-            self.visits += self._place[1] is not None
-            return self._place[1]
+        kept = self.cursor and pos > 0 and pos == self._kept
+        self._lost = True
         try:
-            return self.source.start(pos)
+            if kept and self._resume is not None:
+                self._resume(pos)
+                self.visits += self._here is not None
+            else:
+                entry = self.source.start(pos)
+                if not kept:
+                    self._here = entry
         except OSError as error:
             return _errno_of(error)
+        self._lost = self._moved = False
+        return self._here
 
     def _next(self, entry: Any, pos: int) -> tuple[Answer, int]:
         self.nexts += 1
-        self._lost = True
-        try:
-            answer = self.source.next(entry, pos)
-        except OSError as error:
-            answer = _errno_of(error), pos + 1
-        self._lost = False
-        return answer
+        following = pos + 1
+        if not self._moved:
+            self._lost = True
+            try:
+                self._here, following = self.source.next(entry, pos)
+            except OSError as error:
+                return _errno_of(error), following
+        self._lost = self._moved = False
+        return self._here, following
 
     def _show(self, entry: Any) -> int | OSError:
         self.shows += 1
@@ -506,9 +527,10 @@ class SeqFile:
         self.stops += 1
         failed = self._lost or isinstance(entry, OSError)
         self._lost = False
-        if self.cursor:
-            self._place = None if failed else (self._index, entry)
-        self.source.stop(None if failed else entry)
+        if failed:
+            self._here, self._moved = None, False
+        self._kept = None if failed else self._index
+        self.source.stop(self._here)
 
     def _accept(self, entry: Any) -> None:
         if self._accepted is not None:
