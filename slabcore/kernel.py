@@ -82,6 +82,7 @@ PROC_FILES = types.MappingProxyType(
 )
 CGROUP_FILES = types.MappingProxyType({"memory.kmem.slabinfo": 1, "cgroup.stat": 2})
 LONGEST_NAME = 127  # bytes of a cache's
+END_NS = 1 << 62  # of virtual time
 LONGEST_CGROUP = 255  # bytes of one's name, NAME_MAX
 SLAB_DIRECTORY = "/sys/kernel/slab"
 
@@ -281,6 +282,10 @@ class Kernel:
     next_event_ns. Programs: program, spawn, run. Files: open, listdir. Looking:
     counters, caches, timeline, snapshot, validate.
     One thread at a time may use a kernel; several kernels may run in as many threads.
+    Ctrl-C leaves a kernel of the core usable: advance, advance_to, drain and run stop
+    between two events and can be called again; alloc and pin end with the object under
+    way, and any other call is gone through with, before KeyboardInterrupt is raised.
+    The reference stops anywhere, and is not to be used after that.
     """
 
     def __init__(
@@ -551,13 +556,16 @@ class Kernel:
         """Allocate objects as a task of the cgroup does, one by one.
 
         An allocation that misses the cgroup's own cache queues its creation and takes
-        the root's object.
+        the root's object. An interrupt leaves the objects allocated so far.
         Raises: LifecycleError if the cgroup is removed.
         """
         self._world.alloc(*self._operands("alloc", cache, memcg, count))
 
     def pin(self, cache: Cache | str, memcg: Memcg | str, count: int = 1) -> None:
-        """Allocate objects that stay, as dentries do, until drop_caches."""
+        """Allocate objects that stay, as dentries do, until drop_caches.
+
+        An interrupt leaves the objects allocated so far.
+        """
         self._world.pin(*self._operands("pin", cache, memcg, count))
 
     def free(self, cache: Cache | str, memcg: Memcg | str, count: int = 1) -> None:
@@ -605,6 +613,8 @@ class Kernel:
             raise InputError(
                 "advance_to", f"{when_ns} ns is past", f"{self.now_ns} ns or later"
             )
+        if when_ns >= END_NS:
+            raise InputError("advance_to", f"when_ns is {when_ns}", "under 2**62 ns")
         self._world.advance_to(when_ns)
 
     def drain(self) -> None:
@@ -637,7 +647,18 @@ class Kernel:
 
         at_ns: it sleeps until then. until_ns: no repetition starts later; 0: no limit.
         background: neither run() nor drain() waits for its end.
+        Raises: InputError.
         """
+        program = _whole("spawn", "program", program)
+        repeat = _whole("spawn", "repeat", repeat)
+        at_ns = _whole("spawn", "at_ns", at_ns)
+        until_ns = _whole("spawn", "until_ns", until_ns)
+        if not 0 <= repeat < END_NS:
+            raise InputError("spawn", f"repeat is {repeat}", "0 to 2**62 - 1")
+        for name, when_ns in {"at_ns": at_ns, "until_ns": until_ns}.items():
+            if not 0 <= when_ns < END_NS:
+                what = f"{name} is {when_ns}"
+                raise InputError("spawn", what, "0 to 2**62 - 1 ns")
         self._world.spawn(program, repeat, at_ns, until_ns, background)
 
     def run(self) -> None:

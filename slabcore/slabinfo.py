@@ -143,7 +143,11 @@ def described(source: str | bytes | os.PathLike[str]) -> str:
         isinstance(source, str) and (not source or "\n" in source)
     ):
         return "slabinfo"
-    return os.fspath(source)
+    try:
+        return os.fspath(source)
+    except TypeError:
+        what = f"{source!r} is no file"
+        raise InputError("slabinfo", what, "its text or its path") from None
 
 
 def _parsed(where: str, text: str) -> SlabInfo:

@@ -620,6 +620,34 @@ def test_time_is_advanced_by_whole_nanoseconds_and_not_back(kernel):
     assert kernel.now_ns == 5
 
 
+def test_time_ends(kernel):
+    with pytest.raises(InputError) as refusal:
+        kernel.advance_to(2**62)
+    assert str(refusal.value) == (
+        f"advance_to: when_ns is {2**62}; expected under 2**62 ns"
+    )
+    with pytest.raises(InputError, match=r"expected under 2\*\*62 ns"):
+        kernel.advance(2**62)
+    assert kernel.now_ns == 0
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "error"),
+    [
+        (0.0, {}, "program is 0.0; expected a whole number"),
+        (0, {"repeat": 1.5}, "repeat is 1.5; expected a whole number"),
+        (0, {"repeat": -1}, "repeat is -1; expected 0 to 2**62 - 1"),
+        (0, {"at_ns": -1}, "at_ns is -1; expected 0 to 2**62 - 1 ns"),
+        (0, {"until_ns": 2**62}, f"until_ns is {2**62}; expected 0 to 2**62 - 1 ns"),
+    ],
+)
+def test_a_program_is_started_at_a_time_and_so_often(kernel, program, options, error):
+    kernel.program([(MKDIR, 0, 0, 0, 0)])
+    with pytest.raises(InputError) as refusal:
+        kernel.spawn(program, **options)
+    assert str(refusal.value) == f"spawn: {error}"
+
+
 def test_units_are_whole_nanoseconds():
     assert (us(1.5), ms(20), seconds(0.25)) == (1_500, 20_000_000, 250_000_000)
     assert all(type(unit(1)) is int for unit in (us, ms, seconds))

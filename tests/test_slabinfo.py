@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slabcore import inputs, slabinfo
+from slabcore import Kernel, inputs, slabinfo
 from slabcore.errors import InputError
 from slabcore.reference import slabinfo as reference
 from slabcore.slabinfo import COLUMNS, STATISTICS, SlabInfo, parse
@@ -222,6 +222,15 @@ def test_what_is_repeated_or_missing_has_a_name():
         assert str(refusal.value) == (
             f"missing_and_repeated: {name!r} is no collection; expected a list or set "
             "of names"
+        )
+
+
+def test_a_source_is_text_or_a_path():
+    for call in (parse, lambda source: Kernel.from_slabinfo("4.10", source)):
+        with pytest.raises(InputError) as refusal:
+            call(3)
+        assert str(refusal.value) == (
+            "slabinfo: 3 is no file; expected its text or its path"
         )
 
 
