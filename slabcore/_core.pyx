@@ -1808,11 +1808,18 @@ cdef class TraceScanner:
     """Tell the events in the text of a recording; see slabcore.traces."""
 
     cdef event_names events
+    cdef bint scanning
+
+    cdef int alone(self) except -1:
+        if self.scanning:
+            raise LifecycleError("the scanner is scanning; each thread needs its own")
+        return 0
 
     @property
     def names(self) -> list:
         """Return the names of the events seen, by number."""
         cdef int32_t i
+        self.alone()
         return [
             self.events.names[i].text[:self.events.names[i].length].decode()
             for i in range(self.events.used)
@@ -1822,6 +1829,7 @@ cdef class TraceScanner:
         """Read whole lines into *lines*, the bytes of an array of LINES.
 
         Returns: how many there are. A last line without its end is left alone.
+        Raises: LifecycleError while another thread scans.
         """
         cdef size_t room = lines.shape[0] // sizeof(trace_line), used = 0
         cdef const char *begin
@@ -1829,11 +1837,15 @@ cdef class TraceScanner:
         cdef const char *end
         cdef const char *stop
         cdef trace_line *line
+        self.alone()
         if not text.shape[0] or not room:
             return 0
+        if <size_t>&lines[0] % sizeof(int64_t):
+            raise ValueError("lines begin where no int64 does; expected LINES aligned")
         line = <trace_line *>&lines[0]
         begin = p = <const char *>&text[0]
         stop = p + text.shape[0]
+        self.scanning = True
         with nogil:
             while used < room:
                 end = <const char *>memchr(p, 10, stop - p) if p < stop else NULL
@@ -1853,6 +1865,7 @@ cdef class TraceScanner:
                 used += 1
                 line += 1
                 p = end + 1
+        self.scanning = False
         return used
 
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slabcore._core import TraceScanner
-from slabcore.errors import InputError
+from slabcore.errors import InputError, LifecycleError
 from slabcore.machine import Machine
 from slabcore.traces import (
     LINES,
@@ -69,6 +69,36 @@ def refusal(lines: list[str], where: str = "t.txt") -> str:
         Trace.fold(lines, where)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def test_a_scanner_writes_rows_where_they_may_stand():
+    text = cgroup(1, "mkdir").encode()
+    memory = np.zeros(LINES.itemsize + 8, np.uint8)
+    for offset in range(1, 8):
+        with pytest.raises(ValueError, match="expected LINES aligned"):
+            TraceScanner().scan(text, memory[offset : offset + LINES.itemsize])
+    assert TraceScanner().scan(text, memory[8:]) == 1
+
+
+def test_a_scanner_is_one_threads_at_a_time():
+    text = cgroup(1, "mkdir").encode() * 5000
+    scanner, refusals = TraceScanner(), []
+
+    def scan():
+        rows = np.zeros(5000, LINES).view(np.uint8)
+        while not refusals:
+            try:
+                assert scanner.scan(text, rows) == 5000
+                assert scanner.names == ["cgroup_mkdir"]
+            except LifecycleError as error:
+                refusals.append(str(error))
+
+    threads = [threading.Thread(target=scan) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(refusals) == {"the scanner is scanning; each thread needs its own"}
 
 
 def scanned(text: bytes) -> list[Event | None]:
