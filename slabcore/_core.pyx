@@ -394,16 +394,18 @@ cdef void *zeroed(size_t size) except NULL:
     return new
 
 
-cdef bytes encoded(str name):
-    """Return a cache's name, if it stands as one word in a row; "" is the default."""
-    words = name.isprintable() and name == "".join(name.split())
-    if not words or len(name.encode()) >= NAME_ROOM:
-        raise InputError(
-            "cache",
-            f"{name!r} is no name",
-            "less than 128 bytes, no blank or control character",
-        )
-    return name.encode()
+def cache_name(where: str, name) -> bytes:
+    """Return a cache's name, if it stands as one word in a row; "" is the default.
+
+    where: what an InputError begins with.
+    """
+    if not isinstance(name, str) or not name.isprintable():
+        expected = "a name of printable characters"
+    elif " " in name or len(name.encode()) >= NAME_ROOM:
+        expected = "no blank and at most 127 bytes: slabtop reads no others"
+    else:
+        return name.encode()
+    raise InputError(where, f"{name!r} is no name", expected)
 
 
 cdef dict mutex_figures(const mutex *m):
@@ -1040,7 +1042,7 @@ cdef class World:
         """Create a root cache before time begins; it is called cache-N by default."""
         cdef uint32_t number
         self.enter()
-        raw = encoded(name)
+        raw = cache_name("cache", name)
         if self.e.w.s.now:
             raise LifecycleError("time has begun; a boot cache needs time 0")
         link_root(
@@ -1093,7 +1095,7 @@ cdef class World:
             | shareable << 4
         )
         return self.call(
-            F_CREATE_ROOT, size, flags, NIL, self._keep(encoded(name)), 0
+            F_CREATE_ROOT, size, flags, NIL, self._keep(cache_name("cache", name)), 0
         )
 
     def _keep(self, bytes name):

@@ -88,11 +88,14 @@ CAUSES = (
 
 
 def _check_name(name: str) -> None:
-    """Refuse what would not stand as one word in a row; "" is the default."""
-    words = name.isprintable() and name == "".join(name.split())
-    if not words or len(name.encode()) >= 128:
-        expected = "less than 128 bytes, no blank or control character"
-        raise InputError("cache", f"{name!r} is no name", expected)
+    """Refuse a cache's name that is not one word of a row; "" is the default."""
+    if not name.isprintable():
+        expected = "a name of printable characters"
+    elif " " in name or len(name.encode()) > 127:
+        expected = "no blank and at most 127 bytes: slabtop reads no others"
+    else:
+        return
+    raise InputError("cache", f"{name!r} is no name", expected)
 
 
 # --- the time plane -------------------------------------------------------------------
