@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from typing import Any, NoReturn
@@ -78,8 +77,11 @@ def _open_what_is_closed() -> None:
 
 def _refuse(text: str, status: int) -> int:
     line = " ".join(text.split())
-    with contextlib.suppress(OSError):
+    try:
         click.echo(f"slabcore: {line[:1].lower() + line[1:]}", err=True)
+    except OSError:
+        # its buffer would be tried once more at the end, for status 120
+        sys.stderr = None
     return status
 
 
