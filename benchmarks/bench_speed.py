@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from rows import WORLDS
-from speed import Bench
+from running import Bench
 
 PEERS = Path(__file__).with_name("peers.py")
 PRODUCT = Path(__file__).with_name("product.py")
@@ -34,8 +34,8 @@ def test_a_child_cache_takes_about_a_hundred_bytes():
 
 def test_a_whole_world_costs_some_tens_of_times_its_list_work(tmp_path):
     bench = Bench(tmp_path)
-    floor = bench.run(WORLDS.floors[0], 10_000)
+    floor = bench.run(WORLDS.floors[0], 10_000, 60)
     if "missing" in floor:
         pytest.skip(floor["missing"])
-    world = bench.run(WORLDS.ours[0], 10_000)
+    world = bench.run(WORLDS.ours[0], 10_000, 60)
     assert floor["ns"] < world["ns"] < 60 * floor["ns"]

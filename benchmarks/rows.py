@@ -14,6 +14,14 @@ from typing import NamedTuple
 EXTENSION = ("-shared", "-fPIC", "-I{python}")
 
 
+class Group(NamedTuple):
+    """What a row is about: an operation, of which mechanism, in what scenario."""
+
+    operation: str
+    mechanism: str
+    scenario: str
+
+
 class Source(NamedTuple):
     """A program to build: a file beside this one, and what the compiler is told."""
 
@@ -34,11 +42,23 @@ class Side:
     """Where it is run; None: at all the row's."""
     once: bool = False
     """It is long: run it in the first round only."""
+    why: str = ""
+    """Of a peer: why it is ahead of slabcore, told only where it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    """What a goal says besides its figure."""
+
+    side: str = ""
+    """Whose goal it is, of the row's own sides; "": the product's."""
+    why: str = ""
+    """Why it is missed, told only while it is."""
 
 
 @dataclass(frozen=True)
-class AtMost:
-    """The product may take so many times what the best of others takes."""
+class AtMost(Aim):
+    """It may take so many times what the best of others takes."""
 
     times: float
     others: tuple[str, ...]
@@ -46,8 +66,8 @@ class AtMost:
 
 
 @dataclass(frozen=True)
-class AtLeast:
-    """The product is to be so many times as fast as another."""
+class AtLeast(Aim):
+    """It is to be so many times as fast as another."""
 
     times: float
     other: str
@@ -55,7 +75,7 @@ class AtLeast:
 
 
 @dataclass(frozen=True)
-class Growth:
+class Growth(Aim):
     """An item may cost so many times as much at the larger size."""
 
     times: float
@@ -64,7 +84,7 @@ class Growth:
 
 
 @dataclass(frozen=True)
-class Within:
+class Within(Aim):
     """An item may cost so many nanoseconds, or bytes."""
 
     ns: float
@@ -80,6 +100,7 @@ class Row:
     """One kind of work."""
 
     title: str
+    group: Group
     unit: str
     product: str | None
     """Which side is slabcore's; None: floors and peers only."""
@@ -87,7 +108,11 @@ class Row:
     ours: tuple[Side, ...] = ()
     peers: tuple[Side, ...] = ()
     goals: tuple[Goal, ...] = ()
+    gates: tuple[Goal, ...] = ()
+    """What `make bench` holds it to, with room for noise, at sizes that are quick."""
     sizes: tuple[int, ...] = (0,)
+    limit_s: int = 120
+    """A side that takes longer is stopped, and named."""
     note: str = ""
     """What a reader must know to read the figures."""
 
@@ -146,6 +171,7 @@ HOLD = Source("hold.pyx", ("-O2", *EXTENSION))
 
 IMPORT = Row(
     title="import slabcore",
+    group=Group("import", "package", "a new interpreter"),
     unit="s",
     product="slabcore",
     ours=(ours("slabcore", "import"),),
@@ -155,6 +181,7 @@ IMPORT = Row(
 )
 MEMORY = Row(
     title="memory of a child cache",
+    group=Group("hold", "caches", "a hundred a cgroup"),
     unit="bytes",
     product="slabcore",
     ours=(ours("slabcore", "memory", "{n}"),),
@@ -174,6 +201,7 @@ MEMORY = Row(
 DESTROY = tuple(
     Row(
         title=f"bulk destroy, {order}",
+        group=Group("destroy", "caches", f"in bulk, {order}"),
         unit="ns a cache",
         product=None,
         floors=(
@@ -191,6 +219,7 @@ DESTROY = tuple(
 )
 ONE_MEMCG = Row(
     title="destroy, one memcg a call",
+    group=Group("destroy", "caches", "one memcg a call"),
     unit="ns a cache",
     product=None,
     floors=(
@@ -218,10 +247,11 @@ def list_row(what: str, *, title: str, floors: tuple[Side, ...], **more) -> Row:
     pointers = native("list of pointers", "pointer_list", what, "{n}", "shuffled")
     return Row(
         title=title,
+        group=Group(what, "list", "in bulk"),
         unit="ns a node",
         floors=floors,
         peers=(pointers, urcu_list, *python),
-        sizes=(10 * K, M),
+        sizes=(10 * K, 100 * K, M),
         **more,
     )
 
@@ -260,6 +290,7 @@ LISTS = (
 )
 CALL = Row(
     title="one call from Python",
+    group=Group("call", "list", "one a node"),
     unit="ns a call",
     product="IntrusiveList.remove",
     ours=(
@@ -285,6 +316,7 @@ CALL = Row(
 RCU = tuple(
     Row(
         title=f"RCU queue, {order}",
+        group=Group("call_rcu", "RCU queue", f"built-in kinds, {order}"),
         unit="ns a callback",
         product=None,
         floors=(floor("ring of 8-byte records", "rcu_ring", "{n}", order),),
@@ -296,7 +328,7 @@ RCU = tuple(
                 "ck_epoch, poll", "ck_epoch", "{n}", order, "64", libraries=("-lck",)
             ),
         ),
-        sizes=(K, M),
+        sizes=(K, 30 * K, M),
         note="From enqueue to invoked. liburcu and ck have real readers and pay for "
         "atomic operations; the floor is simulated, in one thread.",
     )
@@ -304,6 +336,7 @@ RCU = tuple(
 )
 CALLABLES = Row(
     title="RCU queue, Python callables",
+    group=Group("call_rcu", "RCU queue", "Python callables"),
     unit="ns a callback",
     product=None,
     peers=(
@@ -314,6 +347,7 @@ CALLABLES = Row(
 )
 FORMAT = Row(
     title="slabinfo: rows to text",
+    group=Group("format", "slabinfo", "rows in order"),
     unit="ns a row",
     product="slabcore, whole",
     ours=(ours("slabcore, whole", "format", "{slabinfo}"),),
@@ -337,6 +371,7 @@ FORMAT = Row(
 )
 RESUME = Row(
     title="the next 4 KiB of /proc/slabinfo, near its end",
+    group=Group("read", "seq_file", "4 KiB near the end"),
     unit="ns a read",
     product="with a cursor",
     ours=(
@@ -349,6 +384,7 @@ RESUME = Row(
 )
 PARSE = Row(
     title="slabinfo: text to columns",
+    group=Group("parse", "slabinfo", "rows in order"),
     unit="ns a row",
     product="slabcore",
     ours=(ours("slabcore", "parse", "{slabinfo}"),),
@@ -362,6 +398,7 @@ PARSE = Row(
 )
 WALK = Row(
     title="walk of a shuffled list",
+    group=Group("walk", "list", "shuffled"),
     unit="ns a node",
     product="IntrusiveList.to_array",
     ours=(ours("IntrusiveList.to_array", "to-array", "{n}"),),
@@ -374,10 +411,11 @@ WALK = Row(
         floor("order in an array", "walk", "array", "{n}", "shuffled"),
     ),
     peers=(floor("chase", "walk", "chase", "{n}", "shuffled"),),
-    sizes=(10 * K, M),
+    sizes=(10 * K, 100 * K, M),
 )
 EVENTS = Row(
     title="event engine",
+    group=Group("hold model", "timers", "exponential delays"),
     unit="ns an event",
     product="slabcore's timers",
     ours=(ours("slabcore's timers", "hold", HOLD, "{n}"),),
@@ -397,6 +435,7 @@ EVENTS = Row(
 )
 REPLAY = Row(
     title="replay of lifecycle events",
+    group=Group("replay", "caches", "lives of memcgs"),
     unit="ns an event",
     product=None,
     floors=(
@@ -407,6 +446,7 @@ REPLAY = Row(
 )
 WORLDS = Row(
     title="whole worlds under 4.11",
+    group=Group("live and die", "world", "under 4.11"),
     unit="ns a cache",
     product="slabcore",
     ours=(ours("slabcore", "lifecycles", "4.11", "{n}"),),
@@ -418,6 +458,7 @@ WORLDS = Row(
 )
 LITERAL = Row(
     title="4.10's walks, counted and literal",
+    group=Group("live and die", "world", "under 4.10"),
     unit="ns a cache",
     product="counted",
     ours=(
@@ -428,6 +469,7 @@ LITERAL = Row(
 )
 STORM = Row(
     title="reclaim-storm, 300 000 caches",
+    group=Group("compare", "world", "reclaim-storm"),
     unit="s",
     product="under 4.9",
     ours=(
@@ -438,6 +480,7 @@ STORM = Row(
 )
 TRACES = Row(
     title="trace text to events",
+    group=Group("scan", "traces", "lines of ftrace"),
     unit="ns a line",
     product="slabcore, scanner",
     ours=(
@@ -455,6 +498,7 @@ TRACES = Row(
 )
 THREADS = Row(
     title="two worlds of 100 000 caches",
+    group=Group("live and die", "world", "two threads"),
     unit="ns a cache",
     product="two threads",
     ours=(

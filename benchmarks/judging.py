@@ -1,0 +1,184 @@
+"""What was told of a row, as ratios taken within a round, held against its goals."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rows import AtLeast, AtMost, Goal, Growth, Row, Side, Within
+from running import Told
+
+Round = tuple[int, int]
+"""Which run, and which round of it."""
+Ratios = dict[Round, float]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One goal at one size."""
+
+    goal: Goal
+    n: int
+    said: str
+    ratios: Ratios
+    met: bool | None
+    """None: something that it compares could not be run."""
+
+    @property
+    def measured(self) -> str:
+        """The median of all rounds, and the extremes."""
+        if not self.ratios:
+            return ""
+        of_it = " of it" if isinstance(self.goal, Within) else ""
+        return spread(list(self.ratios.values())) + of_it
+
+    @property
+    def each_run(self) -> str:
+        """The median of each run."""
+        runs = sorted({run for run, _ in self.ratios})
+        medians = [
+            statistics.median(x for (of, _), x in self.ratios.items() if of == run)
+            for run in runs
+        ]
+        return " / ".join(map(figure, medians))
+
+
+class Measured:
+    """What was told of one row, by round, size and side."""
+
+    def __init__(self, row: Row, records: Iterable[Told]) -> None:
+        self.row = row
+        self.about = ""
+        self.missing: dict[tuple[int, str], str] = {}
+        self.failed: dict[tuple[int, str], str] = {}
+        self.ns: dict[tuple[int, str], Ratios] = {}
+        for told in records:
+            self.about = told.get("about", "")
+            key = told["n"], told["side"]
+            if "missing" in told:
+                self.missing[key] = told["missing"]
+            elif "failed" in told:
+                self.failed[key] = told["failed"]
+            else:
+                by_round = self.ns.setdefault(key, {})
+                by_round[told["run"], told["round"]] = told["ns"]
+
+    def ratios(
+        self, over: Sequence[tuple[int, str]], under: Sequence[tuple[int, str]]
+    ) -> Ratios:
+        """Return each round's ratio of the least of some to the least of others."""
+        above, below = self._least(over), self._least(under)
+        both = sorted(above.keys() & below.keys())
+        return {key: above[key] / below[key] for key in both}
+
+    def _least(self, sides: Sequence[tuple[int, str]]) -> Ratios:
+        """Return the least of each round; nothing if one of the sides is missing."""
+        found = [self.ns.get(side, {}) for side in sides]
+        rounds = set(found[0]).intersection(*found[1:]) if found else set()
+        return {key: min(times[key] for times in found) for key in rounds}
+
+    def verdicts(self, goals: Iterable[Goal]) -> Iterator[Verdict]:
+        """Hold what was measured against goals, at each of their sizes."""
+        for goal in goals:
+            if isinstance(goal, Growth):
+                yield self._judged(goal, goal.large)
+                continue
+            for n in goal.sizes or self.row.sizes:
+                if all(runs_at(self.row, name, n) for name in named(goal)):
+                    yield self._judged(goal, n)
+
+    def _judged(self, goal: Goal, n: int) -> Verdict:
+        name = goal.side or self.row.product or ""
+        ours = [(n, name)]
+        if isinstance(goal, AtMost):
+            ratios = self.ratios(ours, [(n, other) for other in goal.others])
+            said = f"≤ {goal.times:.3g} × {' or '.join(goal.others)}"
+            bound = goal.times
+        elif isinstance(goal, AtLeast):
+            ratios = self.ratios([(n, goal.other)], ours)
+            said = f"≥ {goal.times:g} × as fast as {goal.other}"
+            bound = goal.times
+        elif isinstance(goal, Growth):
+            ratios = self.ratios(ours, [(goal.small, name)])
+            said = f"≤ {goal.times:g} × an item at {number(goal.small)}"
+            bound = goal.times
+        else:
+            times = self.ns.get((n, name), {})
+            ratios = {key: ns / goal.ns for key, ns in times.items()}
+            said = f"within {goal.said or goal.ns}"
+            bound = 1
+        if goal.side:
+            said = f"{goal.side}: {said}"
+        if not ratios:
+            return Verdict(goal, n, said, ratios, None)
+        middle = statistics.median(ratios.values())
+        met = middle >= bound if isinstance(goal, AtLeast) else middle <= bound
+        return Verdict(goal, n, said, ratios, met)
+
+    def ahead(self) -> Iterator[tuple[int, Side, Ratios]]:
+        """Yield the peers that take less than slabcore, and how much less."""
+        product = self.row.product
+        for n in self.row.sizes:
+            for side in self.row.peers:
+                ratios = self.ratios([(n, product or "")], [(n, side.name)])
+                if ratios and statistics.median(ratios.values()) > 1:
+                    yield n, side, ratios
+
+    def left_out(self) -> Iterator[str]:
+        """Yield what could not be run, and why."""
+        for told in (self.missing, self.failed):
+            for why in dict.fromkeys(told.values()):
+                sides: dict[str, list[str]] = {}
+                for n, side in (key for key, said in told.items() if said == why):
+                    sides.setdefault(side, []).append(number(n))
+                everywhere = len(self.row.sizes)
+                names = [
+                    side if len(at) == everywhere else f"{side} at {', '.join(at)}"
+                    for side, at in sides.items()
+                ]
+                yield f"{', '.join(names)}: {why}"
+
+    def curves(self) -> dict[str, list[tuple[float, float]]]:
+        """Return the medians over size of what was run at three sizes or more."""
+        return {
+            side.name: points
+            for side in self.row.sides
+            if len(points := list(self._points(side.name))) > 2
+        }
+
+    def _points(self, side: str) -> Iterator[tuple[float, float]]:
+        for n in self.row.sizes:
+            if times := self.ns.get((n, side)):
+                yield n, statistics.median(times.values())
+
+
+def named(goal: Goal) -> tuple[str, ...]:
+    """Return the sides that a goal compares slabcore's with."""
+    if isinstance(goal, AtMost):
+        return goal.others
+    return (goal.other,) if isinstance(goal, AtLeast) else ()
+
+
+def runs_at(row: Row, name: str, n: int) -> bool:
+    """Tell whether a side is run at a size."""
+    (side,) = (side for side in row.sides if side.name == name)
+    return side.sizes is None or n in side.sizes
+
+
+def number(n: int) -> str:
+    """Return a size with its thousands apart; nothing for a row of one size."""
+    return f"{n:,}".replace(",", "\N{NO-BREAK SPACE}") if n else ""
+
+
+def figure(x: float) -> str:
+    """Return three digits."""
+    return f"{x:.0f}" if x >= 100 else f"{x:.3g}"
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return the median, and the extremes if there are several."""
+    middle = figure(statistics.median(values))
+    if len(values) == 1:
+        return middle
+    return f"{middle} ({figure(min(values))} to {figure(max(values))})"
