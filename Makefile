@@ -19,7 +19,7 @@ CORE := setup.py $(wildcard slabcore/*.pyx slabcore/*.pxd)
 INSTALL = $(BIN)/pip install -qq --no-build-isolation -e
 
 .NOTPARALLEL:
-.PHONY: demo test clients lint types docs bench speed sanitize format clean
+.PHONY: demo test clients peers lint types docs bench speed sanitize format clean
 
 demo: $(VENV)/run
 	@$(BIN)/slabcore demo
@@ -29,6 +29,9 @@ test: $(VENV)/test
 
 # Programs in Python that read /proc/slabinfo; their tests are skipped without them.
 clients: $(VENV)/clients
+
+# Libraries in Python that slabcore is timed beside; their sides are skipped without them.
+peers: $(VENV)/bench
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check
@@ -42,6 +45,7 @@ types: $(VENV)/lint $(VENV)/run
 docs: $(VENV)/test
 	$(BIN)/pytest -q tests/test_docs.py $(ARGS)
 
+# ARGS=--whole runs every side of a row at all its sizes, which takes minutes.
 bench: $(VENV)/test
 	$(BIN)/pytest -q benchmarks --benchmark-disable-gc --benchmark-max-time=0.5 \
 	  --benchmark-columns=min,median,stddev,rounds --benchmark-sort=name $(ARGS)

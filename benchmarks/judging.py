@@ -160,6 +160,22 @@ def named(goal: Goal) -> tuple[str, ...]:
     return (goal.other,) if isinstance(goal, AtLeast) else ()
 
 
+def pairs(row: Row, goals: Iterable[Goal]) -> set[tuple[int, str]]:
+    """Return the sizes and sides that goals look at; without goals, the first size."""
+    goals = tuple(goals)
+    if not goals:
+        return {(row.sizes[0], side.name) for side in row.ours + row.floors}
+    found = set()
+    for goal in goals:
+        ours = goal.side or row.product or ""
+        if isinstance(goal, Growth):
+            found |= {(goal.small, ours), (goal.large, ours)}
+            continue
+        for n in goal.sizes or row.sizes:
+            found |= {(n, side) for side in (ours, *named(goal))}
+    return found
+
+
 def runs_at(row: Row, name: str, n: int) -> bool:
     """Tell whether a side is run at a size."""
     (side,) = (side for side in row.sides if side.name == name)

@@ -177,6 +177,7 @@ IMPORT = Row(
     ours=(ours("slabcore", "import"),),
     peers=(peer("numpy", "import", "numpy"),),
     goals=(AtMost(1.3, ("numpy",)),),
+    gates=(AtMost(2, ("numpy",)),),
     note="CPU time of the statement in a new interpreter.",
 )
 MEMORY = Row(
@@ -194,6 +195,7 @@ MEMORY = Row(
         Within(110, said="110 bytes"),
         AtMost(0.3, ("12-slot object in three llists",)),
     ),
+    gates=(Within(150, (200 * K,)),),
     sizes=(100 * K, M),
     note="Resident memory with 100 caches a cgroup, less that of the same cgroups "
     "without caches; no cache has a free callback or work under way.",
@@ -304,6 +306,10 @@ CALL = Row(
         AtLeast(10, "del of a dict", (M,)),
     ),
     floors=(peer("METH_O that does nothing", "method", METHOD, "{n}"),),
+    gates=(
+        AtMost(6, ("METH_O that does nothing",), (10 * K,)),
+        AtLeast(2, "del of a dict", (10 * K,)),
+    ),
     note="Less the loop around it; ints made in the order of their use.",
     peers=(
         peer("method in Python", "python-method", "{n}"),
@@ -366,6 +372,7 @@ FORMAT = Row(
         AtLeast(65, "Python %"),
         AtLeast(70, "this machine's kernel"),
     ),
+    gates=(AtLeast(1, "sprintf", (10 * K,)), AtLeast(3, "Python %", (10 * K,))),
     sizes=(100 * K,),
     note="The share of memcpy aimed at is that of AVX-512; of portable code it is 0.1.",
 )
@@ -379,6 +386,10 @@ RESUME = Row(
         ours("4.11's seek from the head", "last-reads", "kernel", "{n}"),
     ),
     goals=(AtLeast(1_000, "4.11's seek from the head", (100 * K,)),),
+    gates=(
+        AtLeast(5, "4.11's seek from the head", (10 * K,)),
+        Growth(1.5, 10 * K, 30 * K),
+    ),
     sizes=(10 * K, 30 * K, 100 * K),
     note="A read of a world's file, its rows' text and the world's clock included.",
 )
@@ -393,6 +404,7 @@ PARSE = Row(
         peer("split and int", "split-int", "{slabinfo}"),
     ),
     goals=(AtLeast(20, "jc"), AtLeast(15, "split and int")),
+    gates=(AtLeast(0.2, "split and int", (10 * K,)),),
     sizes=(100 * K,),
     note="jc fails at a colon in a name: it gets the rows without.",
 )
@@ -411,6 +423,7 @@ WALK = Row(
         floor("order in an array", "walk", "array", "{n}", "shuffled"),
     ),
     peers=(floor("chase", "walk", "chase", "{n}", "shuffled"),),
+    gates=(AtMost(60, ("16 anchors",), (10 * K,)),),
     sizes=(10 * K, 100 * K, M),
 )
 EVENTS = Row(
@@ -428,6 +441,10 @@ EVENTS = Row(
         AtMost(1.3, ("calendar queue",), (K, 100 * K)),
         AtLeast(15, "heapq"),
         AtLeast(40, "SimPy"),
+    ),
+    gates=(
+        AtMost(6, ("calendar queue",), (K, 100 * K)),
+        AtLeast(4, "heapq", (K,)),
     ),
     sizes=(K, 10 * K, 100 * K),
     note="Hold model: the earliest is taken and queued again. The core's queue of "
@@ -452,6 +469,7 @@ WORLDS = Row(
     ours=(ours("slabcore", "lifecycles", "4.11", "{n}"),),
     floors=(floor("its list work alone", "lifecycle", "plain", "10000", scale=3.2),),
     goals=(Within(500, said="2 M caches/s"), Growth(1.3, 10 * K, 500 * K)),
+    gates=(AtMost(60, ("its list work alone",), (10 * K,)), Growth(2, 10 * K, 50 * K)),
     sizes=(10 * K, 100 * K, 500 * K),
     note="From mkdir until all is destroyed, ten caches a cgroup, all cgroups alive at "
     "once; every lock, queue and counter on.",
@@ -465,6 +483,7 @@ LITERAL = Row(
         ours("counted", "lifecycles", "4.10", "{n}"),
         ours("literal", "lifecycles", "4.10", "{n}", "literal", once=True),
     ),
+    gates=(AtLeast(2, "literal", (10 * K,)),),
     sizes=(K, 10 * K, 100 * K),
 )
 STORM = Row(
@@ -477,6 +496,7 @@ STORM = Row(
         ours("under 4.11", "reclaim-storm", "4.11"),
     ),
     goals=(Within(2e9, said="2 s"),),
+    gates=(Within(4e9),),
 )
 TRACES = Row(
     title="trace text to events",
@@ -494,6 +514,7 @@ TRACES = Row(
         peer("str.split", "split", "{trace}"),
     ),
     goals=(Within(200, said="5 M lines/s"), AtLeast(14, "re")),
+    gates=(AtLeast(10, "re", (10 * K,)), AtMost(5, ("scan by hand",), (10 * K,))),
     sizes=(100 * K,),
 )
 THREADS = Row(
@@ -506,6 +527,7 @@ THREADS = Row(
         ours("in turn", "two-worlds", "in-turn"),
     ),
     goals=(AtLeast(1.8, "in turn"),),
+    gates=(),
     note="Elapsed time: it wants two idle CPUs.",
 )
 
