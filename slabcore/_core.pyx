@@ -617,12 +617,17 @@ cdef class World:
         walk: str = "counted",
         sample_ns: int = 1_000_000_000,
         log: bool = False,
+        huge_pages: bool = True,
     ):
         cdef engine *e = &self.e
         cdef world *w = &e.w
         cdef int32_t i
         if w.s.ncpus:
             raise LifecycleError("the world exists; it is made once")
+        w.c.links.huge_pages = w.c.caches.huge_pages = huge_pages
+        w.c.queued.huge_pages = w.m.groups.huge_pages = huge_pages
+        w.q.works.huge_pages = w.log.records.huge_pages = huge_pages
+        w.marks.huge_pages = huge_pages
         w.log.on = log
         self._read_costs(costs)
         self._read_knobs(design, machine, walk)
@@ -1876,12 +1881,13 @@ cdef class TraceScanner:
 
 @cython.final
 cdef class IntrusiveList:
-    """IntrusiveList(values=None)\n--\n
+    """IntrusiveList(values=None, *, huge_pages=True)\n--\n
     A doubly linked list of int64 values, whose entries are named by handles.
 
     A handle is an int, good for one entry until that is removed; what is given a
     handle of another, or of none, raises StaleHandleError. Every method takes the
     same time whatever the length, but clear, extend, to_array, handles and validate.
+    Large lists ask the system for huge pages unless *huge_pages* is False.
 
     >>> from slabcore import IntrusiveList
     >>> caches = IntrusiveList([192, 1024])
@@ -1898,7 +1904,8 @@ cdef class IntrusiveList:
         arena_init(&self.values, sizeof(int64_t))
         list_init(&self.head)
 
-    def __init__(self, values=None):
+    def __init__(self, values=None, *, huge_pages: bool = True):
+        self.nodes.huge_pages = self.values.huge_pages = huge_pages
         if values is not None:
             self.extend(values)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import functools
 import io
 import operator
 import os
@@ -293,6 +294,7 @@ class Kernel:
         engine: Literal["core", "reference"] = "core",
         sample_ns: int = 1_000_000_000,
         log: bool = False,
+        huge_pages: bool = True,
     ) -> None:
         """Boot the kernel of *design* at time 0.
 
@@ -302,6 +304,7 @@ class Kernel:
         engine: "reference" is the plain-Python twin, some hundred times slower.
         sample_ns: interval of the timeline.
         log: note every event, for Kernel.log and ftrace().
+        huge_pages: ask the system for huge pages, for what is large of the core.
         Raises: InputError.
         """
         self.design = design if isinstance(design, Design) else find(design)
@@ -324,7 +327,7 @@ class Kernel:
         sample_ns = _whole("Kernel", "sample_ns", sample_ns)
         if sample_ns <= 0:
             raise InputError("sample_ns", f"{sample_ns} is no interval", "over 0 ns")
-        make: Any = World
+        make: Any = functools.partial(World, huge_pages=huge_pages)
         if engine == "reference":
             from slabcore import reference
 

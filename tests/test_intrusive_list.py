@@ -55,6 +55,18 @@ def test_handles_survive_growth_and_every_other_handle():
     entries.validate()
 
 
+@pytest.mark.parametrize("huge_pages", [True, False])
+def test_nothing_is_lost_where_the_pages_become_the_lists_own(huge_pages):
+    count = 800_000  # values and nodes pass 4 MiB, one by one and at once
+    entries = IntrusiveList(range(count), huge_pages=huge_pages)
+    for value in range(count, 2 * count):
+        entries.add_tail(value)
+    assert np.array_equal(entries.to_array(), np.arange(2 * count))
+    entries.extend(range(2 * count, 4 * count))
+    assert np.array_equal(entries.to_array(), np.arange(4 * count))
+    entries.validate()
+
+
 def test_what_is_no_handle_is_in_no_list():
     entries = IntrusiveList([1])
     for nothing in (None, "0", 1.5, -1, 1, 2**32, 2**70):
@@ -85,7 +97,7 @@ def test_values_and_handles_are_whole_numbers():
 
 
 def test_its_signature_is_its_own():
-    assert str(inspect.signature(IntrusiveList)) == "(values=None)"
+    assert str(inspect.signature(IntrusiveList)) == "(values=None, *, huge_pages=True)"
     assert IntrusiveList.__doc__.lstrip().startswith("A doubly linked list")
 
 
