@@ -6,6 +6,44 @@ two sides in one round, with room for noise.
 """
 
 import pytest
+from judging import pairs
+from rows import ROWS
+
+
+class Clock:
+    """A clock that goes on by what it is told: nanoseconds an item, as seconds."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test a side and size of each row, and one a gate."""
+    whole = metafunc.config.getoption("whole")
+    cases = []
+    if "side" in metafunc.fixturenames:
+        for name, row in ROWS.items():
+            quick = pairs(row, row.gates)
+            for n in sorted({*row.sizes} if whole else {n for n, _ in quick}):
+                for side in row.sides:
+                    if side.sizes is None or n in side.sizes:
+                        group = f"{' / '.join(row.group)} {n or ''}"
+                        clock = Clock()
+                        mark = pytest.mark.benchmark(group=group, timer=clock)
+                        case = (name, n, side.name, clock)
+                        label = f"{name}-{n}-{side.name}"
+                        cases.append(pytest.param(*case, marks=mark, id=label))
+        metafunc.parametrize(("name", "n", "side", "clock"), cases)
+    if "gate" in metafunc.fixturenames:
+        for name, row in ROWS.items():
+            cases += [
+                pytest.param(name, gate, id=f"{name}-{number}")
+                for number, gate in enumerate(row.gates)
+            ]
+        metafunc.parametrize(("name", "gate"), cases)
 
 
 def test_gate(suite, name, gate):

@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -32,6 +33,10 @@ class Places(dict[str, str]):
         if name == "pybind11":
             return str(importlib.import_module(name).get_include())
         return str(Path(importlib.import_module(name).include_dir()).parent)
+
+
+class Missing(Exception):
+    """What a side needs is not here."""
 
 
 class Bench:
@@ -75,22 +80,30 @@ class Bench:
             path.write_text(FILES[kind](n), "utf-8")
         return path
 
+    def words(self, command: Iterable[str | Source], n: int) -> list[str]:
+        """Return a command with what it names: built, made, filled in."""
+        words = []
+        for word in command:
+            if isinstance(word, Source):
+                found = self.build(word)
+                if isinstance(found, str):
+                    raise Missing(found)
+                words.append(str(found))
+            elif word.strip("{}") in FILES:
+                words.append(str(self.file(word.strip("{}"), n)))
+            else:
+                words.append(word.format(n=n, python=sys.executable))
+        return words
+
     def run(self, side: Side, n: int, limit_s: float) -> Told:
         """Time one side once; tell what is missing or failed instead if it cannot be.
 
         Who takes longer than *limit_s* is stopped.
         """
-        command = []
-        for word in side.command:
-            if isinstance(word, Source):
-                found = self.build(word)
-                if isinstance(found, str):
-                    return {"missing": found}
-                command.append(str(found))
-            elif word.strip("{}") in FILES:
-                command.append(str(self.file(word.strip("{}"), n)))
-            else:
-                command.append(word.format(n=n, python=sys.executable))
+        try:
+            command = self.words(side.command, n)
+        except Missing as why:
+            return {"missing": str(why)}
         try:
             ran = subprocess.run(
                 command, cwd=HERE, capture_output=True, text=True, timeout=limit_s

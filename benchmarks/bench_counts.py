@@ -1,0 +1,112 @@
+"""Exact counts of what the rows of rows.py do, and how they grow: no clock is read."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from product import storm
+from running import recording, slabinfo
+
+from slabcore import Kernel
+from slabcore._core import TraceScanner
+from slabcore.comparison import compare
+from slabcore.slabinfo import parse
+from slabcore.traces import LINES
+
+LINEAR, QUADRATIC = 1.1, 1.8
+"""A cost that grows linearly stays under the one slope, one of 2016 above the other."""
+
+
+def slopes(costs: dict[int, int]) -> list[float]:
+    """Return the slopes of cost over size, both logarithmic."""
+    return [
+        math.log(large / small) / math.log(more / few)
+        for (few, small), (more, large) in pairwise(costs.items())
+    ]
+
+
+# --- whole worlds ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("design", ["4.6", "4.9", "4.10"])
+def test_hops_grow_with_the_square_where_one_list_has_all(design):
+    hops = {n: storm(design, n, 10)["list_hops"] for n in (500, 1_000, 2_000, 4_000)}
+    for cgroups, of in hops.items():
+        caches = 10 * cgroups
+        # Each cgroup that is freed walks past all caches that are left, ten fewer each.
+        assert of["free"] == caches**2 // 20 + 3 * caches // 2
+    total = {n: sum(of.values()) for n, of in hops.items()}
+    assert min(slopes(total)) >= QUADRATIC
+
+
+def test_hops_grow_with_the_caches_where_each_cgroup_has_a_list():
+    hops = {n: storm("4.11", n, 10)["list_hops"] for n in (500, 1_000, 2_000, 4_000)}
+    for cgroups, of in hops.items():
+        assert of["offline"] == of["free"] == 10 * cgroups
+    assert max(slopes({n: sum(of.values()) for n, of in hops.items()})) <= LINEAR
+
+
+def test_without_child_caches_nothing_is_walked():
+    assert not any(storm("5.9", 1_000, 10)["list_hops"].values())
+
+
+@pytest.mark.parametrize("design", ["4.9", "4.10"])
+def test_counted_walks_are_the_literal_ones(design):
+    counted, literal = (
+        compare("smythies", [design], walk=walk)[design].counters
+        for walk in ("counted", "literal")
+    )
+    for of in ("virtual_ns", "drained_ns", "list_hops", "locks", "time_ns", "caches"):
+        assert counted[of] == literal[of]
+
+
+@pytest.mark.parametrize(
+    ("design", "hops", "waits"),
+    [("4.9", 1_502_804_031, 300_000), ("4.11", 1_200_360, 0)],
+)
+def test_reclaim_storm(design, hops, waits):
+    counters = compare("reclaim-storm", [design])[design].counters
+    assert counters["caches"]["created"] == 300_000
+    assert sum(counters["list_hops"].values()) == hops
+    assert counters["grace_periods"]["synchronous"] == waits
+
+
+# --- reading and writing text ---------------------------------------------------------
+
+
+def hops_of_a_reader(reader: str, caches: int) -> int:
+    """Return the hops of /proc/slabinfo read to its end, 4 KiB at a time."""
+    kernel = Kernel("4.11")
+    for i in range(caches):
+        kernel.create_cache(f"cache-{i}", object_size=192, accounted=True)
+    with kernel.open("/proc/slabinfo", reader=reader) as file:
+        while file.read(4096):
+            pass
+    return kernel.counters["list_hops"]["slabinfo"]
+
+
+def test_a_reader_that_seeks_from_the_head_hops_with_the_square():
+    sizes = (2_000, 4_000, 8_000)
+    assert min(slopes({n: hops_of_a_reader("kernel", n) for n in sizes})) >= QUADRATIC
+
+
+def test_a_reader_with_a_cursor_hops_once_a_row():
+    hops = {n: hops_of_a_reader("cursor", n) for n in (2_000, 4_000, 8_000)}
+    for rows, of in hops.items():
+        assert rows <= of < 1.05 * rows
+    assert max(slopes(hops)) <= LINEAR
+
+
+def test_rows_come_back_as_they_were_printed():
+    text = slabinfo(10_000).encode()
+    rows = parse(text)
+    assert len(rows) == 10_000
+    assert rows.format() == text
+
+
+def test_the_scanner_finds_each_event():
+    text = recording(10_000).encode()
+    rows = np.empty(10_000, LINES)
+    assert TraceScanner().scan(text, rows.view(np.uint8)) == 10_000
+    assert np.count_nonzero(rows["event"] >= 0) == 10_000

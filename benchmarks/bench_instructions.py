@@ -1,0 +1,93 @@
+"""Instructions of slabcore's own work, counted by callgrind: what no noise can hide.
+
+Each kind of work is counted at two sizes. What an item costs is the difference over the
+items, so that what is done once for all is in neither. Bounds have a quarter of room
+for other compilers; they are those of x86-64.
+"""
+
+import math
+import platform
+from typing import NamedTuple
+
+import pytest
+from bench_counts import LINEAR, QUADRATIC
+from instructions import count
+from running import Bench
+
+
+class Gate(NamedTuple):
+    """What a side of product.py may take for an item."""
+
+    side: tuple[str, ...]
+    small: int
+    large: int
+    most: int
+
+
+GATES = {
+    "a cache's life under 4.11": Gate(
+        ("lifecycles", "4.11", "{n}"), 4_000, 16_000, 17_000
+    ),
+    "a cache's life under 4.10": Gate(
+        ("lifecycles", "4.10", "{n}"), 4_000, 16_000, 17_000
+    ),
+    "an entry of extend": Gate(("extend", "{n}"), 1_000, 10_000, 120),
+    "an entry read into an array": Gate(("to-array", "{n}"), 1_000, 10_000, 18),
+    "a call of add_tail": Gate(("add-tail", "{n}"), 1_000, 10_000, 700),
+    "a call of remove": Gate(("remove", "{n}"), 1_000, 10_000, 400),
+    "a row to text": Gate(("format", "{slabinfo}"), 1_000, 10_000, 4_000),
+    "a row from text": Gate(("parse", "{slabinfo}"), 1_000, 3_000, 85_000),
+    "a line of a trace": Gate(("scan", "{trace}"), 1_000, 10_000, 1_900),
+}
+LITERAL = ("lifecycles", "4.10", "{n}", "literal")
+COUNTED = GATES["a cache's life under 4.10"].side
+READS = tuple(("last-reads", how, "{n}") for how in ("cursor", "kernel"))
+
+
+class Counts(dict[tuple[tuple[str, ...], int], int]):
+    """The instructions of a side at a size."""
+
+    missing = ""
+
+
+@pytest.fixture(scope="module")
+def counts(tmp_path_factory: pytest.TempPathFactory) -> Counts:
+    """Count all that is asked below in one process, which takes some seconds."""
+    bench = Bench(tmp_path_factory.mktemp("built"))
+    asked = [(of.side, n) for of in GATES.values() for n in (of.small, of.large)]
+    asked += [(LITERAL, n) for n in (4_000, 16_000)]
+    asked += [(side, n) for side in READS for n in (2_000, 8_000)]
+    found = count(bench, [bench.words(side, n) for side, n in asked])
+    made = Counts()
+    if isinstance(found, str):
+        made.missing = found
+    else:
+        made.update(zip(asked, found, strict=True))
+    return made
+
+
+@pytest.mark.parametrize("gate", GATES.values(), ids=GATES)
+def test_instructions(counts, gate):
+    if counts.missing:
+        pytest.skip(counts.missing)
+    small, large = (counts[gate.side, n] for n in (gate.small, gate.large))
+    assert math.log(large / small) <= LINEAR * math.log(gate.large / gate.small)
+    if platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("the bounds are those of x86-64")
+    assert (large - small) / (gate.large - gate.small) <= gate.most
+
+
+def test_literal_walks_grow_with_the_square(counts):
+    if counts.missing:
+        pytest.skip(counts.missing)
+    # Both do all but the walks in the same way.
+    small, large = (counts[LITERAL, n] - counts[COUNTED, n] for n in (4_000, 16_000))
+    assert math.log(large / small) >= QUADRATIC * math.log(4)
+
+
+def test_a_read_with_a_cursor_costs_the_same_anywhere(counts):
+    if counts.missing:
+        pytest.skip(counts.missing)
+    cursor, kernel = ([counts[side, n] for n in (2_000, 8_000)] for side in READS)
+    assert cursor[1] < 1.05 * cursor[0]
+    assert kernel[1] > 1.5 * kernel[0]
