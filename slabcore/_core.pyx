@@ -688,6 +688,7 @@ cdef class World:
         PyMem_RawFree(w.s.chunks)
         PyMem_RawFree(w.r.data)
         PyMem_RawFree(w.s.cpus)
+        PyMem_RawFree(w.s.unsettled)
         PyMem_RawFree(w.stock)
         PyMem_RawFree(w.s.pools)
         PyMem_RawFree(w.cost.hops)
@@ -826,11 +827,14 @@ cdef class World:
         w.r.data = <rcu_data *>zeroed(count * sizeof(rcu_data))
         w.s.pools = <worker_pool *>zeroed((count + 1) * sizeof(worker_pool))
         w.stock = <uint32_t *>zeroed(count * sizeof(uint32_t))
+        w.s.unsettled = <uint64_t *>zeroed((count + 63) // 64 * sizeof(uint64_t))
         w.s.ncpus = count
+        w.s.cull_at = w.s.reap_at = FOREVER
         w.r.blimit = BLIMIT
         w.r.qhimark = QHIMARK
         w.r.qlowmark = QLOWMARK
         for i in range(count):
+            w.s.cpus[i].number = i
             w.s.cpus[i].ends = w.s.cpus[i].reap_at = FOREVER
             w.stock[i] = NIL
             w.r.data[i].blimit = BLIMIT
@@ -894,6 +898,7 @@ cdef class World:
         cdef int kind = 0, events = 0
         cdef int32_t number = 0
         cdef int64_t at
+        e.until = when
         self.running = True
         try:
             with nogil:
@@ -918,6 +923,7 @@ cdef class World:
         cdef int kind = 0, events = 0
         cdef int32_t number = 0
         cdef int64_t at
+        e.until = FOREVER
         self.running = True
         try:
             with nogil:
@@ -952,6 +958,7 @@ cdef class World:
         f = task_push(t, function)
         f.a, f.b, f.c, f.d, f.n = a, b, c, d, n
         w.main = t
+        e.until = FOREVER
         sched_wake(&w.s, t)
         self.running = True
         try:

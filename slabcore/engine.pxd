@@ -25,6 +25,8 @@ from slabcore.sched cimport (
     cpu_displace,
     cpu_idle,
     cpu_leave,
+    cpu_unsettle,
+    lowest_bit,
     queue_append,
     queue_appendleft,
     queue_popleft,
@@ -38,7 +40,6 @@ from slabcore.sched cimport (
 )
 from slabcore.workqueue cimport pool_cull
 from slabcore.world cimport (
-    CALL,
     DONE,
     EVENTS,
     IN_LINE,
@@ -81,6 +82,9 @@ cdef struct sample:
 cdef struct engine:
     world w
     int64_t tick_ns
+    int64_t tick_at         # the first tick after the time it was last looked at
+    int64_t horizon         # nothing else than the chosen CPU's step comes earlier
+    int64_t until           # a call runs no event that is later
     int64_t load_ns
     int64_t load_at
     int64_t sample_ns
@@ -107,11 +111,24 @@ cdef inline void note_drained(engine *e) noexcept nogil:
     e.was_busy = now_busy
 
 
+cdef inline bint goes_on(engine *e, cpu *c) noexcept nogil:
+    """Be the event loop where it would choose this CPU again: its step has ended.
+
+    That is so while the step disturbed no other CPU and its end is before all else.
+    """
+    if e.w.s.disturbed or c.ends >= e.horizon or not busy(e):
+        return False
+    e.was_busy = True
+    e.w.s.now = c.ends
+    return True
+
+
 cdef inline int resume(engine *e, cpu *c) except -1 nogil:
     """Run the current task up to its next step that takes time."""
     cdef task *t = c.current
     cdef int outcome
     t.left = 0
+    t.user = 0
     c.ends = FOREVER
     if t.spins:
         # The softirq kept it from seeing that the owner left its CPU.
@@ -119,14 +136,8 @@ cdef inline int resume(engine *e, cpu *c) except -1 nogil:
         sched_sleep(&e.w.s, t, UNINTERRUPTIBLE)
         return 0
     while True:
-        t.user = 0
         outcome = step(&e.w, t)
-        if outcome == CALL:
-            continue
         if outcome == DONE:
-            t.depth -= 1
-            if t.depth:
-                continue
             t.state = GONE
             e.w.n.threads -= 1
             cpu_leave(&e.w.s, c)
@@ -144,8 +155,13 @@ cdef inline int resume(engine *e, cpu *c) except -1 nogil:
             t.user = outcome == RUN_USER
             if t.user and c.urgent.first != NULL:
                 cpu_displace(&e.w.s, c)
-            else:
-                cpu_begin(&e.w.s, c)
+                return 0
+            c.ends = e.w.s.now + t.left
+            if goes_on(e, c):
+                t.left = 0
+                t.user = 0
+                c.ends = FOREVER
+                continue
         elif outcome == IN_LINE:
             if t.spins:
                 cpu_begin(&e.w.s, c)
@@ -185,15 +201,18 @@ cdef inline int dispatch(engine *e, cpu *c, int32_t number) except -1 nogil:
 
 cdef inline int settle(engine *e) except -1 nogil:
     """Put waiting tasks on idle CPUs, the lowest CPU first."""
-    cdef int32_t i = 0
+    cdef int32_t word = 0, i
     cdef cpu *c
-    while i < e.w.s.ncpus:
+    while 64 * word < e.w.s.ncpus:
+        if not e.w.s.unsettled[word]:
+            word += 1
+            continue
+        i = 64 * word + lowest_bit(e.w.s.unsettled[word])
+        e.w.s.unsettled[word] &= e.w.s.unsettled[word] - 1
         c = &e.w.s.cpus[i]
         if c.current == NULL and cpu_crowded(c):
             dispatch(e, c, i)
-            i = 0
-        else:
-            i += 1
+            word = 0
     note_drained(e)
     return 0
 
@@ -226,6 +245,7 @@ cdef inline void tick(engine *e, int32_t number) noexcept nogil:
             cpu_leave(&e.w.s, c)
             queue_appendleft(&c.urgent, t)
         queue_appendleft(&c.urgent, c.softirq)
+        cpu_unsettle(&e.w.s, c)
 
 
 cdef inline bint needs_tick(const engine *e) noexcept nogil:
@@ -240,35 +260,74 @@ cdef inline bint needs_tick(const engine *e) noexcept nogil:
     return False
 
 
+cdef inline int32_t first_cull(engine *e) noexcept nogil:
+    """Return the pool that culls first."""
+    cdef int32_t i, first = 0
+    for i in range(1, e.w.s.ncpus + 1):
+        if e.w.s.pools[i].cull_at < e.w.s.pools[first].cull_at:
+            first = i
+    e.w.s.cull_at = e.w.s.pools[first].cull_at
+    return first
+
+
+cdef inline int32_t first_reap(engine *e) noexcept nogil:
+    """Return the CPU whose reaper passes first."""
+    cdef int32_t i, first = 0
+    for i in range(1, e.w.s.ncpus):
+        if e.w.s.cpus[i].reap_at < e.w.s.cpus[first].reap_at:
+            first = i
+    e.w.s.reap_at = e.w.s.cpus[first].reap_at
+    return first
+
+
 cdef inline int64_t next_event(engine *e, int *kind, int32_t *number) noexcept nogil:
     """Return when the next event is, of what kind, and of which CPU or pool."""
     cdef int64_t now = e.w.s.now
-    cdef int64_t when = FOREVER, at
-    cdef int32_t i
-    number[0] = 0
-    kind[0] = TICK
-    if needs_tick(e):
-        when = (now // e.tick_ns + 1) * e.tick_ns
-    at = rcu_next(&e.w.r, now)
-    if at < when:
-        when, kind[0] = at, GRACE_PERIOD
+    cdef int64_t segment = FOREVER, second = FOREVER, when = FOREVER, at
+    cdef int32_t i, first = 0
+    # The end of a step that comes first, and when the next one of another CPU is.
     for i in range(e.w.s.ncpus):
-        if e.w.s.cpus[i].ends < when:
-            when, kind[0], number[0] = e.w.s.cpus[i].ends, SEGMENT, i
+        at = e.w.s.cpus[i].ends
+        if at < second:
+            second = at
+            if at < segment:
+                second = segment
+                segment = at
+                number[0] = i
+    # Of all else, what comes first; a tick comes before others of its instant.
+    kind[0] = GRACE_PERIOD
+    when = rcu_next(&e.w.r, now)
     at = clock_next(&e.w.s.timers)
     if at < when:
         when, kind[0] = at, TIMER
-    for i in range(e.w.s.ncpus + 1):
-        if e.w.s.pools[i].cull_at < when:
-            when, kind[0], number[0] = e.w.s.pools[i].cull_at, CULL, i
-    if e.w.k.slab:
-        for i in range(e.w.s.ncpus):
-            if e.w.s.cpus[i].reap_at < when:
-                when, kind[0], number[0] = e.w.s.cpus[i].reap_at, REAP, i
+    if e.w.s.cull_at < when:
+        i = first_cull(e)
+        if e.w.s.cull_at < when:
+            when, kind[0], first = e.w.s.cull_at, CULL, i
+    if e.w.s.reap_at < when:
+        i = first_reap(e)
+        if e.w.s.reap_at < when:
+            when, kind[0], first = e.w.s.reap_at, REAP, i
     if e.load_at < when:
         when, kind[0] = e.load_at, LOAD
     if e.sample_at < when:
         when, kind[0] = e.sample_at, SAMPLE
+    if now >= e.tick_at:
+        e.tick_at = (now // e.tick_ns + 1) * e.tick_ns
+    # Whether the tick is needed may change until then.
+    e.horizon = min(second, when, e.tick_at)
+    if e.until < e.horizon:
+        e.horizon = e.until + 1
+    e.w.s.disturbed = False
+    if segment < when or (segment == when and kind[0] != GRACE_PERIOD):
+        when, kind[0] = segment, SEGMENT
+    else:
+        number[0] = first
+        e.w.s.disturbed = True
+    if e.tick_at <= when and needs_tick(e):
+        e.w.s.disturbed = True
+        kind[0] = TICK
+        return e.tick_at
     return when
 
 

@@ -13,8 +13,10 @@ from slabcore.workqueue cimport (
     work_popleft,
 )
 from slabcore.world cimport (
+    CALL,
     CB_CGROUP_FREE,
     CB_CSS_FREE,
+    DONE,
     EV_EXECUTE_END,
     EV_EXECUTE_START,
     F_ALLOC,
@@ -207,83 +209,94 @@ cdef inline int call_work(world *w, task *t, work *item) noexcept nogil:
 
 
 cdef inline int step(world *w, task *t) except -1 nogil:
-    """Run the task's innermost function up to where it stops."""
-    cdef frame *f = &t.frames[t.depth - 1]
-    cdef int32_t function = f.function
-    if function == F_SOFTIRQ:
-        return softirq(w, t, f)
-    elif function == F_WORKER:
-        return worker(w, t, f)
-    elif function == F_PROGRAM:
-        return run_program(w, t, f)
-    elif function == F_BURST:
-        return burst(w, t, f)
-    elif function == F_ALLOC:
-        return alloc(w, t, f)
-    elif function == F_MISS:
-        return miss(w, t, f)
-    elif function == F_CREATE_WORK:
-        return create_work(w, t, f)
-    elif function == F_MKDIR:
-        return mkdir(w, t, f)
-    elif function == F_GROW:
-        return grow(w, t, f)
-    elif function == F_RMDIR:
-        return rmdir(w, t, f)
-    elif function == F_ATTACH:
-        return attach(w, t, f)
-    elif function == F_FREE_OBJECTS:
-        return free_objects(w, t, f)
-    elif function == F_DROP_CACHES:
-        return drop_caches(w, t, f)
-    elif function == F_UNPIN:
-        return unpin(w, t, f)
-    elif function == F_UNPIN_ALL:
-        return unpin_all(w, t, f)
-    elif function == F_SLABINFO:
-        return slabinfo(w, t, f)
-    elif function == F_READ_FILE:
-        return read_file(w, t, f)
-    elif function == F_CREATE_ROOT:
-        return create_root(w, t, f)
-    elif function == F_SYNCHRONIZE:
-        return synchronize(w, t, f)
-    elif function == F_BARRIER:
-        return barrier(w, t, f)
-    elif function == F_OFFLINE_WORK:
-        return offline_work(w, t, f)
-    elif function == F_RELEASE_WORK:
-        return release_work(w, t, f)
-    elif function == F_FREE_WORK:
-        return free_work(w, t, f)
-    elif function == F_CGROUP_FREE_WORK:
-        return cgroup_free_work(w, t, f)
-    elif function == F_DEACTIVATE_WORK:
-        return deactivate_work(w, t, f)
-    elif function == F_BARRIER_WORK:
-        return barrier_work(w, t, f)
-    elif function == F_DEACTIVATE:
-        return deactivate(w, t, f)
-    elif function == F_DESTROY:
-        return destroy(w, t, f)
-    elif function == F_HOTPLUG:
-        return hotplug(w, t, f)
-    elif function == F_CONFIGURE:
-        return configure(w, t, f)
-    elif function == F_REAP_WORK:
-        return reap_work(w, t, f)
-    elif function == F_SHUTDOWN_WORK:
-        return shutdown_work(w, t, f)
-    elif function == F_DESTROY_ROOT:
-        return destroy_root(w, t, f)
-    elif function == F_SHUTDOWN:
-        return shutdown_cache(w, t, f)
-    elif function == F_RELEASE_LATER:
-        return release_later(w, t, f)
-    elif function == F_FLUSH_WORKQUEUE:
-        return flush_workqueue(w, t, f)
-    elif function == F_DELETE_DIRECTORY:
-        return delete_directory(w, t, f)
-    elif function == F_REMOVE_DIRECTORY_WORK:
-        return remove_directory_work(w, t, f)
-    return release_cache(w, t, f)
+    """Run the task's innermost functions up to where one of them stops."""
+    cdef frame *f
+    cdef int32_t function
+    cdef int outcome
+    while True:
+        f = &t.frames[t.depth - 1]
+        function = f.function
+        if function == F_SOFTIRQ:
+            outcome = softirq(w, t, f)
+        elif function == F_WORKER:
+            outcome = worker(w, t, f)
+        elif function == F_PROGRAM:
+            outcome = run_program(w, t, f)
+        elif function == F_BURST:
+            outcome = burst(w, t, f)
+        elif function == F_ALLOC:
+            outcome = alloc(w, t, f)
+        elif function == F_MISS:
+            outcome = miss(w, t, f)
+        elif function == F_CREATE_WORK:
+            outcome = create_work(w, t, f)
+        elif function == F_MKDIR:
+            outcome = mkdir(w, t, f)
+        elif function == F_GROW:
+            outcome = grow(w, t, f)
+        elif function == F_RMDIR:
+            outcome = rmdir(w, t, f)
+        elif function == F_ATTACH:
+            outcome = attach(w, t, f)
+        elif function == F_FREE_OBJECTS:
+            outcome = free_objects(w, t, f)
+        elif function == F_DROP_CACHES:
+            outcome = drop_caches(w, t, f)
+        elif function == F_UNPIN:
+            outcome = unpin(w, t, f)
+        elif function == F_UNPIN_ALL:
+            outcome = unpin_all(w, t, f)
+        elif function == F_SLABINFO:
+            outcome = slabinfo(w, t, f)
+        elif function == F_READ_FILE:
+            outcome = read_file(w, t, f)
+        elif function == F_CREATE_ROOT:
+            outcome = create_root(w, t, f)
+        elif function == F_SYNCHRONIZE:
+            outcome = synchronize(w, t, f)
+        elif function == F_BARRIER:
+            outcome = barrier(w, t, f)
+        elif function == F_OFFLINE_WORK:
+            outcome = offline_work(w, t, f)
+        elif function == F_RELEASE_WORK:
+            outcome = release_work(w, t, f)
+        elif function == F_FREE_WORK:
+            outcome = free_work(w, t, f)
+        elif function == F_CGROUP_FREE_WORK:
+            outcome = cgroup_free_work(w, t, f)
+        elif function == F_DEACTIVATE_WORK:
+            outcome = deactivate_work(w, t, f)
+        elif function == F_BARRIER_WORK:
+            outcome = barrier_work(w, t, f)
+        elif function == F_DEACTIVATE:
+            outcome = deactivate(w, t, f)
+        elif function == F_DESTROY:
+            outcome = destroy(w, t, f)
+        elif function == F_HOTPLUG:
+            outcome = hotplug(w, t, f)
+        elif function == F_CONFIGURE:
+            outcome = configure(w, t, f)
+        elif function == F_REAP_WORK:
+            outcome = reap_work(w, t, f)
+        elif function == F_SHUTDOWN_WORK:
+            outcome = shutdown_work(w, t, f)
+        elif function == F_DESTROY_ROOT:
+            outcome = destroy_root(w, t, f)
+        elif function == F_SHUTDOWN:
+            outcome = shutdown_cache(w, t, f)
+        elif function == F_RELEASE_LATER:
+            outcome = release_later(w, t, f)
+        elif function == F_FLUSH_WORKQUEUE:
+            outcome = flush_workqueue(w, t, f)
+        elif function == F_DELETE_DIRECTORY:
+            outcome = delete_directory(w, t, f)
+        elif function == F_REMOVE_DIRECTORY_WORK:
+            outcome = remove_directory_work(w, t, f)
+        else:
+            outcome = release_cache(w, t, f)
+        if outcome == DONE:
+            t.depth -= 1
+            if not t.depth:
+                return DONE
+        elif outcome != CALL:
+            return outcome

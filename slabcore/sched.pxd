@@ -7,10 +7,26 @@ at ticks. Sleeping and waking tell the worker pool (wq_worker_sleeping(),
 kernel/workqueue.c) and end the spinning for mutexes whose owner leaves its CPU.
 """
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from slabcore.arena cimport NIL
 from slabcore.clock cimport FOREVER, clock_queue
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define slabcore_lowest_bit(word) __builtin_ctzll(word)
+    #else
+    static int slabcore_lowest_bit(uint64_t word)
+    {
+        int bit = 0;
+        while (!(word >> bit & 1))
+            bit++;
+        return bit;
+    }
+    #endif
+    """
+    int lowest_bit "slabcore_lowest_bit"(uint64_t word) noexcept nogil
 
 cdef enum:
     FRAMES = 8              # deepest: worker, free, destroy, shutdown, release_cache
@@ -100,6 +116,7 @@ cdef struct cpu:
     uint8_t was_idle        # since the last scan
     int64_t reap_at         # when SLAB's reaper begins its next pass; FOREVER: none
     int64_t left_at         # when a task last left it, or an IPI woke it up
+    int32_t number
 
 
 cdef struct mutex:
@@ -152,7 +169,11 @@ cdef struct sched:
     int64_t now
     int32_t ncpus
     cpu *cpus
+    uint64_t *unsettled     # bit n: CPU n may be idle although a task waits for it
+    bint disturbed          # a CPU's end or queue changed, not the running task's alone
     worker_pool *pools      # one a CPU, then the unbound one
+    int64_t cull_at         # no pool's is earlier
+    int64_t reap_at         # no CPU's is earlier
     mutex mutexes[LOCKS]
     uint32_t hotplug_readers
     int64_t context_switch
@@ -224,15 +245,23 @@ cdef inline int64_t sched_runnable(const sched *s) noexcept nogil:
     return count
 
 
+cdef inline void cpu_unsettle(sched *s, const cpu *c) noexcept nogil:
+    """Let the next settle() look at a CPU: it lost its task, or a task came to it."""
+    s.unsettled[c.number >> 6] |= <uint64_t>1 << (c.number & 63)
+    s.disturbed = True
+
+
 cdef inline void cpu_leave(sched *s, cpu *c) noexcept nogil:
     c.current = NULL
     c.left_at = s.now
     c.ends = FOREVER
+    cpu_unsettle(s, c)
 
 
 cdef inline void cpu_begin(sched *s, cpu *c) noexcept nogil:
     """Start the current task's step; a spinner's has no end of its own."""
     c.ends = FOREVER if c.current.left == FOREVER else s.now + c.current.left
+    s.disturbed = True
 
 
 cdef inline void cpu_displace(sched *s, cpu *c) noexcept nogil:
@@ -261,6 +290,7 @@ cdef inline void sched_wake(sched *s, task *t) noexcept nogil:
     t.cpu = chosen
     t.state = QUEUED
     t.left = s.context_switch
+    cpu_unsettle(s, c)
     if t.pool < 0:
         queue_append(&c.queue, t)
         return

@@ -977,6 +977,7 @@ cdef inline void arm_reaper(world *w, int32_t cpu) noexcept nogil:
     else:
         jiffies = first + (jiffies - first + period - 1) // period * period
     w.s.cpus[cpu].reap_at = jiffies * w.tick_ns
+    w.s.reap_at = min(w.s.reap_at, w.s.cpus[cpu].reap_at)
 
 
 cdef inline int reap_work(world *w, task *t, frame *f) except -1 nogil:

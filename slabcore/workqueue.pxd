@@ -179,6 +179,7 @@ cdef inline void pool_enter_idle(sched *s, worker_pool *p, task *t) noexcept nog
     t.idle_since = s.now
     if p.cull_at == FOREVER and pool_too_many(p):
         p.cull_at = s.now + IDLE_WORKER_NS
+        s.cull_at = min(s.cull_at, p.cull_at)
 
 
 cdef inline void pool_leave_idle(worker_pool *p, task *t) noexcept nogil:
@@ -207,6 +208,7 @@ cdef inline void pool_cull(sched *s, workqueues *q, worker_pool *p) noexcept nog
             expires = s.now + IDLE_WORKER_NS
         if expires > s.now:
             p.cull_at = expires
+            s.cull_at = min(s.cull_at, expires)
             return
         pool_leave_idle(p, oldest)
         oldest.state = GONE
