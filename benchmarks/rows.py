@@ -144,6 +144,12 @@ def native(name: str, file: str, *arguments: str, flags=(), libraries=()) -> Sid
     return Side(name, (source, *arguments))
 
 
+def urcu_defer(name: str, order: str) -> Side:
+    """Return liburcu's defer_rcu as a side."""
+    libraries = ("-lurcu-memb", "-lurcu-common", "-lpthread")
+    return native(name, "urcu_defer", "{n}", order, libraries=libraries)
+
+
 def urcu(name: str, flavour: str, order: str) -> Side:
     """Return liburcu's call_rcu as a side."""
     return native(
@@ -158,12 +164,16 @@ def urcu(name: str, flavour: str, order: str) -> Side:
 
 K, M = 1_000, 1_000_000
 METHOD = Source("floor/method.c", ("-O3", *EXTENSION))
-PLUS_PLUS = ("-O3", "-std=c++17", "-fvisibility=hidden", *EXTENSION)
+PLUS_PLUS = (
+    *("-O3", "-march=native", "-DNDEBUG", "-std=c++17", "-fvisibility=hidden"),
+    *EXTENSION,
+)
 PYBIND11 = Source("peer/method_pybind11.cpp", (*PLUS_PLUS, "-I{pybind11}"))
 NANOBIND = Source(
     "peer/method_nanobind.cpp",
     (
-        *(*PLUS_PLUS, "-fno-strict-aliasing", "-I{nanobind}/include"),
+        *(*PLUS_PLUS, "-DNB_COMPACT_ASSERTIONS", "-fno-strict-aliasing"),
+        "-I{nanobind}/include",
         *("-I{nanobind}/ext/robin_map/include", "{nanobind}/src/nb_combined.cpp"),
     ),
 )
@@ -246,13 +256,16 @@ def list_row(what: str, *, title: str, floors: tuple[Side, ...], **more) -> Row:
     )
     if what == "add":
         python += (peer("deque", "deque", "{n}", "shuffled"),)
-    pointers = native("list of pointers", "pointer_list", what, "{n}", "shuffled")
+    pointers = (native("list of pointers", "pointer_list", what, "{n}", "shuffled"),)
+    if what == "remove":
+        ahead = ("pointer_list", "remove-prefetch", "{n}", "shuffled")
+        pointers += (native("list of pointers, prefetch", *ahead),)
     return Row(
         title=title,
         group=Group(what, "list", "in bulk"),
         unit="ns a node",
         floors=floors,
-        peers=(pointers, urcu_list, *python),
+        peers=(*pointers, urcu_list, *python),
         sizes=(10 * K, 100 * K, M),
         **more,
     )
@@ -329,6 +342,7 @@ RCU = tuple(
         peers=(
             urcu("liburcu memb", "memb", order),
             urcu("liburcu qsbr", "qsbr", order),
+            urcu_defer("liburcu memb, defer_rcu", order),
             native("ck_epoch", "ck_epoch", "{n}", order, libraries=("-lck",)),
             native(
                 "ck_epoch, poll", "ck_epoch", "{n}", order, "64", libraries=("-lck",)
@@ -436,6 +450,7 @@ EVENTS = Row(
     peers=(
         peer("heapq", "heapq", "{n}"),
         peer("SimPy", "simpy", "{n}", sizes=(K, 10 * K)),
+        peer("SimPy, processes", "simpy-processes", "{n}", sizes=(K, 10 * K)),
     ),
     goals=(
         AtMost(1.3, ("calendar queue",), (K, 100 * K)),
@@ -448,7 +463,8 @@ EVENTS = Row(
     ),
     sizes=(K, 10 * K, 100 * K),
     note="Hold model: the earliest is taken and queued again. The core's queue of "
-    "timers alone, cimported; SimPy's events are processes that sleep.",
+    "timers alone, cimported; SimPy's events are callbacks of timeouts, without its "
+    "processes, where nothing else is said.",
 )
 REPLAY = Row(
     title="replay of lifecycle events",
