@@ -10,6 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SANITIZERS := address,undefined
 ARGS ?=
+# A process a CPU; ARGS="-n0" is one process, as a debugger wants it.
+WORKERS := -n auto --dist worksteal
 
 # One compiler builds the extension and names the sanitizers' runtime.
 export CC
@@ -25,7 +27,7 @@ demo: $(VENV)/run
 	@$(BIN)/slabcore demo
 
 test: $(VENV)/test
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(WORKERS) $(ARGS)
 
 # Programs in Python that read /proc/slabinfo; their tests are skipped without them.
 clients: $(VENV)/clients
@@ -71,7 +73,7 @@ sanitize: $(VENV)/test
 	  { echo "make sanitize: $(CC) has no libasan.so; use GCC: make sanitize CC=gcc" >&2; \
 	    exit 2; }; \
 	$(SANITIZED) $(BIN)/python -c "$$INSTRUMENTED" && \
-	$(SANITIZED) $(BIN)/pytest -q -p no:cacheprovider --capture=sys \
+	$(SANITIZED) $(BIN)/pytest -q -p no:cacheprovider --capture=sys $(WORKERS) \
 	  -k "not generated_blocks and not clients" $(ARGS)
 
 format: $(VENV)/lint
