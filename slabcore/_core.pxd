@@ -4,20 +4,15 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from slabcore.arena cimport arena
 from slabcore.engine cimport engine
-from slabcore.list cimport list_cursor, list_head, list_link
+from slabcore.list cimport list_cursor
 from slabcore.rcu cimport rcu_data, rcu_state
 from slabcore.seq_file cimport seq_file, seq_operations
+from slabcore.side_list cimport side_list
 from slabcore.world cimport open_file
 
 
-cdef struct list_node:
-    list_link link
-    uint32_t stamp          # twice its generation; odd while it is on the list
-
-
 cdef struct list_reader:
-    list_head *head
-    arena *nodes
+    side_list *entries
     list_cursor here        # on what is shown; on what comes next between sections
     bint open               # here is one of the list's cursors
     bint keeps              # it stays open between sections
@@ -26,17 +21,13 @@ cdef struct list_reader:
 
 
 cdef class IntrusiveList:
-    cdef arena nodes
-    cdef arena values
-    cdef list_head head
+    cdef side_list entries
 
-    cdef int64_t take(self, int64_t value) except -1
-    cdef int64_t node(self, int64_t handle) except -1
-    cdef int drop(self, uint32_t index) except -1
-    cdef int append(
-        self, const int64_t *values, int64_t *handles, Py_ssize_t count
-    ) except -1
-    cdef object copied(self, bint values)
+    cdef int stale(self, int64_t handle) except -1
+    cdef int64_t entry(self, int64_t handle) except -1
+    cdef int move_all(self, handles, bint first) except -1
+    cdef int many_done(self, Py_buffer *given, size_t done) except -1
+    cdef object told(self, bint values)
 
 
 cdef class SeqFile:

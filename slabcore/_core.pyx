@@ -16,9 +16,12 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcpy, memset
 
 from cpython.buffer cimport (
+    PyBUF_FORMAT,
+    PyBUF_ND,
     PyBUF_SIMPLE,
     PyBUF_WRITABLE,
     PyBuffer_Release,
+    PyObject_CheckBuffer,
     PyObject_GetBuffer,
 )
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -32,7 +35,6 @@ from slabcore.arena cimport (
     arena_free,
     arena_give,
     arena_init,
-    arena_reserve,
     arena_resize,
     arena_take,
 )
@@ -57,16 +59,9 @@ from slabcore.engine cimport (
 )
 from slabcore.invariants cimport breach, world_broken
 from slabcore.list cimport (
-    list_add,
-    list_add_before,
-    list_add_tail,
-    list_at,
-    list_broken,
     list_cursor,
     list_cursor_close,
     list_cursor_open,
-    list_cursors_end,
-    list_del,
     list_init,
 )
 from slabcore.log cimport KWORKER_TASK, PROGRAM_TASK, SOFTIRQ_TASK, record
@@ -135,6 +130,30 @@ from slabcore.seq_file cimport (
     seq_result,
     seq_section,
     seq_write,
+)
+from slabcore.side_list cimport (
+    side_ask_for_huge_pages,
+    side_broken,
+    side_clear,
+    side_extend,
+    side_free,
+    side_handle,
+    side_init,
+    side_length,
+    side_list,
+    side_live,
+    side_move,
+    side_move_many,
+    side_names,
+    side_put,
+    side_put_before,
+    side_put_tail,
+    side_remove,
+    side_remove_many,
+    side_reserve,
+    side_settle,
+    side_take,
+    side_tell,
 )
 from slabcore.slab cimport (
     LIVE,
@@ -1907,147 +1926,174 @@ cdef class IntrusiveList:
     """
 
     def __cinit__(self, *args, **keywords):
-        arena_init(&self.nodes, sizeof(list_node))
-        arena_init(&self.values, sizeof(int64_t))
-        list_init(&self.head)
+        side_init(&self.entries)
 
     def __init__(self, values=None, *, huge_pages: bool = True):
-        self.nodes.huge_pages = self.values.huge_pages = huge_pages
+        side_ask_for_huge_pages(&self.entries, huge_pages)
         if values is not None:
             self.extend(values)
 
     def __dealloc__(self):
-        arena_free(&self.nodes)
-        arena_free(&self.values)
+        side_free(&self.entries)
 
-    cdef int64_t take(self, int64_t value) except -1:
-        """Return the index of a node that is on no list yet."""
-        cdef uint32_t index
-        arena_reserve(&self.values, <size_t>self.nodes.used + 1)
-        arena_take(&self.nodes, &index)
-        (<list_node *>arena_at(&self.nodes, index)).stamp |= 1
-        (<int64_t *>arena_at(&self.values, index))[0] = value
-        return index
+    cdef int stale(self, int64_t handle) except -1:
+        raise StaleHandleError(f"handle {handle}: no entry of the list")
 
-    cdef int64_t node(self, int64_t handle) except -1:
-        """Return the index of the node that a handle names."""
-        cdef uint32_t index = <uint32_t>handle
-        if not names_node(&self.nodes, handle):
-            raise StaleHandleError(f"handle {handle}: no entry of the list")
-        return index
-
-    cdef int drop(self, uint32_t index) except -1:
-        """Take a node out for good."""
-        cdef list_node *n = <list_node *>arena_at(&self.nodes, index)
-        if n.stamp != 0xFFFFFFFF:   # after its last generation a node stays unused
-            arena_give(&self.nodes, index)
-        list_del(&self.head, self.nodes.entries, sizeof(list_node), index)
-        n.stamp += 1
-        return 0
-
-    cdef int append(
-        self, const int64_t *values, int64_t *handles, Py_ssize_t count
-    ) except -1:
-        cdef Py_ssize_t i
-        cdef int64_t index
-        arena_reserve(&self.nodes, self.nodes.used + <size_t>count)
-        arena_reserve(&self.values, self.nodes.used + <size_t>count)
-        for i in range(count):
-            index = self.take(values[i])
-            list_add_tail(&self.head, self.nodes.entries, sizeof(list_node), index)
-            handles[i] = handle_of(&self.nodes, index)
-        return 0
+    cdef int64_t entry(self, int64_t handle) except -1:
+        """Return the index of the entry that a handle names."""
+        if not side_names(&self.entries, handle):
+            self.stale(handle)
+        return <uint32_t>handle
 
     # --- adding ---
 
+    @cython.binding(False)
     def add(self, Py_ssize_t value=0):
         """Put an entry first; return its handle."""
-        cdef int64_t index = self.take(value)
-        list_add(&self.head, self.nodes.entries, sizeof(list_node), index)
-        return handle_of(&self.nodes, index)
+        cdef uint32_t index
+        side_reserve(&self.entries, 1)
+        index = side_take(&self.entries, value)
+        side_put(&self.entries, index)
+        return side_handle(&self.entries, index)
 
+    @cython.binding(False)
     def add_tail(self, Py_ssize_t value=0):
         """Put an entry last; return its handle."""
-        cdef int64_t index = self.take(value)
-        list_add_tail(&self.head, self.nodes.entries, sizeof(list_node), index)
-        return handle_of(&self.nodes, index)
+        cdef uint32_t index
+        side_reserve(&self.entries, 1)
+        index = side_take(&self.entries, value)
+        side_put_tail(&self.entries, index)
+        return side_handle(&self.entries, index)
 
+    @cython.binding(False)
     def insert_before(self, Py_ssize_t handle, Py_ssize_t value=0):
         """Put an entry before another; return its handle."""
-        cdef int64_t following = self.node(handle), index = self.take(value)
-        list_add_before(
-            &self.head, self.nodes.entries, sizeof(list_node), index, following
-        )
-        return handle_of(&self.nodes, index)
+        cdef uint32_t following = <uint32_t>self.entry(handle), index
+        side_reserve(&self.entries, 1)
+        index = side_take(&self.entries, value)
+        side_put_before(&self.entries, index, following)
+        return side_handle(&self.entries, index)
 
+    @cython.binding(False)
     def insert_after(self, Py_ssize_t handle, Py_ssize_t value=0):
         """Put an entry behind another; return its handle."""
-        cdef uint32_t following = node_link(&self.nodes, self.node(handle)).next
+        cdef uint32_t following = self.entries.links[self.entry(handle)].next, index
         if following == NIL:
             return self.add_tail(value)
-        return self.insert_before(handle_of(&self.nodes, following), value)
+        side_reserve(&self.entries, 1)
+        index = side_take(&self.entries, value)
+        side_put_before(&self.entries, index, following)
+        return side_handle(&self.entries, index)
 
     def extend(self, values):
         """Put an entry last for each value; return their handles as an array."""
         # Imported when called: a list that is made empty needs no arrays.
         import numpy
-        taken = numpy.asarray(values)
-        whole = not taken.size or taken.dtype.kind in "biu"
-        if whole and taken.size and taken.dtype == numpy.uint64:
-            whole = taken.max() < 1 << 63
-        if not whole or not taken.ndim:
-            what = "the values are not whole numbers of 64 bits"
-            raise InputError("IntrusiveList", what, "a list or an array of them")
-        values = numpy.ascontiguousarray(taken, dtype=numpy.int64)
-        handles = numpy.empty(values.size, dtype=numpy.int64)
         cdef Py_buffer given, made
-        PyObject_GetBuffer(values, &given, PyBUF_SIMPLE)
+        cdef size_t count
+        whole_numbers(values, "values", &given)
         try:
+            count = given.len // sizeof(int64_t)
+            handles = numpy.empty(count, dtype=numpy.int64)
+            side_reserve(&self.entries, count)
             PyObject_GetBuffer(handles, &made, PyBUF_WRITABLE)
-            try:
-                self.append(
-                    <const int64_t *>given.buf, <int64_t *>made.buf, values.size
-                )
-            finally:
-                PyBuffer_Release(&made)
+            side_extend(
+                &self.entries,
+                <const int64_t *>given.buf,
+                <int64_t *>made.buf,
+                <uint32_t>count,
+            )
+            PyBuffer_Release(&made)
         finally:
             PyBuffer_Release(&given)
         return handles
 
     # --- removing and moving ---
 
+    @cython.binding(False)
     def remove(self, Py_ssize_t handle):
         """Take an entry out."""
-        self.drop(self.node(handle))
+        if not side_remove(&self.entries, handle):
+            self.stale(handle)
+
+    @cython.binding(False)
+    def remove_many(self, handles):
+        """Take entries out, as remove() would one by one.
+
+        At a handle that is of no entry it ends with StaleHandleError: those before it
+        have been taken out.
+        """
+        cdef Py_buffer given
+        cdef size_t done
+        whole_numbers(handles, "handles", &given)
+        done = side_remove_many(
+            &self.entries, <const int64_t *>given.buf, given.len // sizeof(int64_t)
+        )
+        self.many_done(&given, done)
 
     def clear(self):
         """Take all entries out."""
-        list_cursors_end(&self.head)
-        while self.head.first != NIL:
-            self.drop(self.head.first)
+        side_clear(&self.entries)
 
+    @cython.binding(False)
     def move(self, Py_ssize_t handle):
         """Make an entry the first."""
-        cdef int64_t index = self.node(handle)
-        list_del(&self.head, self.nodes.entries, sizeof(list_node), index)
-        list_add(&self.head, self.nodes.entries, sizeof(list_node), index)
+        if not side_move(&self.entries, handle, True):
+            self.stale(handle)
 
+    @cython.binding(False)
     def move_tail(self, Py_ssize_t handle):
         """Make an entry the last."""
-        cdef int64_t index = self.node(handle)
-        list_del(&self.head, self.nodes.entries, sizeof(list_node), index)
-        list_add_tail(&self.head, self.nodes.entries, sizeof(list_node), index)
+        if not side_move(&self.entries, handle, False):
+            self.stale(handle)
+
+    @cython.binding(False)
+    def move_many(self, handles):
+        """Make entries the first, as move() would one by one: the last one comes first.
+
+        It ends as remove_many() does at a handle that is of no entry.
+        """
+        self.move_all(handles, True)
+
+    @cython.binding(False)
+    def move_tail_many(self, handles):
+        """Make entries the last, as move_tail() would one by one.
+
+        It ends as remove_many() does at a handle that is of no entry.
+        """
+        self.move_all(handles, False)
+
+    cdef int move_all(self, handles, bint first) except -1:
+        cdef Py_buffer given
+        cdef size_t done
+        whole_numbers(handles, "handles", &given)
+        done = side_move_many(
+            &self.entries,
+            <const int64_t *>given.buf,
+            given.len // sizeof(int64_t),
+            first,
+        )
+        return self.many_done(&given, done)
+
+    cdef int many_done(self, Py_buffer *given, size_t done) except -1:
+        """Give the handles back; one that was not done is of no entry."""
+        cdef int64_t handle = 0
+        cdef bint all = done == <size_t>given.len // sizeof(int64_t)
+        if not all:
+            handle = (<const int64_t *>given.buf)[done]
+        PyBuffer_Release(given)
+        return 0 if all else self.stale(handle)
 
     # --- looking ---
 
     def __len__(self):
-        return self.head.length
+        return side_length(&self.entries)
 
     def __contains__(self, handle):
         cdef Py_ssize_t number
         try:
             number = handle
-            return names_node(&self.nodes, number)
+            return side_names(&self.entries, number)
         except (OverflowError, TypeError):
             return False
 
@@ -2058,66 +2104,65 @@ cdef class IntrusiveList:
         entry out and puts it in, so that it may come twice, or not at all.
         """
         cdef list_cursor here
-        list_cursor_open(&self.head, &here, self.head.first)
+        side_settle(&self.entries)
+        list_cursor_open(&self.entries.head, &here, self.entries.head.first)
         try:
             while here.entry != NIL:
                 here.moved = False
-                yield handle_of(&self.nodes, here.entry)
+                yield side_handle(&self.entries, here.entry)
                 if not here.moved:
-                    here.entry = node_link(&self.nodes, here.entry).next
+                    here.entry = self.entries.links[here.entry].next
         finally:
-            list_cursor_close(&self.head, &here)
+            list_cursor_close(&self.entries.head, &here)
 
     @property
     def first(self):
         """The handle of the first entry, None if there is none."""
-        return handle_or_none(&self.nodes, self.head.first)
+        side_settle(&self.entries)
+        return handle_or_none(&self.entries, self.entries.head.first)
 
     @property
     def last(self):
         """The handle of the last entry, None if there is none."""
-        return handle_or_none(&self.nodes, self.head.last)
+        side_settle(&self.entries)
+        return handle_or_none(&self.entries, self.entries.head.last)
 
+    @cython.binding(False)
     def next(self, Py_ssize_t handle):
         """Return the handle of the entry behind another, None behind the last."""
-        return handle_or_none(
-            &self.nodes, node_link(&self.nodes, self.node(handle)).next
-        )
+        cdef uint32_t index = <uint32_t>self.entry(handle)
+        side_settle(&self.entries)
+        return handle_or_none(&self.entries, self.entries.links[index].next)
 
+    @cython.binding(False)
     def prev(self, Py_ssize_t handle):
         """Return the handle of the entry before another, None before the first."""
-        return handle_or_none(
-            &self.nodes, node_link(&self.nodes, self.node(handle)).prev
-        )
+        cdef uint32_t index = <uint32_t>self.entry(handle)
+        side_settle(&self.entries)
+        return handle_or_none(&self.entries, self.entries.links[index].prev)
 
+    @cython.binding(False)
     def value(self, Py_ssize_t handle):
         """Return an entry's value."""
-        return (<int64_t *>arena_at(&self.values, self.node(handle)))[0]
+        return self.entries.values[self.entry(handle)]
 
     def to_array(self):
         """Return the values in the list's order, as an array of int64."""
-        return self.copied(values=True)
+        return self.told(values=True)
 
     def handles(self):
         """Return the handles in the list's order, as an array of int64."""
-        return self.copied(values=False)
+        return self.told(values=False)
 
-    cdef object copied(self, bint values):
+    cdef object told(self, bint values):
         import numpy
-        array = numpy.empty(self.head.length, dtype=numpy.int64)
-        cdef uint32_t i = self.head.first
-        cdef int64_t *to
+        array = numpy.empty(side_length(&self.entries), dtype=numpy.int64)
         cdef Py_buffer made
         PyObject_GetBuffer(array, &made, PyBUF_WRITABLE)
-        to = <int64_t *>made.buf
-        while i != NIL:
-            if values:
-                to[0] = (<int64_t *>arena_at(&self.values, i))[0]
-            else:
-                to[0] = handle_of(&self.nodes, i)
-            to += 1
-            i = node_link(&self.nodes, i).next
-        PyBuffer_Release(&made)
+        try:
+            side_tell(&self.entries, <int64_t *>made.buf, values)
+        finally:
+            PyBuffer_Release(&made)
         return array
 
     def validate(self):
@@ -2125,36 +2170,45 @@ cdef class IntrusiveList:
 
         Raises: ListCorruptionError.
         """
-        cdef uint32_t i, used = 0
-        if list_broken(&self.head, self.nodes.entries, sizeof(list_node)):
+        cdef uint32_t used
+        if side_broken(&self.entries):
             raise ListCorruptionError("links and length of the list disagree")
-        for i in range(self.nodes.used):
-            used += (<list_node *>arena_at(&self.nodes, i)).stamp & 1
-        if used != self.head.length:
+        used = side_live(&self.entries)
+        if used != self.entries.head.length:
             raise ListCorruptionError(
-                f"{used} nodes are in use; expected {self.head.length}, the length"
+                f"{used} nodes are in use; expected {self.entries.head.length}, "
+                "the length"
             )
 
 
-cdef inline list_link *node_link(arena *nodes, uint32_t index) noexcept nogil:
-    return list_at(nodes.entries, sizeof(list_node), index)
+cdef int whole_numbers(numbers, str what, Py_buffer *given) except -1:
+    """Look into an array of int64, or into what an array or a list is as one."""
+    if PyObject_CheckBuffer(numbers):
+        try:
+            PyObject_GetBuffer(numbers, given, PyBUF_FORMAT | PyBUF_ND)
+        except (BufferError, ValueError):
+            pass
+        else:
+            if given.itemsize == 8 and given.format[0] in b"lq" and not given.format[1]:
+                return 0
+            PyBuffer_Release(given)
+    import numpy
+    taken = numpy.asarray(numbers)
+    whole = not taken.size or taken.dtype.kind in "biu"
+    if whole and taken.size and taken.dtype == numpy.uint64:
+        whole = taken.max() < 1 << 63
+    if not whole or not taken.ndim:
+        raise InputError(
+            "IntrusiveList", f"the {what} are not whole numbers of 64 bits",
+            "a list or an array of them",
+        )
+    numbers = numpy.ascontiguousarray(taken, dtype=numpy.int64)
+    PyObject_GetBuffer(numbers, given, PyBUF_SIMPLE)
+    return 0
 
 
-cdef inline int64_t handle_of(arena *nodes, uint32_t index) noexcept nogil:
-    """Return a handle: the node's generation above, its index below."""
-    cdef int64_t generation = (<list_node *>arena_at(nodes, index)).stamp >> 1
-    return generation << 32 | index
-
-
-cdef inline bint names_node(arena *nodes, int64_t handle) noexcept nogil:
-    cdef uint32_t index = <uint32_t>handle
-    if index >= nodes.used:
-        return False
-    return (<list_node *>arena_at(nodes, index)).stamp == ((handle >> 32) << 1 | 1)
-
-
-cdef object handle_or_none(arena *nodes, uint32_t index):
-    return None if index == NIL else handle_of(nodes, index)
+cdef object handle_or_none(side_list *l, uint32_t index):
+    return None if index == NIL else side_handle(l, index)
 
 
 # --- a file made of records ---
@@ -2169,14 +2223,15 @@ cdef int64_t list_reader_start(seq_file *m, int64_t *pos) noexcept nogil:
         i = r.here.entry
         m.visits += i != NIL
     else:
-        i = r.head.first
+        side_settle(r.entries)
+        i = r.entries.head.first
         m.visits += i != NIL
         while i != NIL and to_go > 0:
-            i = node_link(r.nodes, i).next
+            i = r.entries.links[i].next
             m.visits += i != NIL
             to_go -= 1
     if not r.open:
-        list_cursor_open(r.head, &r.here, i)
+        list_cursor_open(&r.entries.head, &r.here, i)
         r.open = True
     r.here.entry = i
     r.here.moved = False
@@ -2189,7 +2244,7 @@ cdef int64_t list_reader_next(
     """Step; what show() took out of the list has been stepped over already."""
     cdef list_reader *r = <list_reader *>m.private
     if not r.here.moved:
-        r.here.entry = node_link(r.nodes, r.here.entry).next
+        r.here.entry = r.entries.links[r.here.entry].next
     r.here.moved = False
     pos[0] += 1
     return SEQ_END if r.here.entry == NIL else r.here.entry
@@ -2199,14 +2254,14 @@ cdef void list_reader_stop(seq_file *m, int64_t entry) noexcept nogil:
     cdef list_reader *r = <list_reader *>m.private
     r.index = m.index
     if not r.keeps:
-        list_cursor_close(r.head, &r.here)
+        list_cursor_close(&r.entries.head, &r.here)
         r.open = False
 
 
 cdef int list_reader_show(seq_file *m, int64_t entry) noexcept nogil:
     cdef list_reader *r = <list_reader *>m.private
     with gil:
-        return (<SeqFile>r.file).show(handle_of(r.nodes, <uint32_t>entry))
+        return (<SeqFile>r.file).show(side_handle(r.entries, <uint32_t>entry))
 
 
 cdef int64_t source_start(seq_file *m, int64_t *pos) noexcept nogil:
@@ -2301,8 +2356,7 @@ cdef class SeqFile:
         self.source = source
         if isinstance(source, IntrusiveList):
             self.entries = source
-            self.reader.head = &self.entries.head
-            self.reader.nodes = &self.entries.nodes
+            self.reader.entries = &self.entries.entries
             op.start = list_reader_start
             op.next = list_reader_next
             op.stop = list_reader_stop
@@ -2322,7 +2376,7 @@ cdef class SeqFile:
 
     def __dealloc__(self):
         if self.reader.open:
-            list_cursor_close(self.reader.head, &self.reader.here)
+            list_cursor_close(&self.reader.entries.head, &self.reader.here)
         seq_release(&self.m)
         PyMem_RawFree(self.room)
 
@@ -2489,7 +2543,7 @@ cdef class SeqFile:
         if self.under_way:
             raise LifecycleError("the file is being read")
         if self.reader.open:
-            list_cursor_close(self.reader.head, &self.reader.here)
+            list_cursor_close(&self.reader.entries.head, &self.reader.here)
             self.reader.open = False
         seq_release(&self.m)
         self.closed = True

@@ -16,7 +16,7 @@ import slabcore
 
 # An arrow points to a lower floor, or to an earlier file of its own floor.
 FLOORS = (
-    ("errors", "arena", "list", "clock", "trace", "seq_file"),
+    ("errors", "arena", "list", "side_list", "clock", "trace", "seq_file"),
     ("loadavg", "sched", "log", "rcu", "mutex", "workqueue"),
     ("slab", "memcontrol", "cache_show"),
     (
@@ -48,7 +48,7 @@ FLOORS = (
     ("cli", "__main__"),
 )
 HOUSE = [module for floor in FLOORS for module in floor]
-DATA_PLANE = {"list", "seq_file", "slab", "memcontrol", "cache_show"}
+DATA_PLANE = {"list", "side_list", "seq_file", "slab", "memcontrol", "cache_show"}
 TIME_PLANE = {"clock", "rcu", "mutex", "workqueue", "loadavg", "sched", "log"}
 ENGINES = {"_core", "reference"}
 

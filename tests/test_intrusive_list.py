@@ -2,6 +2,7 @@
 
 import doctest
 import inspect
+from array import array
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from hypothesis.stateful import (
 from slabcore import InputError, IntrusiveList, StaleHandleError
 
 VALUES = st.integers(-(2**63), 2**63 - 1)
+LONG = 1 << 15  # entries of a list that unlinks later
+MANY = ("remove_many", "move_many", "move_tail_many")
 FORGED = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-3, 40))
 
 
@@ -119,6 +122,223 @@ def test_extend_returns_the_handles_in_order():
     assert entries.extend(range(2)).tolist() == entries.handles().tolist()[3:]
 
 
+# --- many at once ---
+
+
+def shuffled(n, seed):
+    """Return a list whose order is random against its handles, and what is in order."""
+    entries = IntrusiveList()
+    handles = entries.extend(np.arange(n))
+    order = np.random.default_rng(seed).permutation(handles)
+    entries.move_tail_many(order)
+    return entries, order
+
+
+@pytest.mark.parametrize("n", [0, 1, 40, 1_500, LONG + 10])
+def test_many_are_removed_as_one_by_one(n):
+    entries, order = shuffled(n, 1)
+    alone, _ = shuffled(n, 1)
+    gone = np.random.default_rng(2).permutation(order)[: n - n // 3]
+    assert entries.remove_many(gone) is None
+    for handle in gone.tolist():
+        alone.remove(handle)
+    left = order[~np.isin(order, gone)].tolist()
+    assert entries.handles().tolist() == alone.handles().tolist() == left
+    assert len(entries) == len(alone) == len(left)
+    assert entries.extend(range(n)).tolist() == alone.extend(range(n)).tolist()
+    entries.validate()
+    alone.validate()
+
+
+@pytest.mark.parametrize("n", [0, 1, 40, 1_500, LONG + 10])
+@pytest.mark.parametrize("tail", [True, False])
+def test_many_are_moved_as_one_by_one(n, tail):
+    entries, order = shuffled(n, 3)
+    moved = np.random.default_rng(4).permutation(order)[: n - n // 3]
+    (entries.move_tail_many if tail else entries.move_many)(moved)
+    rest = order[~np.isin(order, moved)]
+    whole = [rest, moved] if tail else [moved[::-1], rest]
+    assert entries.handles().tolist() == np.concatenate(whole).tolist()
+    entries.validate()
+
+
+@pytest.mark.parametrize("n", [3, 50, LONG + 10])
+@pytest.mark.parametrize("what", ["remove_many", "move_many", "move_tail_many"])
+def test_many_end_at_a_handle_of_no_entry(n, what):
+    entries = IntrusiveList()
+    handles = entries.extend(np.arange(n))
+    stale = entries.add(-1)
+    entries.remove(stale)
+    named = [*handles[: n // 2].tolist(), stale, *handles[n // 2 :].tolist()]
+    with pytest.raises(StaleHandleError, match=f"^handle {stale}: no entry"):
+        getattr(entries, what)(named)
+    first, rest = list(range(n // 2)), list(range(n // 2, n))
+    orders = {
+        "remove_many": rest,
+        "move_many": first[::-1] + rest,
+        "move_tail_many": rest + first,
+    }
+    assert entries.to_array().tolist() == orders[what]
+    entries.validate()
+
+
+def test_of_two_handles_of_one_entry_the_second_is_stale():
+    entries = IntrusiveList(range(100))
+    first = entries.first
+    with pytest.raises(StaleHandleError, match=f"^handle {first}:"):
+        entries.remove_many([first, first])
+    assert len(entries) == 99
+    entries.validate()
+
+
+def test_many_handles_may_be_any_whole_numbers():
+    entries = IntrusiveList(range(64))
+    handles = entries.handles()
+    for some in (
+        handles[:2].tolist(),
+        handles[2:4].astype(np.int32),
+        array("q", handles[4:6].tolist()),
+        handles[6:10:2],
+        handles[10:14].reshape(2, 2),
+        handles[15:13:-1],
+        handles[16:18].astype(">i8"),
+        memoryview(handles[18:20]),
+        [],
+    ):
+        entries.remove_many(some)
+    assert len(entries) == 64 - 18
+    entries.validate()
+    left = len(entries)
+    for what in ([1.5], handles[30:31].astype(float), np.zeros(1), "7", b"12345678"):
+        with pytest.raises(InputError) as refusal:
+            entries.remove_many(what)
+        assert str(refusal.value) == (
+            "IntrusiveList: the handles are not whole numbers of 64 bits; expected a "
+            "list or an array of them"
+        )
+    for forged in (-1, 2**63 - 1, -(2**63), 1 << 46, 1 << 32):
+        with pytest.raises(StaleHandleError, match=f"^handle {forged}:"):
+            entries.remove_many(np.full(40, forged))
+    assert len(entries) == left
+
+
+def test_a_walk_may_come_while_many_are_removed_and_moved():
+    entries, order = shuffled(100, 5)
+    walk = iter(entries)
+    seen = [next(walk) for _ in range(10)]
+    entries.remove_many(order[5:50])
+    entries.move_tail_many(order[60:70])
+    assert seen + list(walk) == [
+        *order[:10].tolist(),
+        *order[50:60].tolist(),
+        *order[70:].tolist(),
+        *order[60:70].tolist(),
+    ]
+    entries.validate()
+
+
+# --- long lists: what is taken out is unlinked later ---
+
+
+def test_what_waits_to_be_unlinked_is_seen_nowhere():
+    entries = IntrusiveList(range(LONG))
+    handles = entries.handles().tolist()
+    looks = (
+        lambda: entries.first == handles[7],
+        lambda: entries.last == handles[-8],
+        lambda: entries.next(handles[7]) == handles[8],
+        lambda: entries.prev(handles[7]) is None,
+        lambda: next(iter(entries)) == handles[7],
+        lambda: entries.handles().tolist() == handles[7:-7],
+        lambda: entries.to_array().tolist() == list(range(7, LONG - 7)),
+    )
+    for look in looks:
+        entries = IntrusiveList(range(LONG))
+        for ends in zip(handles[:7], handles[-7:], strict=True):
+            for handle in ends:
+                entries.remove(handle)
+        assert len(entries) == LONG - 14
+        assert not any(handle in entries for handle in handles[:7])
+        assert look()
+        entries.validate()
+
+
+def test_what_is_put_beside_an_entry_that_waits_is_where_it_should_be():
+    entries = IntrusiveList(range(LONG))
+    handles = entries.handles().tolist()
+    entries.clear()
+    a, b, c, d = entries.extend([0, 1, 2, 3]).tolist()
+    for gone in (b, d):
+        entries.remove(gone)
+    between = entries.insert_after(a, 10)
+    before = entries.insert_before(c, 11)
+    behind = entries.insert_after(c, 12)
+    last = entries.add_tail(13)
+    assert entries.handles().tolist() == [a, between, before, c, behind, last]
+    entries.validate()
+    assert not any(handle in entries for handle in handles)
+
+
+def test_an_index_has_a_last_generation():
+    entries = IntrusiveList()
+    handle = entries.add()
+    seen = {handle}
+    for _ in range(2**14 - 1):
+        entries.remove(handle)
+        handle = entries.add()
+        seen.add(handle)
+    assert len(seen) == 2**14 and handle == (2**14 - 1) << 32
+    entries.remove(handle)
+    assert not any(used in entries for used in seen)
+    assert entries.add() == 1
+    entries.clear()
+    assert entries.extend([1, 2]).tolist() == [1 << 32 | 1, 2]
+    assert not any(used in entries for used in seen)
+    entries.validate()
+
+
+# --- long lists: the walk from anchors ---
+
+
+@pytest.mark.parametrize("n", [1_023, 1_024, 5_000, 70_000])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_list_is_told_in_its_order(n, seed):
+    entries, order = shuffled(n, seed)
+    random = np.random.default_rng(seed)
+    for _ in range(3):
+        assert (entries.handles() == order).all()
+        values = [entries.value(handle) for handle in order[:50].tolist()]
+        assert entries.to_array()[:50].tolist() == values
+        entries.validate()
+        gone = random.permutation(order)[: n // 4]
+        entries.remove_many(gone)
+        order = order[~np.isin(order, gone)]
+        new = [entries.add(-i) for i in range(n // 4)]
+        order = np.concatenate([np.array(new[::-1], np.int64), order])
+        middle = int(order[len(order) // 2])
+        new = [entries.insert_after(middle, i) for i in range(300)][::-1]
+        at = len(order) // 2 + 1
+        order = np.concatenate([order[:at], new, order[at:]])
+        entries.validate()
+
+
+def test_anchors_stay_in_order_whatever_is_done():
+    entries = IntrusiveList()
+    random = np.random.default_rng(1)
+    for size in (3_000, 40_000, 300):
+        entries.extend(np.arange(size))
+        for _ in range(4):
+            handles = random.permutation(entries.handles())
+            entries.move_many(handles[: size // 3])
+            entries.validate()
+            entries.remove_many(handles[size // 3 : size // 2])
+            entries.validate()
+            for handle in handles[size // 2 :].tolist()[:500]:
+                entries.move_tail(handle)
+                entries.add(0)
+            entries.validate()
+
+
 # --- walking while it changes ---
 
 
@@ -177,12 +397,17 @@ class ListMachine(RuleBasedStateMachine):
     """Do the same to an IntrusiveList and to a Python list of its handles."""
 
     handles = Bundle("handles")
+    long = False
 
     def __init__(self):
         super().__init__()
         self.entries = IntrusiveList()
+        if self.long:
+            self.entries.extend(np.arange(LONG))
+            self.entries.clear()
         self.order = []
         self.values = {}
+        self.steps = 0
 
     def put(self, index, handle, value):
         assert handle not in self.values
@@ -240,6 +465,25 @@ class ListMachine(RuleBasedStateMachine):
         self.entries.clear()
         self.order.clear()
 
+    @rule(some=st.lists(handles, max_size=6), what=st.sampled_from(MANY))
+    def many(self, some, what):
+        for handle in some:
+            if handle not in self.order:
+                break
+            self.order.remove(handle)
+            if what == "move_many":
+                self.order.insert(0, handle)
+            elif what == "move_tail_many":
+                self.order.append(handle)
+        else:
+            handle = None
+        call = getattr(self.entries, what)
+        if handle is None:
+            call(some)
+        else:
+            with pytest.raises(StaleHandleError, match=f"handle {handle}:"):
+                call(some)
+
     @rule(values=st.lists(VALUES, max_size=5))
     def extend(self, values):
         handles = self.entries.extend(np.array(values, dtype=np.int64)).tolist()
@@ -248,6 +492,18 @@ class ListMachine(RuleBasedStateMachine):
 
     @invariant()
     def agree(self):
+        # Not always: every look at the links unlinks what waits for it.
+        assert len(self.entries) == len(self.order)
+        if self.long and self.steps % 7:
+            self.steps += 1
+            return
+        self.steps += 1
+        self.look()
+
+    def teardown(self):
+        self.look()
+
+    def look(self):
         entries, order = self.entries, self.order
         entries.validate()
         assert len(entries) == len(order)
@@ -262,6 +518,15 @@ class ListMachine(RuleBasedStateMachine):
 
 
 TestListMachine = ListMachine.TestCase
+
+
+class LongListMachine(ListMachine):
+    """The same to a list that unlinks later."""
+
+    long = True
+
+
+TestLongListMachine = LongListMachine.TestCase
 
 
 class WalkMachine(RuleBasedStateMachine):
