@@ -100,6 +100,7 @@ class Node:
 def python_list(what: str, size: str, order: str) -> Timed:
     """Time include/linux/list.h written in Python."""
     n = int(size)
+    rounds = 1 if n > 100_000 else None  # to make and to collect them takes seconds
 
     def add(head: Node, nodes: list[Node]) -> None:
         for node in nodes:
@@ -114,7 +115,7 @@ def python_list(what: str, size: str, order: str) -> Timed:
         return Node(), nodes
 
     if what == "add":
-        return timed(fresh, lambda made: add(*made), n)
+        return timed(fresh, lambda made: add(*made), n, rounds=rounds)
 
     def prepare() -> tuple[Node, list[Node]]:
         head, nodes = fresh()
@@ -128,7 +129,7 @@ def python_list(what: str, size: str, order: str) -> Timed:
             node.prev.next, node.next.prev = node.next, node.prev
         assert head.next is head
 
-    return timed(prepare, remove, n)
+    return timed(prepare, remove, n, rounds=rounds)
 
 
 # --- one call -------------------------------------------------------------------------

@@ -45,20 +45,23 @@ def timed(
     *,
     rounds: int | None = None,
     clock: Callable[[], float] = time.thread_time,
+    check: Callable[[Any], bool] | None = None,
 ) -> Timed:
-    """Time *work* on what *prepare* makes."""
+    """Time *work* on what *prepare* makes; what it returns must pass *check*."""
     if counter := os.environ.get(COUNTER_FILE):
         return counted(load(counter), prepare, work, items)
     took = []
+    # The collector is not to look at a million objects while *prepare* makes them.
+    gc.disable()
     for _ in range(rounds or trials(items)):
         subject = prepare()
         gc.collect()
-        gc.disable()
         began = clock()
-        work(subject)
+        returned = work(subject)
         took.append(clock() - began)
-        gc.enable()
-        del subject
+        assert check is None or check(returned), "the work was not done"
+        del subject, returned
+    gc.enable()
     return result(took, items)
 
 
