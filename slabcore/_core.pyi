@@ -3,8 +3,10 @@ from typing import Any, Self, final
 
 import numpy as np
 import numpy.typing as npt
+from _typeshed import WriteableBuffer
 
 EVENT_NAMES: tuple[str, ...]
+ROW_PATHS: tuple[str, ...]
 
 @final
 class TraceScanner:
@@ -14,7 +16,7 @@ class TraceScanner:
 
 def cache_name(where: str, name: object) -> bytes: ...
 def format_slabinfo(
-    names: Iterable[bytes],
+    names: Iterable[str | bytes],
     table: npt.NDArray[np.uint64],
     stats: npt.NDArray[np.uint64] | None = None,
     children: npt.NDArray[np.uint64] | None = None,
@@ -22,7 +24,37 @@ def format_slabinfo(
     *,
     header: bool = True,
     statistics: bool = False,
+    path: str | None = None,
 ) -> bytes: ...
+def scan_slabinfo(
+    text: bytes,
+    begin: int,
+    table: npt.NDArray[np.uint64],
+    stats: npt.NDArray[np.uint64] | None = None,
+) -> tuple[str, ...]: ...
+
+@final
+class SlabInfoText:
+    def __new__(
+        cls,
+        names: Iterable[str | bytes],
+        table: npt.NDArray[np.uint64],
+        stats: npt.NDArray[np.uint64] | None = None,
+        *,
+        header: bool = True,
+        keep: bool = True,
+        path: str | None = None,
+    ) -> Self: ...
+    def __len__(self) -> int: ...
+    def read(self, size: int = 4096) -> bytes: ...
+    def readinto(self, buffer: WriteableBuffer, /) -> int: ...
+    def rewind(self) -> None: ...
+    def update(
+        self,
+        rows: npt.ArrayLike,
+        table: npt.NDArray[np.uint64],
+        stats: npt.NDArray[np.uint64] | None = None,
+    ) -> None: ...
 
 @final
 class IntrusiveList:

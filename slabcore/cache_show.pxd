@@ -3,13 +3,25 @@
 Every width is a minimum: a wider name or number pushes the rest of its row to the
 right, and nothing is cut. Functions write without bound and return how much they wrote;
 the caller has made room for HEADER_ROOM, or for ROW_ROOM and the name.
+
+Where every number fits its width, all that follows a name lies at a known place. Such a
+row is printed without a loop or a branch, any other number by number.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from slabcore.cache_show_avx512 cimport has_avx512, put_rows_avx512, put_tail_avx512
+from slabcore.decimal cimport put_4_and_4, put_7
+
+# How a row is printed whose numbers fit; the text is the same.
+cdef enum:
+    ROWS_PORTABLE
+    ROWS_AVX512
+
 cdef enum:
     NAME_WIDTH = 17
+    TAIL = 90               # bytes after the name if each number fits its width
     HEADER_ROOM = 400
     # 5 numbers of 20 digits, 6 of 10, 13 statistics of 20, what stands between, a name
     # padded to its width
@@ -27,6 +39,8 @@ cdef extern from *:
     static const char SLABCORE_HEADER[] = SLABCORE_VERSION "\\n" SLABCORE_COLUMNS "\\n";
     static const char SLABCORE_STATISTICS[] = SLABCORE_VERSION " (statistics)\\n"
         SLABCORE_COLUMNS SLABCORE_GLOBALSTAT "\\n";
+    static const char SLABCORE_TAIL[] = "      0      0      0    0    0"
+        " : tunables    0    0    0 : slabdata      0      0      0\\n";
     static const char SLABCORE_PAIRS[] =
         "00010203040506070809" "10111213141516171819" "20212223242526272829"
         "30313233343536373839" "40414243444546474849" "50515253545556575859"
@@ -37,21 +51,22 @@ cdef extern from *:
     const char *STATISTICS_HEADER "SLABCORE_STATISTICS"
     const size_t HEADER_LENGTH "(sizeof(SLABCORE_HEADER) - 1)"
     const size_t STATISTICS_LENGTH "(sizeof(SLABCORE_STATISTICS) - 1)"
+    const char *ZEROS "SLABCORE_TAIL"       # what follows a name if all numbers are 0
     const char *PAIRS "SLABCORE_PAIRS"      # the two digits of 0 to 99
 
 
-cdef struct slabinfo:
+cdef struct slabinfo:       # the numbers of a row, in the order of the text
     uint64_t active_objs
     uint64_t num_objs
+    uint64_t size           # of an object, padding included; a uint32_t as the next
+    uint64_t objects_per_slab
+    uint64_t pages          # a slab's: 2 to the power of its order
+    uint64_t limit
+    uint64_t batchcount
+    uint64_t shared
     uint64_t active_slabs
     uint64_t num_slabs
     uint64_t shared_avail
-    uint32_t limit
-    uint32_t batchcount
-    uint32_t shared
-    uint32_t objects_per_slab
-    uint32_t size           # of an object, padding included
-    uint32_t pages          # a slab's: 2 to the power of its order
 
 
 cdef struct slab_stats:     # of a kernel built with SLAB's statistics
@@ -113,18 +128,61 @@ cdef inline size_t slabinfo_header(char *out, bint statistics) noexcept nogil:
     return length
 
 
-cdef inline size_t slabinfo_row(
-    char *out,
-    const char *name,
-    size_t length,
-    const slabinfo *s,
-    const slab_stats *stats,
-) noexcept nogil:
-    """Write a cache's row; stats is NULL where there are none."""
-    cdef char *at = put_word(out, name, length)
-    if length < NAME_WIDTH:
-        memset(at, c' ', NAME_WIDTH - length)
-        at = out + NAME_WIDTH
+cdef inline int rows_path() noexcept nogil:
+    """Return the quickest way of this CPU to print a row."""
+    return ROWS_AVX512 if has_avx512() else ROWS_PORTABLE
+
+
+cdef inline uint64_t over(uint64_t limit, uint64_t number) noexcept nogil:
+    """Set the top bit if a number is over a limit."""
+    return (limit - number) | number
+
+
+cdef inline bint numbers_fit(const slabinfo *s) noexcept nogil:
+    """Tell whether no number is wider than its field."""
+    return (
+        over(999999, s.active_objs)
+        | over(999999, s.num_objs)
+        | over(999999, s.size)
+        | over(9999, s.objects_per_slab)
+        | over(9999, s.pages)
+        | over(9999, s.limit)
+        | over(9999, s.batchcount)
+        | over(9999, s.shared)
+        | over(999999, s.active_slabs)
+        | over(999999, s.num_slabs)
+        | over(999999, s.shared_avail)
+    ) >> 63 == 0
+
+
+cdef inline bint put_tail_portable(char *out, const slabinfo *s) noexcept nogil:
+    """Write what follows a name, TAIL bytes; False if a number does not fit."""
+    if not numbers_fit(s):
+        return False
+    memcpy(out, ZEROS, TAIL)
+    put_7(out, s.active_objs)
+    put_7(out + 7, s.num_objs)
+    put_7(out + 14, s.size)
+    put_4_and_4(out + 22, out + 27, s.objects_per_slab, s.pages)
+    if s.limit | s.batchcount | s.shared:   # of SLAB only
+        put_4_and_4(out + 43, out + 48, s.limit, s.batchcount)
+        put_4_and_4(out + 53, out + 53, 0, s.shared)
+    put_7(out + 68, s.active_slabs)
+    put_7(out + 75, s.num_slabs)
+    if s.shared_avail:
+        put_7(out + 82, s.shared_avail)
+    return True
+
+
+cdef inline bint put_tail(char *out, const slabinfo *s, int path) noexcept nogil:
+    """Write what follows a name if all fits, TAIL bytes; else nothing, and False."""
+    if path == ROWS_AVX512:
+        return put_tail_avx512(out, <const uint64_t *>s)
+    return put_tail_portable(out, s)
+
+
+cdef inline char *put_wide_tail(char *at, const slabinfo *s) noexcept nogil:
+    """Write what follows a name; return where the line ends."""
     at = put_decimal(at, s.active_objs, 6)
     at = put_decimal(at, s.num_objs, 6)
     at = put_decimal(at, s.size, 6)
@@ -137,22 +195,95 @@ cdef inline size_t slabinfo_row(
     at = put_word(at, b" : slabdata", 11)
     at = put_decimal(at, s.active_slabs, 6)
     at = put_decimal(at, s.num_slabs, 6)
-    at = put_decimal(at, s.shared_avail, 6)
+    return put_decimal(at, s.shared_avail, 6)
+
+
+cdef inline char *put_statistics(char *at, const slab_stats *stats) noexcept nogil:
+    at = put_word(at, b" : globalstat", 13)
+    at = put_decimal(at, stats.listallocs, 7)
+    at = put_decimal(at, stats.maxobjs, 6)
+    at = put_decimal(at, stats.grown, 5)
+    at = put_decimal(at, stats.reaped, 4)
+    at = put_decimal(at, stats.error, 4)
+    at = put_decimal(at, stats.maxfreeable, 4)
+    at = put_decimal(at, stats.nodeallocs, 4)
+    at = put_decimal(at, stats.remotefrees, 4)
+    at = put_decimal(at, stats.alienoverflow, 4)
+    at = put_word(at, b" : cpustat", 10)
+    at = put_decimal(at, stats.allochit, 6)
+    at = put_decimal(at, stats.allocmiss, 6)
+    at = put_decimal(at, stats.freehit, 6)
+    return put_decimal(at, stats.freemiss, 6)
+
+
+cdef inline char *put_name(
+    char *out, const char *name, size_t length
+) noexcept nogil:
+    """Write a name, padded to NAME_WIDTH; return where it ends."""
+    memcpy(out, name, length)
+    if length >= NAME_WIDTH:
+        return out + length
+    memset(out + length, c' ', NAME_WIDTH - length)
+    return out + NAME_WIDTH
+
+
+cdef inline size_t slabinfo_row(
+    char *out,
+    const char *name,
+    size_t length,
+    const slabinfo *s,
+    const slab_stats *stats,
+    int path,
+) noexcept nogil:
+    """Write a cache's row by a path of ROWS; stats is NULL where there are none."""
+    cdef char *at = put_name(out, name, length)
+    if put_tail(at, s, path):
+        at += TAIL - 1
+    else:
+        at = put_wide_tail(at, s)
     if stats != NULL:
-        at = put_word(at, b" : globalstat", 13)
-        at = put_decimal(at, stats.listallocs, 7)
-        at = put_decimal(at, stats.maxobjs, 6)
-        at = put_decimal(at, stats.grown, 5)
-        at = put_decimal(at, stats.reaped, 4)
-        at = put_decimal(at, stats.error, 4)
-        at = put_decimal(at, stats.maxfreeable, 4)
-        at = put_decimal(at, stats.nodeallocs, 4)
-        at = put_decimal(at, stats.remotefrees, 4)
-        at = put_decimal(at, stats.alienoverflow, 4)
-        at = put_word(at, b" : cpustat", 10)
-        at = put_decimal(at, stats.allochit, 6)
-        at = put_decimal(at, stats.allocmiss, 6)
-        at = put_decimal(at, stats.freehit, 6)
-        at = put_decimal(at, stats.freemiss, 6)
+        at = put_statistics(at, stats)
     at[0] = c'\n'
     return at + 1 - out
+
+
+cdef inline size_t put_rows(
+    char *out,
+    size_t size,
+    const char *names,
+    const uint32_t *ends,
+    const slabinfo *rows,
+    uint32_t *row,
+    uint32_t last,
+    int path,
+) noexcept nogil:
+    """Write rows without statistics from *row* to before *last*; return how many bytes.
+
+    It ends before a row that does not fit into *size* bytes, and before one of which a
+    number does not fit its width; *row* becomes that one, and behind what is written
+    nothing within *size* is to be relied on.
+    names: padded to NAME_WIDTH, one behind the other, that of row i between ends[i] and
+    ends[i + 1]; there are 64 bytes behind the last.
+    """
+    cdef size_t used = 0, length
+    cdef const char *name
+    cdef uint32_t i = row[0]
+    if path == ROWS_AVX512:
+        return put_rows_avx512(
+            out, size, names, ends, <const uint64_t *>rows, row, last
+        )
+    while i < last:
+        length = ends[i + 1] - ends[i]
+        if size - used < length + TAIL:
+            break
+        name = names + ends[i]
+        if length <= 32:
+            memcpy(out + used, name, 32)    # of what is too much the tail is written
+        else:
+            memcpy(out + used, name, length)
+        if not put_tail_portable(out + used + length, &rows[i]):
+            break
+        used += length + TAIL
+        i += 1
+    row[0] = i
+    return used

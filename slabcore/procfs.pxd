@@ -24,6 +24,7 @@ from slabcore.arena cimport (
 from slabcore.cache_show cimport (
     HEADER_ROOM,
     ROW_ROOM,
+    rows_path,
     slabinfo,
     slabinfo_add,
     slabinfo_header,
@@ -208,9 +209,9 @@ cdef inline void cache_row(seq_file *m, open_file *o, uint32_t cache) noexcept n
     set_tunables(w, r, &s)
     s.size = r.size
     s.objects_per_slab = r.per_slab
-    s.pages = <uint32_t>1 << r.order
+    s.pages = <uint64_t>1 << r.order
     o.rows += 1
-    seq_write(m, text, slabinfo_row(text, name, length, &s, NULL))
+    seq_write(m, text, slabinfo_row(text, name, length, &s, NULL, rows_path()))
 
 
 cdef inline int descendants(

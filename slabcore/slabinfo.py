@@ -18,10 +18,18 @@ import numpy as np
 import numpy.typing as npt
 
 from slabcore import inputs
-from slabcore._core import format_slabinfo
+from slabcore._core import SlabInfoText, format_slabinfo, scan_slabinfo
 from slabcore.errors import InputError
 
-__all__ = ["COLUMNS", "STATISTICS", "SlabInfo", "header", "parse", "row"]
+__all__ = [
+    "COLUMNS",
+    "STATISTICS",
+    "SlabInfo",
+    "SlabInfoText",
+    "header",
+    "parse",
+    "row",
+]
 
 # As the header calls them.
 COLUMNS = (
@@ -47,7 +55,6 @@ PLAIN = rf"{NUMBER * 5} +: tunables{NUMBER * 3} +: slabdata{NUMBER * 3}"
 EXTRA = rf" +: globalstat{NUMBER * 9} +: cpustat{NUMBER * 4}"
 ROW = re.compile(rf"(.*?){PLAIN}\s*", re.ASCII)
 ROW_WITH_STATISTICS = re.compile(rf"(.*?){PLAIN}{EXTRA}\s*", re.ASCII)
-NAME_WIDTH = 17
 
 Counts = npt.NDArray[np.uint64]
 
@@ -98,10 +105,19 @@ class SlabInfo:
     def format(self) -> bytes:
         """Return the text as a kernel prints it."""
         return format_slabinfo(
-            list(map(_encoded, self.names)),
+            self.names,
             self.table,
             self.stats,
             header=self.headed,
+        )
+
+    def text(self, *, keep: bool = True) -> SlabInfoText:
+        """Return the text as what is read in chunks, again and again, and updated.
+
+        keep: keep what has been printed, and copy what has not changed.
+        """
+        return SlabInfoText(
+            self.names, self.table, self.stats, header=self.headed, keep=keep
         )
 
     def missing_and_repeated(
@@ -132,8 +148,8 @@ def parse(source: str | bytes | os.PathLike[str]) -> SlabInfo:
     where = described(source)
     if isinstance(source, os.PathLike) or source == where:
         source = inputs.read(source, "a slabinfo file", in_lines=True)
-    if isinstance(source, bytes):
-        source = source.decode(errors="surrogateescape")
+    if isinstance(source, str):
+        source = source.encode(errors="surrogateescape")
     return _parsed(where, source)
 
 
@@ -150,61 +166,59 @@ def described(source: str | bytes | os.PathLike[str]) -> str:
         raise InputError("slabinfo", what, "its text or its path") from None
 
 
-def _parsed(where: str, text: str) -> SlabInfo:
+def _parsed(where: str, text: bytes) -> SlabInfo:
     if not text:
         return SlabInfo((), np.zeros((0, len(COLUMNS)), np.uint64), headed=False)
-    lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    lines = text.count(b"\n") + (text[-1:] != b"\n")
+    above = text.split(b"\n", 2)[: min(lines, 2)]
+    statistics = _statistics(where, list(map(_decoded, above)))
+    table = np.empty((lines - 2, len(COLUMNS)), np.uint64)
+    stats = np.empty((lines - 2, len(STATISTICS)), np.uint64) if statistics else None
+    begin = min(sum(map(len, above)) + 2, len(text))
+    names = scan_slabinfo(text, begin, table, stats)
+    if len(names) < len(table):
+        line = text.removesuffix(b"\n").split(b"\n", len(names) + 3)[len(names) + 2]
+        raise _no_row(f"{where}:{len(names) + 3}", _decoded(line), statistics)
+    return SlabInfo(names, table, stats)
+
+
+def _statistics(where: str, above: list[str]) -> bool:
+    """Tell whether a file has statistics by the lines above its rows."""
     heads = [header(statistics=extra).decode().splitlines() for extra in (False, True)]
     versions = [head[0] for head in heads]
-    if lines[0] not in versions:
+    if above[0] not in versions:
         expected = " or ".join(map(repr, versions))
-        raise InputError(f"{where}:1", f"the line is {_quoted(lines[0])}", expected)
-    statistics = lines[0] == versions[True]
-    if len(lines) < 2 or lines[1].split() != heads[statistics][1].split():
-        found = _quoted(lines[1]) if len(lines) > 1 else "missing"
+        raise InputError(f"{where}:1", f"the line is {_quoted(above[0])}", expected)
+    statistics = above[0] == versions[True]
+    if len(above) < 2 or above[1].split() != heads[statistics][1].split():
+        found = _quoted(above[1]) if len(above) > 1 else "missing"
         expected = _quoted(heads[statistics][1])
         raise InputError(f"{where}:2", f"the line is {found}", expected)
-    shape = ROW_WITH_STATISTICS if statistics else ROW
-    names, values = [], []
-    for number, line in enumerate(lines[2:], 3):
-        match = shape.fullmatch(line)
-        if match is None:
-            raise InputError(
-                f"{where}:{number}",
-                f"the line is {_quoted(line)}",
-                "a name, 5 numbers, ': tunables' and 3, ': slabdata' and 3"
-                + (
-                    ", ': globalstat' and 9, ': cpustat' and 4"
-                    if statistics
-                    else ", as in a file without statistics"
-                ),
-            )
-        _, *texts = match.groups()
-        names.append(_name(line, match))
-        row = list(map(int, texts))
-        for column, value in zip(COLUMNS + STATISTICS, row, strict=False):
-            if value >= _bound(column):
-                raise InputError(
-                    f"{where}:{number}",
-                    f"{column} is {value}",
-                    f"0 to {_bound(column) - 1}",
-                )
-        values.append(row)
-    width = len(COLUMNS) + len(STATISTICS) * statistics
-    table = np.array(values, np.uint64).reshape(len(names), width)
-    split = len(COLUMNS)
-    return SlabInfo(
-        tuple(names),
-        np.ascontiguousarray(table[:, :split]),
-        np.ascontiguousarray(table[:, split:]) if statistics else None,
+    return statistics
+
+
+def _no_row(where: str, line: str, statistics: bool) -> InputError:
+    """Say what is wrong with a line that the core did not take for a row."""
+    match = (ROW_WITH_STATISTICS if statistics else ROW).fullmatch(line)
+    numbers = map(int, match.groups()[1:]) if match else ()
+    for column, value in zip(COLUMNS + STATISTICS, numbers, strict=False):
+        if value >= _bound(column):
+            expected = f"0 to {_bound(column) - 1}"
+            return InputError(where, f"{column} is {value}", expected)
+    return InputError(
+        where,
+        f"the line is {_quoted(line)}",
+        "a name, 5 numbers, ': tunables' and 3, ': slabdata' and 3"
+        + (
+            ", ': globalstat' and 9, ': cpustat' and 4"
+            if statistics
+            else ", as in a file without statistics"
+        ),
     )
 
 
-def _name(line: str, match: re.Match[str]) -> str:
-    """Return the name without what pads it, and with blanks that are its own."""
-    digits = match.end(2) - match.start(2)
-    field = line[: max(match.end(1), match.end(2) - max(digits, 6) - 1)]
-    return field if len(_encoded(field)) > NAME_WIDTH else field.rstrip(" ")
+def _decoded(line: bytes) -> str:
+    return line.removesuffix(b"\r").decode(errors="surrogateescape")
 
 
 def _quoted(line: str) -> str:

@@ -16,9 +16,15 @@ import slabcore
 
 # An arrow points to a lower floor, or to an earlier file of its own floor.
 FLOORS = (
-    ("errors", "arena", "list", "side_list", "clock", "trace", "seq_file"),
+    (
+        *("errors", "arena", "list", "side_list", "clock", "trace", "decimal"),
+        "seq_file",
+    ),
     ("loadavg", "sched", "log", "rcu", "mutex", "workqueue"),
-    ("slab", "memcontrol", "cache_show"),
+    (
+        *("slab", "memcontrol"),
+        *("cache_show_avx512", "cache_show", "cache_scan", "cache_text"),
+    ),
     (
         *("world", "invariants", "rcupdate", "slab_common", "cgroup", "procfs"),
         *("programs", "paths", "engine"),
@@ -48,7 +54,10 @@ FLOORS = (
     ("cli", "__main__"),
 )
 HOUSE = [module for floor in FLOORS for module in floor]
-DATA_PLANE = {"list", "side_list", "seq_file", "slab", "memcontrol", "cache_show"}
+DATA_PLANE = {
+    *("list", "side_list", "seq_file", "slab", "memcontrol"),
+    *("cache_show_avx512", "cache_show", "cache_scan", "cache_text"),
+}
 TIME_PLANE = {"clock", "rcu", "mutex", "workqueue", "loadavg", "sched", "log"}
 ENGINES = {"_core", "reference"}
 

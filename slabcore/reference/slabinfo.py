@@ -8,8 +8,9 @@ long: modulo 2**64.
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from slabcore.errors import InputError
 
@@ -129,3 +130,76 @@ def _name(name: str | bytes) -> bytes:
     if b"\n" in shown:
         raise InputError("row", f"the name is {shown!r}", "one line")
     return shown
+
+
+# --- the text read back ---
+
+COLUMNS = (
+    *("active_objs", "num_objs", "objsize", "objperslab", "pagesperslab"),
+    *("limit", "batchcount", "sharedfactor"),
+    *("active_slabs", "num_slabs", "sharedavail"),
+)
+NARROW = COLUMNS[2:8]
+NUMBER = r" +(\d{1,20})"
+PLAIN = rf"{NUMBER * 5} +: tunables{NUMBER * 3} +: slabdata{NUMBER * 3}"
+EXTRA = rf" +: globalstat{NUMBER * 9} +: cpustat{NUMBER * 4}"
+
+
+class Rows(NamedTuple):
+    """What a text says: a list of numbers a row, those of statistics at its end."""
+
+    names: list[str]
+    numbers: list[list[int]]
+    statistics: bool
+
+
+def parse(text: bytes) -> Rows:
+    """Read a text, from the right end of each row: a name may hold anything."""
+    if not text:
+        return Rows([], [], False)
+    lines = text.decode(errors="surrogateescape").removesuffix("\n").split("\n")
+    lines = [line.removesuffix("\r") for line in lines]
+    heads = [header(statistics=extra).decode().splitlines() for extra in (False, True)]
+    versions = [head[0] for head in heads]
+    if lines[0] not in versions:
+        expected = " or ".join(map(repr, versions))
+        raise InputError("slabinfo:1", f"the line is {_quoted(lines[0])}", expected)
+    statistics = lines[0] == versions[True]
+    if len(lines) < 2 or lines[1].split() != heads[statistics][1].split():
+        found = _quoted(lines[1]) if len(lines) > 1 else "missing"
+        expected = _quoted(heads[statistics][1])
+        raise InputError("slabinfo:2", f"the line is {found}", expected)
+    shape = re.compile(rf"(.*?){PLAIN}{EXTRA * statistics}\s*", re.ASCII)
+    columns = COLUMNS + tuple(name for name, _ in GLOBALSTAT + CPUSTAT) * statistics
+    rows = Rows([], [], statistics)
+    for number, line in enumerate(lines[2:], 3):
+        where = f"slabinfo:{number}"
+        match = shape.fullmatch(line)
+        if match is None:
+            expected = "a name, 5 numbers, ': tunables' and 3, ': slabdata' and 3" + (
+                ", ': globalstat' and 9, ': cpustat' and 4"
+                if statistics
+                else ", as in a file without statistics"
+            )
+            raise InputError(where, f"the line is {_quoted(line)}", expected)
+        numbers = [int(digits) for digits in match.groups()[1:]]
+        for column, value in zip(columns, numbers, strict=True):
+            bits = 31 if column == "pagesperslab" else 32 if column in NARROW else 64
+            if value >= 1 << bits:
+                what = f"{column} is {value}"
+                raise InputError(where, what, f"0 to {(1 << bits) - 1}")
+        rows.names.append(_field(line, match))
+        rows.numbers.append(numbers)
+    return rows
+
+
+def _field(line: str, match: re.Match[str]) -> str:
+    """Return the name without what pads it, and with blanks that are its own."""
+    digits = match.end(2) - match.start(2)
+    field = line[: max(match.end(1), match.end(2) - max(digits, 6) - 1)]
+    whole = len(field.encode(errors="surrogateescape")) > 17
+    return field if whole else field.rstrip(" ")
+
+
+def _quoted(line: str) -> str:
+    return repr(line if len(line) <= 60 else line[:57] + "...")
