@@ -66,13 +66,16 @@ def _panel(title: str, unit: str, curves: Curves) -> Iterator[str]:
     labels: list[float] = []
     ends = sorted(curves.items(), key=lambda curve: -curve[1][-1][1])
     for name, curve in ends:
-        color = COLORS[list(curves).index(name) % len(COLORS)]
+        # Blue is the first one's; who comes after the last colour is drawn in dashes.
+        again, of = divmod(list(curves).index(name) - 1, len(COLORS) - 1)
+        color = COLORS[of + 1] if again >= 0 else COLORS[0]
+        dashes = ' stroke-dasharray="4 3"' if again > 0 else ""
         placed = [place(*point) for point in curve]
         corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
         wide = 2.5 if name == next(iter(curves)) else 1.5
         yield (
             f'<polyline points="{corners}" fill="none" stroke="{color}" '
-            f'stroke-width="{wide:g}"/>'
+            f'stroke-width="{wide:g}"{dashes}/>'
         )
         # Names that would cover one another move down.
         y = max(placed[-1][1] + 4, labels[-1] + 13 if labels else 0)
