@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from slabcore._core import IntrusiveList, RcuQueue, SeqFile, World
+from slabcore._core import CacheLists, IntrusiveList, RcuQueue, SeqFile, World
 from slabcore.designs import Design, designs, find
 from slabcore.errors import (
     BusyError,
@@ -31,6 +31,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BusyError",
+    "CacheLists",
     "CorruptionError",
     "Costs",
     "Design",

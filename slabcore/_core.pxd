@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from slabcore.arena cimport arena
+from slabcore.cache_lists cimport cache_lists
 from slabcore.engine cimport engine
 from slabcore.list cimport list_cursor
 from slabcore.rcu cimport rcu_data, rcu_state
@@ -28,6 +29,15 @@ cdef class IntrusiveList:
     cdef int move_all(self, handles, bint first) except -1
     cdef int many_done(self, Py_buffer *given, size_t done) except -1
     cdef object told(self, bint values)
+
+
+cdef class CacheLists:
+    cdef cache_lists l
+    cdef bint running       # its state is the run's alone
+
+    cdef int enter(self) except -1
+    cdef int64_t memcg(self, int64_t handle) except -1
+    cdef int known(self, int64_t root) except -1
 
 
 cdef class SeqFile:

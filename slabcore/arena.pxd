@@ -12,7 +12,7 @@ take 2 MiB for its first entry, and is not asked for where that would be much.
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
-from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawRealloc
 
 cdef enum:
     MAX_ENTRIES = 0x7FFFFFF0
@@ -22,6 +22,12 @@ cdef enum:
 cdef extern from *:
     """
     #define SLABCORE_NIL 0xFFFFFFFFu
+
+    #if defined(__GNUC__)
+    #define SLABCORE_PREFETCH(p) __builtin_prefetch(p)
+    #else
+    #define SLABCORE_PREFETCH(p) ((void)(p))
+    #endif
 
     #if defined(__linux__)
     #include <sys/mman.h>
@@ -85,6 +91,7 @@ cdef extern from *:
     #endif
     """
     const uint32_t NIL "SLABCORE_NIL"
+    void prefetch "SLABCORE_PREFETCH"(const void *p) noexcept nogil
     const bint MAPS "SLABCORE_MAPS"
     const size_t HUGE_PAGE "SLABCORE_HUGE"
     void *slabcore_remap(void *old, size_t old_size, size_t size) noexcept nogil
@@ -106,6 +113,15 @@ cdef struct arena:
 
 cdef inline void *arena_resize(void *old, size_t size) except NULL nogil:
     cdef void *new = PyMem_RawRealloc(old, size if size else 1)
+    if new == NULL:
+        with gil:
+            raise MemoryError()
+    return new
+
+
+cdef inline void *arena_zeroed(size_t count, size_t size) except NULL nogil:
+    """Return an array of zeroes; where it is large, what is not touched takes none."""
+    cdef void *new = PyMem_RawCalloc(count, size)
     if new == NULL:
         with gil:
             raise MemoryError()
@@ -189,6 +205,16 @@ cdef inline int arena_extend(arena *a, uint32_t count) except -1 nogil:
         arena_reserve(a, count)
         memset(<char *>a.entries + a.used * a.size, 0, (count - a.used) * a.size)
         a.used = count
+    return 0
+
+
+cdef inline int arena_reserve_spares(arena *a, size_t more) except -1 nogil:
+    """Make room to take back every index, and for *more* behind."""
+    if a.spare_capacity < a.used + more:
+        a.spare = <uint32_t *>arena_resize(
+            a.spare, (a.capacity + more) * sizeof(uint32_t)
+        )
+        a.spare_capacity = <uint32_t>(a.capacity + more)
     return 0
 
 
