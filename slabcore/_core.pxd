@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from slabcore.arena cimport arena
+from slabcore.bulk cimport bulk
 from slabcore.cache_lists cimport cache_lists
 from slabcore.engine cimport engine
 from slabcore.list cimport list_cursor
@@ -104,6 +105,9 @@ cdef class World:
     cdef engine e
     cdef bint running       # its state is the run's alone
     cdef list closing       # numbers of files that were closed meanwhile
+    cdef object stopped     # what a signal raises once the call under way has ended
+    cdef bint halted        # there is such
+    cdef bint cut           # and that call allocated fewer objects
 
     cdef int enter(self) except -1
     cdef int advance(self, long long when) except -1
@@ -114,4 +118,7 @@ cdef class World:
         self, int function, unsigned int a, unsigned int b, unsigned int c,
         unsigned int d, long long n,
     ) except -1
-    cdef object heeded(self, object stopped)
+    cdef int finish(self) except -1 nogil
+    cdef object many(self, bulk *b)
+    cdef int heed(self) except -1
+    cdef object stop(self)

@@ -42,6 +42,16 @@ from slabcore.arena cimport (
     arena_resize,
     arena_take,
 )
+from slabcore.bulk cimport (
+    bulk,
+    bulk_boot,
+    bulk_end,
+    bulk_init,
+    bulk_next,
+    call_begin,
+    call_end,
+    named,
+)
 from slabcore.cache_lists cimport (
     EVENT_ALLOC,
     EVENT_MKDIR,
@@ -101,10 +111,10 @@ from slabcore.cache_text cimport (
 )
 from slabcore.clock cimport FOREVER, clock_free
 from slabcore.engine cimport (
+    STEPS_A_LOOK,
     busy,
     engine,
     next_event,
-    note_drained,
     run_event,
     sample,
     settle,
@@ -336,7 +346,6 @@ from slabcore.errors import (
 )
 
 cdef enum:
-    EVENTS_A_CHECK = 1 << 16    # events between two looks for Ctrl-C
     LONG_LINE = 1 << 30
     MOST_READ = 1 << 20         # bytes of a read()
 
@@ -477,6 +486,14 @@ def cache_name(where: str, name) -> bytes:
     else:
         return name.encode()
     raise InputError(where, f"{name!r} is no name", expected)
+
+
+cdef object refusal(call, tuple operands):
+    """Return the error with which a call of a world refuses its operands."""
+    try:
+        call(*operands)
+    except (LifecycleError, StaleHandleError) as error:
+        return error
 
 
 cdef dict mutex_figures(const mutex *m):
@@ -1209,7 +1226,7 @@ cdef class World:
 
     cdef int advance(self, long long when) except -1:
         cdef engine *e = &self.e
-        cdef int kind = 0, events = 0
+        cdef int kind = 0
         cdef int32_t number = 0
         cdef int64_t at
         e.until = when
@@ -1221,9 +1238,8 @@ cdef class World:
                     if at > when:
                         break
                     run_event(e, at, kind, number)
-                    events += 1
-                    if events == EVENTS_A_CHECK:
-                        events = 0
+                    if e.steps >= STEPS_A_LOOK:
+                        e.steps = 0
                         with gil:
                             PyErr_CheckSignals()
         finally:
@@ -1234,7 +1250,7 @@ cdef class World:
     cdef int drain_or_run(self, bint drain) except -1:
         """Run until nothing is left, or until no user task is."""
         cdef engine *e = &self.e
-        cdef int kind = 0, events = 0
+        cdef int kind = 0
         cdef int32_t number = 0
         cdef int64_t at
         e.until = FOREVER
@@ -1244,13 +1260,28 @@ cdef class World:
                 while busy(e) if drain else e.w.n.user_tasks != 0:
                     at = next_event(e, &kind, &number)
                     run_event(e, at, kind, number)
-                    events += 1
-                    if events == EVENTS_A_CHECK:
-                        events = 0
+                    if e.steps >= STEPS_A_LOOK:
+                        e.steps = 0
                         with gil:
                             PyErr_CheckSignals()
         finally:
             self.running = False
+        return 0
+
+    cdef int finish(self) except -1 nogil:
+        """Run until the task of a call is gone."""
+        cdef engine *e = &self.e
+        cdef int kind = 0
+        cdef int32_t number = 0
+        cdef int64_t at
+        while e.w.main != NULL:
+            at = next_event(e, &kind, &number)
+            run_event(e, at, kind, number)
+            if e.steps >= STEPS_A_LOOK and e.w.main != NULL:
+                e.steps = 0
+                with gil:
+                    self.heed()
+        call_end(e)
         return 0
 
     cdef long long call(
@@ -1258,67 +1289,77 @@ cdef class World:
         unsigned int d, long long n,
     ) except -1:
         """Run a function as the world's own user task; return its result."""
-        cdef engine *e = &self.e
-        cdef world *w = &e.w
-        cdef task *t
-        cdef frame *f
-        cdef int kind = 0, events = 0
-        cdef int32_t number = 0
-        cdef int64_t at
-        stopped = None
-        w.n.user_tasks += 1
-        w.n.threads += 1
-        task_new(w, w.main_cpu, False, &t)
-        f = task_push(t, function)
+        cdef frame f
+        f.function = function
         f.a, f.b, f.c, f.d, f.n = a, b, c, d, n
-        w.main = t
-        e.until = FOREVER
-        sched_wake(&w.s, t)
         self.running = True
         try:
             with nogil:
-                settle(e)
-                while w.main != NULL:
-                    at = next_event(e, &kind, &number)
-                    run_event(e, at, kind, number)
-                    events += 1
-                    if events >= EVENTS_A_CHECK and w.main != NULL:
-                        events = 0
-                        with gil:
-                            stopped = self.heeded(stopped)
+                call_begin(&self.e, &f)
+                self.finish()
         finally:
             self.running = False
-        w.n.user_tasks -= 1
-        note_drained(e)
+        stopped = self.stop()
         if stopped is not None:
             raise stopped
-        return w.main_result
+        return self.e.w.main_result
 
-    cdef object heeded(self, object stopped):
-        """Return what a signal raises, for when the call under way has ended.
+    cdef object many(self, bulk *b):
+        """Make calls in a row; return what a signal raises, after the call under way.
+
+        An allocation that it cut short is not among those that are done.
+        """
+        cdef engine *e = &self.e
+        cdef frame f
+        self.running = True
+        try:
+            with nogil:
+                while not self.halted and not b.failed and bulk_next(&e.w, b, &f):
+                    call_begin(e, &f)
+                    self.finish()
+                    if not self.cut:
+                        bulk_end(&e.w, b)
+                    if e.steps >= STEPS_A_LOOK:
+                        e.steps = 0
+                        with gil:
+                            self.heed()
+        finally:
+            self.running = False
+        return self.stop()
+
+    cdef int heed(self) except -1:
+        """Keep what a signal raises until the call under way has ended.
 
         A task is never left in mid-call. One that allocates ends with its object.
         """
         cdef frame *f
+        cdef int64_t most
         try:
             PyErr_CheckSignals()
         except BaseException as error:
-            f = &self.e.w.main.frames[0]
-            if f.function == F_ALLOC:
-                f.n = f.i + (f.pc != 0)
-            return error if stopped is None else stopped
+            if not self.halted:
+                self.stopped = error
+            self.halted = True
+            if self.e.w.main != NULL:
+                f = &self.e.w.main.frames[0]
+                most = f.i + (f.pc != 0)
+                if f.function == F_ALLOC and most < f.n:
+                    f.n = most
+                    self.cut = True
+        return 0
+
+    cdef object stop(self):
+        """Return what a signal raised meanwhile, or None, once."""
+        stopped, self.stopped = self.stopped, None
+        self.halted = self.cut = False
         return stopped
 
     # --- handles: generation * 2**32 + index ---
 
     def _memcg(self, handle, heir=""):
-        cdef uint64_t number = handle
-        cdef uint32_t index = number & 0xFFFFFFFF
-        cdef mem_cgroup *m
-        if index < self.e.w.m.groups.used:
-            m = memcg_at(&self.e.w.m, index)
-            if m.generation == number >> 32:
-                return index
+        cdef uint32_t index
+        if 0 <= handle < 1 << 63 and named(&self.e.w, handle, False, &index):
+            return index
         raise StaleHandleError(f"the cgroup of this handle is gone{heir}")
 
     def _live(self, handle, str what):
@@ -1424,6 +1465,44 @@ cdef class World:
             F_CREATE_ROOT, size, flags, NIL, self._keep(cache_name("cache", name)), 0
         )
 
+    def create_caches(
+        self,
+        names,
+        const int64_t[::1] sizes,
+        const int64_t[::1] flags,
+        int64_t[::1] made,
+    ) -> tuple:
+        """Create root caches in a row; number them in *made*.
+
+        flags: of each, 1 accounted, 2 typesafe, 4 reclaimable, 8 mergeable, 16
+        shareable; before time begins, mergeable says nothing.
+        Returns: how many were created, and what stopped the rest or None.
+        """
+        cdef world *w = &self.e.w
+        cdef bulk b
+        self.enter()
+        raw = [cache_name("cache", name) for name in names]
+        text = b"".join(raw)
+        lengths = bytes(map(len, raw))
+        bulk_init(&b, F_CREATE_ROOT, self._as_many(made, sizes, flags, raw))
+        if not b.calls:
+            return 0, None
+        b.sizes, b.flags, b.made = &sizes[0], &flags[0], &made[0]
+        b.names, b.lengths = text, lengths
+        if w.s.now:
+            stopped = self.many(&b)
+            return b.done, stopped
+        with nogil:
+            while b.done < b.calls:
+                bulk_boot(w, &b)
+        return b.done, None
+
+    def _as_many(self, *arrays):
+        """Return how many entries each of some arrays has."""
+        if len(set(map(len, arrays))) != 1:
+            raise ValueError(f"arrays of {[*map(len, arrays)]} entries")
+        return len(arrays[0])
+
     def _keep(self, bytes name):
         """Return where a cache's name begins among the world's, NIL for a default."""
         cdef uint32_t at = NIL
@@ -1448,15 +1527,40 @@ cdef class World:
             F_MKDIR, index, memcg_at(&self.e.w.m, index).generation, NIL, NIL, 0
         )
         if index == NIL:
-            # mem_cgroup_css_online() up to 4.6, then mem_cgroup_alloc()
-            error = "Cannot allocate memory (ENOMEM)"
-            if self.e.w.k.css_ids:
-                error = "No space left on device (ENOSPC)"
-            raise LifecycleError(
-                f"mkdir: {error}: all {self.e.w.max_memcgs} memory cgroup ids are "
-                f"in use; {self.e.w.n.cgroups_dying} cgroups are dying"
-            )
+            raise self._no_id()
         return self._handle(index)
+
+    def _no_id(self):
+        # mem_cgroup_css_online() up to 4.6, then mem_cgroup_alloc()
+        error = "Cannot allocate memory (ENOMEM)"
+        if self.e.w.k.css_ids:
+            error = "No space left on device (ENOSPC)"
+        return LifecycleError(
+            f"mkdir: {error}: all {self.e.w.max_memcgs} memory cgroup ids are "
+            f"in use; {self.e.w.n.cgroups_dying} cgroups are dying"
+        )
+
+    def mkdir_many(
+        self, const int64_t[::1] parents, int64_t[::1] made
+    ) -> tuple:
+        """Make memory cgroups in a row; put their handles into *made*.
+
+        parents: handles; below 0, -1 - i is the cgroup that entry i makes.
+        Returns: how many were made, and what stopped the rest or None.
+        """
+        cdef bulk b
+        self.enter()
+        bulk_init(&b, F_MKDIR, self._as_many(parents, made))
+        if not b.calls:
+            return 0, None
+        b.memcgs = &parents[0]
+        b.made = &made[0]
+        stopped = self.many(&b)
+        if b.failed:
+            stopped = self._no_id()
+        elif stopped is None and b.done < b.calls:
+            stopped = refusal(self._live, (parents[b.done], "mkdir"))
+        return b.done, stopped
 
     def rmdir(self, handle: int) -> None:
         """Remove a cgroup that has no tasks and no children."""
@@ -1467,9 +1571,28 @@ cdef class World:
         if not self.call(
             F_RMDIR, index, memcg_at(&self.e.w.m, index).generation, NIL, NIL, 0
         ):
-            raise BusyError(
-                "the cgroup has children or tasks; rmdir needs none (EBUSY)"
-            )
+            raise self._in_use()
+
+    def _in_use(self):
+        return BusyError("the cgroup has children or tasks; rmdir needs none (EBUSY)")
+
+    def rmdir_many(self, const int64_t[::1] handles) -> tuple:
+        """Remove cgroups in a row.
+
+        Returns: how many were removed, and what stopped the rest or None.
+        """
+        cdef bulk b
+        self.enter()
+        bulk_init(&b, F_RMDIR, len(handles))
+        if not b.calls:
+            return 0, None
+        b.memcgs = &handles[0]
+        stopped = self.many(&b)
+        if b.failed:
+            stopped = self._in_use()
+        elif stopped is None and b.done < b.calls:
+            stopped = refusal(self.rmdir, (handles[b.done],))
+        return b.done, stopped
 
     def alloc(self, number: int, handle: int, count: int) -> None:
         """Allocate objects as a task of the cgroup would, one by one."""
@@ -1484,6 +1607,57 @@ cdef class World:
         root, memcg = self._serving(number, "pin"), self._live(handle, "pin")
         self.call(F_ALLOC, root, memcg, 2, NIL, count)
 
+    def alloc_many(
+        self,
+        const int64_t[::1] numbers,
+        const int64_t[::1] handles,
+        const int64_t[::1] counts,
+    ) -> tuple:
+        """Allocate objects in a row.
+
+        Returns: how many calls were gone through with, and what stopped the rest or
+        None.
+        """
+        return self._objects(F_ALLOC, 1, self.alloc, numbers, handles, counts)
+
+    def pin_many(
+        self,
+        const int64_t[::1] numbers,
+        const int64_t[::1] handles,
+        const int64_t[::1] counts,
+    ) -> tuple:
+        """Pin objects in a row; the answer is alloc_many's."""
+        return self._objects(F_ALLOC, 2, self.pin, numbers, handles, counts)
+
+    def free_many(
+        self,
+        const int64_t[::1] numbers,
+        const int64_t[::1] handles,
+        const int64_t[::1] counts,
+    ) -> tuple:
+        """Free objects in a row; the answer is alloc_many's."""
+        return self._objects(F_FREE_OBJECTS, 0, self.free, numbers, handles, counts)
+
+    def _objects(
+        self, int function, int how, alone,
+        const int64_t[::1] numbers,
+        const int64_t[::1] handles,
+        const int64_t[::1] counts,
+    ):
+        cdef bulk b
+        self.enter()
+        bulk_init(&b, function, self._as_many(numbers, handles, counts))
+        if not b.calls:
+            return 0, None
+        b.how = how
+        b.roots, b.memcgs, b.counts = &numbers[0], &handles[0], &counts[0]
+        stopped = self.many(&b)
+        if b.failed:
+            stopped = self._too_few()
+        elif stopped is None and b.done < b.calls:
+            stopped = refusal(alone, (numbers[b.done], handles[b.done], 1))
+        return b.done, stopped
+
     def free(self, number: int, handle: int, count: int) -> None:
         """Free objects, those of the cgroup's own cache first."""
         self.enter()
@@ -1494,7 +1668,10 @@ cdef class World:
             F_FREE_OBJECTS, root, memcg, 0,
             memcg_at(&self.e.w.m, memcg).generation, count,
         ):
-            raise LifecycleError("fewer objects are allocated than free was asked for")
+            raise self._too_few()
+
+    def _too_few(self):
+        return LifecycleError("fewer objects are allocated than free was asked for")
 
     def drop_caches(self) -> None:
         """Free the pinned objects of reclaimable caches."""

@@ -53,6 +53,9 @@ from slabcore.world cimport (
     world,
 )
 
+cdef enum:
+    STEPS_A_LOOK = 1 << 16  # steps and events between two looks for Ctrl-C
+
 cdef enum:  # event_kind
     TICK
     GRACE_PERIOD
@@ -85,6 +88,7 @@ cdef struct engine:
     int64_t tick_at         # the first tick after the time it was last looked at
     int64_t horizon         # nothing else than the chosen CPU's step comes earlier
     int64_t until           # a call runs no event that is later
+    int64_t steps           # since somebody last looked for Ctrl-C
     int64_t load_ns
     int64_t load_at
     int64_t sample_ns
@@ -117,6 +121,9 @@ cdef inline bint goes_on(engine *e, cpu *c) noexcept nogil:
     That is so while the step disturbed no other CPU and its end is before all else.
     """
     if e.w.s.disturbed or c.ends >= e.horizon or not busy(e):
+        return False
+    e.steps += 1
+    if e.steps >= STEPS_A_LOOK:
         return False
     e.was_busy = True
     e.w.s.now = c.ends
@@ -364,6 +371,7 @@ cdef inline int run_event(
 ) except -1 nogil:
     cdef int32_t i
     e.w.s.now = when
+    e.steps += 1
     if kind == TICK:
         for i in range(e.w.s.ncpus):
             tick(e, i)

@@ -16,6 +16,9 @@ __all__ = [
 class SlabcoreError(Exception):
     """Base of everything that slabcore raises on purpose."""
 
+    done: int | None = None
+    """Of a call on many: how many entries were gone through with before."""
+
 
 class LifecycleError(SlabcoreError):
     """Report a step out of order."""

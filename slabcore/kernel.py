@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import functools
 import io
+import math
 import operator
 import os
 import types
@@ -26,6 +27,7 @@ from slabcore.errors import (
 )
 from slabcore.files import KernelFile, cgroup_path, failed, opened
 from slabcore.machine import Machine
+from slabcore.operands import Numbers, operand, refusal, spread, stop, together
 from slabcore.slabinfo import COLUMNS, SlabInfo, described, parse
 
 __all__ = [
@@ -181,6 +183,21 @@ def _whole(where: str, what: str, value: Any) -> int:
         raise InputError(where, f"{what} is {value!r}", "a whole number") from None
 
 
+def _count(where: str, given: Any) -> int:
+    """Return a number of objects."""
+    count = _whole(where, "count", given)
+    if count < 1:
+        raise InputError(where, f"count is {count}", "1 or more objects")
+    if count >= 1 << 31:
+        raise InputError(where, f"count is {count}", "under 2**31 objects")
+    return count
+
+
+def _countable(counts: Numbers) -> npt.NDArray[np.bool_]:
+    """Tell which of some whole numbers are numbers of objects."""
+    return (counts >= 1) & (counts < 1 << 31)
+
+
 def _changes(file: SlabInfo, own: SlabInfo) -> Iterator[str]:
     """Say what a kernel's own slabinfo has otherwise than the file it began with."""
     if file.statistics and not own.statistics:
@@ -225,6 +242,12 @@ class Memcg:
     handle: int
     owner: object = dataclasses.field(default=None, compare=False, repr=False)
     """What one kernel's handles share; None: made by hand, and of any kernel."""
+
+
+# Operands of calls on many.
+Caches = Numbers | Cache | str | Iterable[Cache | str]
+Counts = Numbers | int | Iterable[int]
+Memcgs = Numbers | Memcg | str | Iterable[Memcg | str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -274,13 +297,15 @@ class Kernel:
 
     A call is made by a user task of this world and returns when the kernel's would:
     virtual time moves on. Building: create_cache, destroy_cache, mkdir, rmdir. Using:
-    alloc, free, pin, drop_caches, hotplug. Time: advance, advance_to, drain,
-    next_event_ns. Programs: program, spawn, run. Files: open, listdir. Looking:
-    counters, caches, timeline, snapshot, validate.
+    alloc, free, pin, drop_caches, hotplug. Many of them in a row, over arrays:
+    create_caches, mkdir_many, rmdir_many, alloc_many, free_many, pin_many. Time:
+    advance, advance_to, drain, next_event_ns. Programs: program, spawn, run. Files:
+    open, listdir. Looking: counters, caches, timeline, snapshot, validate.
     One thread at a time may use a kernel; several kernels may run in as many threads.
     Ctrl-C leaves a kernel of the core usable: advance, advance_to, drain and run stop
     between two events and can be called again; alloc and pin end with the object under
-    way, and any other call is gone through with, before KeyboardInterrupt is raised.
+    way, and any other call, of many the one under way, is gone through with, before
+    KeyboardInterrupt is raised.
     The reference stops anywhere, and is not to be used after that.
     """
 
@@ -346,7 +371,7 @@ class Kernel:
         self._names: dict[int, str] = {}  # the first of a merged cache is the kernel's
         self._destroyed: set[str] = set()  # names of caches that were busy then
         self._owner = object()  # not the kernel: handles keep none alive
-        self._memcgs: dict[str, Memcg] = {"/": Memcg("/", 0, self._owner)}
+        self._memcgs = {"/": 0}  # handles of those that are not removed
         self._paths = {0: "/"}  # of each cgroup ever made here, by handle
         self.start_changes: tuple[str, ...] = ()
 
@@ -453,6 +478,9 @@ class Kernel:
         return int(self._world.now_ns)
 
     # --- caches and cgroups ---
+    #
+    # What ends in _many or is plural is a loop of the calls of one, and stops where
+    # that would: at the first entry that is refused or fails, those before it done.
 
     def create_cache(
         self,
@@ -475,19 +503,7 @@ class Kernel:
         Returns: the cache; merged ones have one number.
         Raises: InputError if the name is taken or none, or the size no object's.
         """
-        _check_name("create_cache", name)
-        if "/" in name or name in (".", ".."):
-            expected = "one that a directory in /sys/kernel/slab can have"
-            raise InputError("create_cache", f"{name!r} is no name", expected)
-        if name in self._caches and name not in self._destroyed:
-            raise InputError("create_cache", f"{name!r} exists", "a new name")
-        object_size = _whole("create_cache", "object_size", object_size)
-        if not 8 <= object_size <= 1 << 22:
-            raise InputError(
-                f"create_cache {name!r}",
-                f"object_size is {object_size}",
-                "8 to 4194304 bytes",
-            )
+        object_size = self._check_cache(name, object_size)
         kind = (object_size, accounted, typesafe, reclaimable)
         if self.now_ns:
             number = self._world.create_cache(
@@ -495,10 +511,91 @@ class Kernel:
             )
         else:
             number = self._world.boot_cache(*kind, mergeable is True, name)
+        return self._named(name, number)
+
+    def _check_cache(self, name: Any, size: Any) -> int:
+        """Return the size of a cache to be, if that and its name are fit."""
+        _check_name("create_cache", name)
+        if "/" in name or name in (".", ".."):
+            expected = "one that a directory in /sys/kernel/slab can have"
+            raise InputError("create_cache", f"{name!r} is no name", expected)
+        if name in self._caches and name not in self._destroyed:
+            raise InputError("create_cache", f"{name!r} exists", "a new name")
+        object_size = _whole("create_cache", "object_size", size)
+        if not 8 <= object_size <= 1 << 22:
+            raise InputError(
+                f"create_cache {name!r}",
+                f"object_size is {object_size}",
+                "8 to 4194304 bytes",
+            )
+        return object_size
+
+    def _named(self, name: str, number: int) -> Cache:
+        """Note the name of a cache that was created."""
         self._caches[name] = Cache(name, number, self._owner)
         self._names.setdefault(number, name)
         self._destroyed.discard(name)
         return self._caches[name]
+
+    def create_caches(
+        self,
+        names: Iterable[str],
+        *,
+        object_size: int | Iterable[int],
+        accounted: bool | Iterable[bool] = False,
+        typesafe: bool | Iterable[bool] = False,
+        reclaimable: bool | Iterable[bool] = False,
+        mergeable: bool | Iterable[bool | None] | None = None,
+    ) -> Numbers:
+        """Create root caches, as create_cache does one after the other.
+
+        What is said of them is one value for all, or one a name.
+        Returns: the number of each, for alloc_many and its like.
+        Raises: what create_cache does of the first name that it refuses. Those before
+        it are created; *done* of the error is how many.
+        """
+        names = list(names)
+        kinds = {
+            "object_size": object_size,
+            "accounted": accounted,
+            "typesafe": typesafe,
+            "reclaimable": reclaimable,
+            "mergeable": mergeable,
+        }
+        columns = [
+            spread("create_caches", what, given, len(names))
+            for what, given in kinds.items()
+        ]
+        rows = list(zip(*columns, strict=True))
+        sizes: list[int] = []
+        flags: list[int] = []
+        taken: set[str] = set()
+        for name, (size, *kind, merges) in zip(names, rows, strict=True):
+            try:
+                sizes.append(self._check_cache(name, size))
+            except InputError:
+                break
+            if name in taken:
+                sizes.pop()
+                break
+            taken.add(name)
+            kind += [merges is not False, merges is True]
+            flags.append(sum(bool(flag) << i for i, flag in enumerate(kind)))
+        count = len(sizes)
+        made = np.full(count, -1, np.int64)
+        done, error = self._world.create_caches(
+            names[:count],
+            np.array(sizes, np.int64),
+            np.array(flags, np.int64),
+            made,
+        )
+        for name, number in zip(names, made[:done].tolist(), strict=False):
+            self._named(name, number)
+        if error is None and count < len(names):
+            row = dict(zip(kinds, rows[count], strict=True))
+            error = refusal(lambda: self.create_cache(names[count], **row))
+        stop("create_caches", error, done, len(names))
+        return made
 
     def destroy_cache(self, cache: Cache | str) -> None:
         """Destroy a root cache, or give up one name of a merged one.
@@ -526,19 +623,53 @@ class Kernel:
         LifecycleError, with what a user of this kernel sees, if the ids of memory
         cgroups are used up.
         """
+        parent = self._check_path(path)
+        handle = self._world.mkdir(self._memcgs[parent])
+        self._memcgs[path] = handle
+        self._paths[handle] = path
+        return Memcg(path, handle, self._owner)
+
+    def mkdir_many(self, paths: Iterable[str]) -> Numbers:
+        """Make memory cgroups, as mkdir does one after the other.
+
+        A path may be below one before it.
+        Returns: the handle of each, for alloc_many and its like.
+        Raises: what mkdir does of the first path that it refuses or fails at. Those
+        before it are made; *done* of the error is how many.
+        """
+        paths = list(paths)
+        making: dict[str, int] = {}
+        parents: list[int] = []
+        for path in paths:
+            try:
+                parent = self._check_path(path, making)
+            except InputError:
+                break
+            parents.append(making[parent] if parent in making else self._memcgs[parent])
+            making[path] = -len(parents)
+        count = len(parents)
+        made = np.full(count, -1, np.int64)
+        done, error = self._world.mkdir_many(np.array(parents, np.int64), made)
+        handles = made[:done].tolist()
+        self._memcgs.update(zip(paths, handles, strict=False))
+        self._paths.update(zip(handles, paths, strict=False))
+        if error is None and count < len(paths):
+            error = refusal(lambda: self.mkdir(paths[count]))
+        stop("mkdir_many", error, done, len(paths))
+        return made
+
+    def _check_path(self, path: Any, making: Collection[str] = ()) -> str:
+        """Return the parent of a cgroup to be; those in *making* will be there."""
         parts = path.split("/") if isinstance(path, str) else [""]
         if len(parts) < 2 or parts[0] or not all(parts[1:]):
             raise InputError("mkdir", f"{path!r} is no path", "a path such as /web")
         _check_cgroup(parts[-1])
-        if path in self._memcgs:
+        if path in self._memcgs or path in making:
             raise InputError("mkdir", f"{path!r} exists", "a new path")
         parent = "/".join(parts[:-1]) or "/"
-        if parent not in self._memcgs:
+        if parent not in self._memcgs and parent not in making:
             raise InputError("mkdir", f"there is no cgroup {parent!r}", "its parent")
-        handle = self._world.mkdir(self._memcgs[parent].handle)
-        self._memcgs[path] = Memcg(path, handle, self._owner)
-        self._paths[handle] = path
-        return self._memcgs[path]
+        return parent
 
     def rmdir(self, memcg: Memcg | str) -> None:
         """Remove a cgroup; it stays as a dying one until its last reference goes.
@@ -547,8 +678,36 @@ class Kernel:
         """
         memcg = self._memcg("rmdir", memcg)
         self._world.rmdir(memcg.handle)
-        if self._memcgs.get(memcg.path) == memcg:
+        if self._memcgs.get(memcg.path) == memcg.handle:
             del self._memcgs[memcg.path]
+
+    def rmdir_many(self, memcgs: Memcgs) -> None:
+        """Remove cgroups, as rmdir does one after the other.
+
+        memcgs: handles, as mkdir_many returns them, or a sequence of paths or Memcgs.
+        Raises: what rmdir does of the first cgroup that it refuses or fails at. Those
+        before it are removed; *done* of the error is how many.
+        """
+        paths: dict[str, None] = {}
+
+        def handle(given: Any) -> int:
+            memcg = self._memcg("rmdir", given)
+            if memcg.path in paths:
+                raise StaleHandleError("by then that is the path of none")
+            paths[memcg.path] = None
+            return memcg.handle
+
+        each = operand(memcgs, (Memcg, str), handle)
+        shape, count, (handles,) = together("rmdir_many", [each])
+        done, error = self._world.rmdir_many(handles)
+        removed = handles[:done].tolist()
+        named = paths or [self._paths.get(handle, "") for handle in removed]
+        for path, gone in zip(named, removed, strict=False):
+            if self._memcgs.get(path) == gone:
+                del self._memcgs[path]
+        if error is None and count < each.numbers.size:
+            error = refusal(lambda: self.rmdir(each.value(count, shape)))
+        stop("rmdir_many", error, done, each.numbers.size)
 
     def alloc(self, cache: Cache | str, memcg: Memcg | str, count: int = 1) -> None:
         """Allocate objects as a task of the cgroup does, one by one.
@@ -559,12 +718,34 @@ class Kernel:
         """
         self._world.alloc(*self._operands("alloc", cache, memcg, count))
 
+    def alloc_many(self, caches: Caches, memcgs: Memcgs, counts: Counts = 1) -> None:
+        """Allocate objects, as alloc does for one cache and cgroup after the other.
+
+        caches: numbers, as create_caches returns them, a sequence of names or Caches,
+        or one for all. memcgs: handles, as mkdir_many returns them, a sequence of paths
+        or Memcgs, or one for all. counts: an array or one for all. They are broadcast
+        against each other as numpy does, and gone through in rows: handles[:, None] and
+        numbers are every cache for the first cgroup, then for the second.
+        A handle or number that is an int says nothing of the kernel it is of.
+        Raises: what alloc does of the first entry that it refuses. Those before it are
+        allocated; *done* of the error is how many. An interrupt leaves the objects
+        allocated so far, of the entry *done* too.
+        """
+        self._each_object("alloc", caches, memcgs, counts)
+
     def pin(self, cache: Cache | str, memcg: Memcg | str, count: int = 1) -> None:
         """Allocate objects that stay, as dentries do, until drop_caches.
 
         An interrupt leaves the objects allocated so far.
         """
         self._world.pin(*self._operands("pin", cache, memcg, count))
+
+    def pin_many(self, caches: Caches, memcgs: Memcgs, counts: Counts = 1) -> None:
+        """Allocate objects that stay, as pin does for one after the other.
+
+        Operands and errors are those of alloc_many.
+        """
+        self._each_object("pin", caches, memcgs, counts)
 
     def free(self, cache: Cache | str, memcg: Memcg | str, count: int = 1) -> None:
         """Free objects: the cgroup's own first, then inherited ones, then the root's.
@@ -574,6 +755,38 @@ class Kernel:
         cgroup is gone.
         """
         self._world.free(*self._operands("free", cache, memcg, count))
+
+    def free_many(self, caches: Caches, memcgs: Memcgs, counts: Counts = 1) -> None:
+        """Free objects, as free does for one cache and cgroup after the other.
+
+        Operands are those of alloc_many.
+        Raises: what free does of the first entry that it refuses or fails at. Those
+        before it are freed; *done* of the error is how many.
+        """
+        self._each_object("free", caches, memcgs, counts)
+
+    def _each_object(
+        self, what: str, caches: Caches, memcgs: Memcgs, counts: Counts
+    ) -> None:
+        """Allocate, pin or free entry by entry."""
+        where = f"{what}_many"
+        # In the order in which _operands looks at them.
+        each = (
+            operand(counts, (), lambda count: _count(what, count), _countable),
+            operand(
+                caches, (Cache, str), lambda cache: self._cache(what, cache).number
+            ),
+            operand(
+                memcgs, (Memcg, str), lambda memcg: self._memcg(what, memcg).handle
+            ),
+        )
+        shape, fit, (count, cache, memcg) = together(where, each)
+        entries = math.prod(shape)
+        done, error = getattr(self._world, where)(cache, memcg, count)
+        if error is None and fit < entries:
+            refusals = (one.refusal(fit, shape) for one in each)
+            error = next(filter(None, refusals))
+        stop(where, error, done, entries)
 
     def drop_caches(self) -> None:
         """Free the pinned objects of reclaimable caches (echo 2 > drop_caches)."""
@@ -761,7 +974,7 @@ class Kernel:
             if not self._has(name):
                 why = f"this kernel, {self.design.name}, has no {name}: it came in 4.14"
                 raise failed(errno.ENOENT, path, why)
-            return CGROUP_FILES[name], self._memcgs[cgroup].handle
+            return CGROUP_FILES[name], self._memcgs[cgroup]
         at = path.rstrip("/") or "/"
         if at in ("/proc", SLAB_DIRECTORY) or cgroup_path(at)[0] in self._memcgs:
             raise failed(errno.EISDIR, path, "listdir() lists it")
@@ -939,16 +1152,12 @@ class Kernel:
             raise StaleHandleError(
                 f"{memcg!r} is no cgroup; expected a live one's path"
             )
-        return self._memcgs[memcg]
+        return Memcg(memcg, self._memcgs[memcg], self._owner)
 
     def _operands(
         self, what: str, cache: Cache | str, memcg: Memcg | str, count: int
     ) -> tuple[int, int, int]:
-        count = _whole(what, "count", count)
-        if count < 1:
-            raise InputError(what, f"count is {count}", "1 or more objects")
-        if count >= 1 << 31:
-            raise InputError(what, f"count is {count}", "under 2**31 objects")
+        count = _count(what, count)
         cache = self._cache(what, cache)
         return cache.number, self._memcg(what, memcg).handle, count
 

@@ -28,12 +28,12 @@ FLOORS = (
     ),
     (
         *("world", "invariants", "rcupdate", "slab_common", "cgroup", "procfs"),
-        *("programs", "paths", "engine"),
+        *("programs", "paths", "engine", "bulk"),
         *("_core", "reference"),
     ),
     (
         *("inputs", "machine", "mechanisms", "series", "designs"),
-        *("slabinfo", "files", "kernel"),
+        *("slabinfo", "files", "operands", "kernel"),
     ),
     (
         *(

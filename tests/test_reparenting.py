@@ -337,10 +337,9 @@ def test_what_a_removed_cgroup_left_is_freed_through_its_parent(engine, design):
     kernel = Kernel(design, machine=Machine(cpus=2), engine=engine)
     kernel.create_cache("filp", object_size=192, accounted=True)
     kernel.mkdir("/a")
-    kernel.mkdir("/a/b")
+    gone = kernel.mkdir("/a/b")
     kernel.alloc("filp", "/a/b")
     kernel.drain()
-    gone = kernel._memcgs["/a/b"]
     kernel.alloc("filp", "/a/b", 30)
     kernel.rmdir("/a/b")
     kernel.drain()

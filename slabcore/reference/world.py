@@ -131,6 +131,19 @@ class Yield(NamedTuple):
 
 
 Step = Generator[Any, None, Any]
+Ended = tuple[int, LifecycleError | None]
+
+
+def _in_a_row(call: Callable[..., object], *operands: Iterable[Any]) -> Ended:
+    """Make calls until one fails; return how many did not, and its error."""
+    done = 0
+    for each in zip(*operands, strict=True):
+        try:
+            call(*each)
+        except LifecycleError as error:
+            return done, error
+        done += 1
+    return done, None
 
 
 class Task:
@@ -2988,6 +3001,32 @@ class World:
             )
         )
 
+    def create_caches(
+        self,
+        names: Sequence[str],
+        sizes: Sequence[int],
+        flags: Sequence[int],
+        made: Any,
+    ) -> Ended:
+        """Create root caches in a row; number them in *made*.
+
+        flags: of each, 1 accounted, 2 typesafe, 4 reclaimable, 8 mergeable, 16
+        shareable; before time begins, mergeable says nothing.
+        Returns: how many were created, and what stopped the rest or None.
+        """
+
+        def one(i: int) -> None:
+            accounted, typesafe, reclaimable, mergeable, shareable = (
+                bool(flags[i] >> bit & 1) for bit in range(5)
+            )
+            kind = (int(sizes[i]), accounted, typesafe, reclaimable)
+            if self.now:
+                made[i] = self.create_cache(*kind, mergeable, shareable, names[i])
+            else:
+                made[i] = self.boot_cache(*kind, shareable, names[i])
+
+        return _in_a_row(one, range(len(names)))
+
     def destroy_cache(self, number: int) -> None:
         """Give up a root cache; the last of its users destroys it."""
         root = self._serving(number, "destroy_cache")
@@ -3011,6 +3050,26 @@ class World:
             )
         self.handles[memcg.serial] = memcg
         return int(memcg.serial)
+
+    def mkdir_many(self, parents: Sequence[int], made: Any) -> Ended:
+        """Make memory cgroups in a row; put their handles into *made*.
+
+        parents: handles; below 0, -1 - i is the cgroup that entry i makes.
+        Returns: how many were made, and what stopped the rest or None.
+        """
+
+        def one(i: int) -> None:
+            parent = int(parents[i])
+            made[i] = self.mkdir(parent if parent >= 0 else int(made[-1 - parent]))
+
+        return _in_a_row(one, range(len(parents)))
+
+    def rmdir_many(self, handles: Sequence[int]) -> Ended:
+        """Remove cgroups in a row.
+
+        Returns: how many were removed, and what stopped the rest or None.
+        """
+        return _in_a_row(self.rmdir, handles)
 
     def rmdir(self, handle: int) -> None:
         """Remove a cgroup that has no tasks and no children."""
@@ -3040,6 +3099,28 @@ class World:
         free = self._call(lambda task: self._free(task, root, memcg, count, False))
         if not free:
             raise LifecycleError("fewer objects are allocated than free was asked for")
+
+    def alloc_many(
+        self, numbers: Sequence[int], handles: Sequence[int], counts: Sequence[int]
+    ) -> Ended:
+        """Allocate objects in a row.
+
+        Returns: how many calls were gone through with, and what stopped the rest or
+        None.
+        """
+        return _in_a_row(self.alloc, numbers, handles, counts)
+
+    def pin_many(
+        self, numbers: Sequence[int], handles: Sequence[int], counts: Sequence[int]
+    ) -> Ended:
+        """Pin objects in a row; the answer is alloc_many's."""
+        return _in_a_row(self.pin, numbers, handles, counts)
+
+    def free_many(
+        self, numbers: Sequence[int], handles: Sequence[int], counts: Sequence[int]
+    ) -> Ended:
+        """Free objects in a row; the answer is alloc_many's."""
+        return _in_a_row(self.free, numbers, handles, counts)
 
     def drop_caches(self) -> None:
         """Free the pinned objects of reclaimable caches."""
