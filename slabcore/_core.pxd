@@ -80,13 +80,23 @@ cdef class RcuQueue:
     cdef int64_t *until     # one a CPU: the place behind the waiter it has to reach
     cdef int64_t waiters    # of barrier() and synchronize(), queued now
     cdef int64_t waited     # and invoked
-    cdef arena slots        # numbers of objects, where those are queued
-    cdef list objects
+    cdef list objects       # of each CPU, where the ring has its callback, else None
     cdef object callback
+    cdef bint calls_values  # the callback is operator.call
+    cdef object array       # whose are the words
+    cdef Py_buffer held     # and where they are
     cdef object empty       # numpy's
     cdef object nothing     # the answer when nothing was invoked
 
-    cdef int keep(self, value, int32_t number) except -1
+    cdef int name_words(self, words) except -1
+    cdef int number_of(self, kind) except -1
+    cdef int refuse(self, int64_t value) except -1
+    cdef int reserve(self, int32_t number, int64_t count) except -1
+    cdef int keep(self, value, rcu_data *d) except -1
+    cdef int keep_all(self, list values, int32_t number) except -1
+    cdef int call_words(
+        self, int32_t number, const Py_buffer *given, int what, kind
+    ) except -1
     cdef int32_t on(self, int64_t cpu) except -1
     cdef int span(self, cpu, int32_t *first, int32_t *end) except -1
     cdef void look(self, rcu_data *d) noexcept nogil
@@ -96,6 +106,7 @@ cdef class RcuQueue:
     cdef int64_t queued(self, int32_t first, int32_t end) noexcept nogil
     cdef int64_t due(self, rcu_data *d, int64_t batches) noexcept nogil
     cdef void take(self, rcu_data *d, int64_t *to, int64_t count) noexcept nogil
+    cdef void write(self, rcu_data *d, int64_t count) noexcept nogil
     cdef int64_t run(self, rcu_data *d) except -1
     cdef int64_t pass_time(self, int64_t *to) except -1
     cdef object wait(self, int32_t first, int32_t end, bint barrier)

@@ -12,7 +12,7 @@ import os
 
 cimport cython
 from libc.errno cimport EINVAL, EIO
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcpy, memset
 
 from cpython.buffer cimport (
@@ -142,10 +142,14 @@ from slabcore.memcontrol cimport (
 from slabcore.procfs cimport file_close, file_free, file_lseek, file_open, file_read
 from slabcore.rcu cimport (
     BLIMIT,
+    MAX_CALLBACKS,
+    MAX_WORDS,
     QHIMARK,
     QLOWMARK,
+    RCU_KINDS,
     call_rcu,
     call_rcu_many,
+    call_rcu_words,
     rcu_accelerate,
     rcu_advance,
     rcu_batch,
@@ -157,10 +161,12 @@ from slabcore.rcu cimport (
     rcu_gp_init,
     rcu_head,
     rcu_qlen,
+    rcu_queued,
     rcu_report_qs,
     rcu_reserve,
     rcu_take,
     rcu_take_many,
+    rcu_write_many,
 )
 from slabcore.sched cimport (
     HOTPLUG_LOCK,
@@ -3412,6 +3418,38 @@ cdef enum:  # what a record of a queue with a callback is
     RCU_WAITER              # of barrier() or synchronize()
 
 _MARKERS = ("queued", "entrained")
+_KINDS = ("inc", "dec", "set", "clear", "change")
+
+
+cdef enum:  # what a number in a buffer is
+    OTHER
+    UINT8
+    UINT32
+    INT64
+
+
+cdef int numbers(values, int flags, Py_buffer *given) except -1:
+    """Get an object's buffer, in C order, and tell what is in it.
+
+    Nothing was got of OTHER.
+    """
+    cdef char format
+    try:
+        PyObject_GetBuffer(values, given, flags | PyBUF_ND | PyBUF_FORMAT)
+    except (TypeError, ValueError, BufferError):
+        return OTHER
+    if given.format == NULL or not given.format[0]:
+        format = b"B" if given.format == NULL else 0
+    else:
+        format = 0 if given.format[1] else given.format[0]
+    if format == b"B":
+        return UINT8
+    if format in (b"I", b"L") and given.itemsize == 4:
+        return UINT32
+    if format in (b"l", b"q") and given.itemsize == 8:
+        return INT64
+    PyBuffer_Release(given)
+    return OTHER
 
 
 @cython.final
@@ -3432,7 +3470,11 @@ cdef class RcuQueue:
     period of its own, as before.
     callback: None, and values are int64, which invoke() returns as an array. Or values
     are any objects, and each is invoked as ``callback(value)``; what it raises ends
-    the call, and the rest stays due. A callback may queue and may not invoke.
+    the call, and the rest stays due. A callback may queue and may not invoke. With
+    ``operator.call`` the values are callables themselves.
+    words: an array of uint32, and values are indices of it. Each is queued with a kind,
+    which says what becomes of the word when it is invoked: "inc" and "dec" count and
+    wrap, "set", "clear" and "change" are about its lowest bit.
 
     >>> from slabcore import RcuQueue
     >>> queue = RcuQueue(cpus=2)
@@ -3449,7 +3491,6 @@ cdef class RcuQueue:
     """
 
     def __cinit__(self, *args, **keywords):
-        arena_init(&self.slots, 1)
         self.objects = []
 
     def __init__(
@@ -3461,8 +3502,11 @@ cdef class RcuQueue:
         qlowmark=100,
         marker="entrained",
         callback=None,
+        words=None,
     ):
         # Imported when called, as what gives arrays does everywhere in this module.
+        import operator
+
         import numpy
         cdef int32_t i
         if self.ncpus:
@@ -3478,13 +3522,22 @@ cdef class RcuQueue:
             raise ValueError(f"marker={marker!r}: expected queued or entrained")
         if callback is not None and not callable(callback):
             raise TypeError(f"callback={callback!r}: expected a callable or None")
+        if words is not None:
+            if callback is not None:
+                raise TypeError("a queue has words or a callback")
+            PyBuffer_Release(&self.held)   # of an attempt that failed
+            self.name_words(words)
+            self.array = words
         self.r.blimit = blimit
         self.r.qhimark = qhimark
         self.r.qlowmark = qlowmark
         self.entrains = marker == "entrained"
         self.callback = callback
+        self.calls_values = callback is operator.call
         self.empty = numpy.empty
-        self.nothing = numpy.empty(0, "q") if callback is None else 0
+        counts = callback is not None or words is not None
+        self.nothing = 0 if counts else numpy.empty(0, "q")
+        self.objects = [[] for _ in range(cpus if callback is not None else 0)]
         self.until = <int64_t *>zeroed(cpus * sizeof(int64_t))
         self.r.data = <rcu_data *>zeroed(cpus * sizeof(rcu_data))
         self.ncpus = cpus
@@ -3497,7 +3550,22 @@ cdef class RcuQueue:
             PyMem_RawFree(self.r.data[i].ring)
         PyMem_RawFree(self.r.data)
         PyMem_RawFree(self.until)
-        arena_free(&self.slots)
+        PyBuffer_Release(&self.held)
+
+    cdef int name_words(self, words) except -1:
+        """Keep the words; their array is held where it is as long as the queue."""
+        cdef Py_buffer given
+        cdef int what = numbers(words, PyBUF_WRITABLE, &given)
+        if what == UINT32 and given.len <= 4 * <int64_t>MAX_WORDS:
+            self.held = given
+            return 0
+        if what == UINT32:
+            words = f"{given.len // 4} words"
+        if what != OTHER:
+            PyBuffer_Release(&given)
+        raise TypeError(
+            f"words={words!r}: expected a writable array of uint32, in C order"
+        )
 
     cdef int32_t on(self, int64_t cpu) except -1:
         if not 0 <= cpu < self.ncpus:
@@ -3514,52 +3582,179 @@ cdef class RcuQueue:
 
     # --- queueing ---
 
-    def call(self, value, int64_t cpu=0):
-        """Queue a value on a CPU (call_rcu())."""
+    def call(self, value, int64_t cpu=0, kind=None):
+        """Queue a value on a CPU (call_rcu()).
+
+        kind: what becomes of the word: inc, dec, set, clear or change.
+        """
         cdef int32_t number = self.on(cpu)
         cdef rcu_head head
         cdef int64_t bits
+        cdef uint8_t of_word
+        if kind is not None or self.held.itemsize:
+            of_word = self.number_of(kind)
+            bits = PyNumber_Index(value)
+            if not call_rcu_words(
+                &self.r, number, &bits, True, 1, &of_word, False, self.held.len // 4
+            ):
+                self.refuse(bits)
+            return
         if self.callback is not None:
-            self.keep(value, number)
+            self.reserve(number, 1)
+            self.keep(value, &self.r.data[number])
+            rcu_queued(&self.r, &self.r.data[number], 1)
             return
         bits = PyNumber_Index(value)
         memcpy(&head, &bits, sizeof(rcu_head))
         call_rcu(&self.r, number, head.kind, head.arg)
 
-    cdef int keep(self, value, int32_t number) except -1:
-        """Queue an object."""
-        cdef uint32_t slot
-        rcu_reserve(&self.r.data[number], False, rcu_qlen(&self.r.data[number]) + 1)
-        arena_take(&self.slots, &slot)
-        while len(self.objects) <= slot:
-            self.objects.append(None)
-        self.objects[slot] = value
-        call_rcu(&self.r, number, RCU_OBJECT, slot)
+    cdef int number_of(self, kind) except -1:
+        """Return a kind's number."""
+        if not self.held.itemsize:
+            raise TypeError(f"kind={kind!r}: expected none, as the queue has no words")
+        if kind not in _KINDS:
+            raise ValueError(
+                f"kind={kind!r}: expected inc, dec, set, clear or change"
+            )
+        return _KINDS.index(kind)
+
+    cdef int refuse(self, int64_t value) except -1:
+        raise IndexError(f"value={value}: expected 0 to {self.held.len // 4 - 1}")
+
+    cdef int reserve(self, int32_t number, int64_t count) except -1:
+        """Make room for callbacks more that are objects: in the ring and beside it."""
+        cdef rcu_data *d = &self.r.data[number]
+        cdef int64_t i, capacity
+        cdef list old, new
+        while rcu_qlen(d) + count > d.capacity:
+            capacity = max(64, d.capacity)
+            while capacity < rcu_qlen(d) + count:
+                capacity *= 2
+            if capacity > MAX_CALLBACKS:
+                rcu_reserve(d, False, capacity)     # raises
+            new = [None] * capacity
+            # Garbage that was collected for it may have queued something.
+            if rcu_qlen(d) + count > capacity or d.capacity >= capacity:
+                continue
+            old = <list>self.objects[number]
+            for i in range(d.head, d.tail):
+                new[i & (capacity - 1)] = old[i & (d.capacity - 1)]
+            rcu_reserve(d, False, capacity)
+            self.objects[number] = new
         return 0
 
-    def call_many(self, values, int64_t cpu=0):
-        """Queue each of the values, in their order, on a CPU."""
+    cdef int keep(self, value, rcu_data *d) except -1:
+        """Put an object where there is room for it, behind the CPU's last."""
+        cdef list objects = <list>self.objects[d - self.r.data]
+        d.ring[d.tail & (d.capacity - 1)].kind = RCU_OBJECT
+        objects[d.tail & (d.capacity - 1)] = value
+        return 0
+
+    cdef int keep_all(self, list values, int32_t number) except -1:
+        cdef rcu_data *d = &self.r.data[number]
+        cdef list objects
+        cdef int64_t i, at, count = -1
+        while count != len(values):
+            count = len(values)
+            self.reserve(number, count)
+        # Nothing below runs what is Python: places without a callback hold None.
+        objects = <list>self.objects[number]
+        for i in range(count):
+            at = (d.tail + i) & (d.capacity - 1)
+            d.ring[at].kind = RCU_OBJECT
+            objects[at] = values[i]
+        rcu_queued(&self.r, d, count)
+        return 0
+
+    def call_many(self, values, int64_t cpu=0, kind=None):
+        """Queue each of the values, in their order, on a CPU; of numbers all or none.
+
+        Arrays of int64 are taken as they are, and of uint32, if they name words.
+        kind: of all, or bytes, or an array of uint8, with the number of each one's: 0
+        for inc, 1 dec, 2 set, 3 clear, 4 change.
+        """
         cdef int32_t number = self.on(cpu)
         cdef Py_buffer given
+        cdef int what
         if self.callback is not None:
+            if kind is not None:
+                self.number_of(kind)     # raises
+            if type(values) is list or type(values) is tuple:
+                self.keep_all(values if type(values) is list else list(values), number)
+                return
             for value in values:
-                self.keep(value, number)
+                self.reserve(number, 1)
+                self.keep(value, &self.r.data[number])
+                rcu_queued(&self.r, &self.r.data[number], 1)
             return
-        import numpy
-        values = numpy.asarray(values)
-        if not values.size:
-            return
-        values = values.astype(numpy.int64, "C", "safe", copy=False)
-        PyObject_GetBuffer(values, &given, PyBUF_SIMPLE)
+        what = numbers(values, PyBUF_SIMPLE, &given)
+        if what == UINT8 or what == UINT32 and not self.held.itemsize:
+            PyBuffer_Release(&given)
+            what = OTHER
+        if what == OTHER:
+            import numpy
+            values = numpy.asarray(values)
+            if not values.size:
+                values = values.astype("q")
+            values = values.astype("q", "C", "safe", copy=False)
+            what = numbers(values, PyBUF_SIMPLE, &given)
         try:
-            call_rcu_many(
-                &self.r,
-                number,
-                <const rcu_head *>given.buf,
-                given.len // sizeof(rcu_head),
-            )
+            if kind is not None or self.held.itemsize:
+                self.call_words(number, &given, what, kind)
+            else:
+                call_rcu_many(
+                    &self.r,
+                    number,
+                    <const rcu_head *>given.buf,
+                    given.len // sizeof(rcu_head),
+                )
         finally:
             PyBuffer_Release(&given)
+
+    cdef int call_words(
+        self, int32_t number, const Py_buffer *given, int what, kind
+    ) except -1:
+        """Queue callbacks for words, whose indices are in a buffer."""
+        cdef size_t i, count = given.len // given.itemsize
+        cdef uint64_t end = self.held.len // 4
+        cdef uint64_t index
+        cdef Py_buffer many
+        cdef uint8_t one
+        cdef int got
+        cdef const uint8_t *kinds = &one
+        cdef bint right, of_each = not (kind is None or type(kind) is str)
+        if not of_each:
+            one = self.number_of(kind)
+        elif not self.held.itemsize:
+            self.number_of(kind)         # raises
+        else:
+            got = numbers(kind, PyBUF_SIMPLE, &many)
+            if got != UINT8:
+                if got != OTHER:
+                    PyBuffer_Release(&many)
+                raise TypeError("kind: expected a name, or an array of uint8")
+            kinds = <const uint8_t *>many.buf
+        try:
+            if of_each and <size_t>many.len != count:
+                raise ValueError(f"kind: {many.len} of them for {count} values")
+            right = call_rcu_words(
+                &self.r, number, given.buf, what == INT64, count, kinds, of_each, end
+            )
+            if right:
+                return 0
+            for i in range(count):
+                if of_each and kinds[i] >= RCU_KINDS:
+                    raise ValueError(f"kind={kinds[i]}: expected 0 to {RCU_KINDS - 1}")
+                if what == UINT32:
+                    index = (<const uint32_t *>given.buf)[i]
+                else:
+                    index = (<const uint64_t *>given.buf)[i]
+                if index >= end:
+                    self.refuse(<int64_t>index)
+        finally:
+            if of_each:
+                PyBuffer_Release(&many)
+        return 0
 
     # --- grace periods ---
 
@@ -3655,22 +3850,35 @@ cdef class RcuQueue:
             rcu_take_many(&self.r, d, <rcu_head *>to, count)
             rcu_batch_end(&self.r, d)
 
+    cdef void write(self, rcu_data *d, int64_t count) noexcept nogil:
+        """Invoke callbacks for words, as take() does those that are values."""
+        if count:
+            rcu_write_many(
+                &self.r, d, <uint32_t *>self.held.buf, self.held.len // 4, count
+            )
+            rcu_batch_end(&self.r, d)
+
     cdef int64_t run(self, rcu_data *d) except -1:
         """Invoke a batch of callbacks that are objects; return how many they were."""
-        cdef int64_t _i, ran = 0
-        cdef rcu_head head
+        cdef int64_t _i, at, ran = 0
+        cdef bint calls_values = self.calls_values
+        cdef list objects
         callback = self.callback
         try:
             for _i in range(rcu_batch(d)):
-                head = rcu_take(&self.r, d)
-                if head.kind == RCU_WAITER:
+                at = d.head & (d.capacity - 1)
+                # A callback that queues may have moved them.
+                objects = <list>self.objects[d - self.r.data]
+                if rcu_take(&self.r, d).kind == RCU_WAITER:
                     self.waiters -= 1
                     self.waited += 1
                     continue
-                value = self.objects[head.arg]
-                self.objects[head.arg] = None
-                arena_give(&self.slots, head.arg)
-                callback(value)
+                value = objects[at]
+                objects[at] = None
+                if calls_values:
+                    value()
+                else:
+                    callback(value)
                 ran += 1
         finally:
             rcu_batch_end(&self.r, d)
@@ -3680,7 +3888,8 @@ cdef class RcuQueue:
         """Invoke what is due on a CPU, or on every CPU in turn (rcu_do_batch()).
 
         batches: at most so many on each CPU; None is all that are due.
-        Returns: the values as an array of int64; their number, if they are objects.
+        Returns: the values as an array of int64; their number, if they are objects or
+        name words.
         """
         cdef int32_t i, first, end
         cdef int64_t left, most, count = 0
@@ -3701,6 +3910,14 @@ cdef class RcuQueue:
                     while left and d.done > d.head:
                         count += self.run(d)
                         left -= 1
+                return count
+            if self.held.itemsize:
+                for i in range(first, end):
+                    d = &self.r.data[i]
+                    self.look(d)
+                    left = self.due(d, most)
+                    self.write(d, left)
+                    count += left
                 return count
             for i in range(first, end):
                 self.look(&self.r.data[i])
@@ -3725,10 +3942,12 @@ cdef class RcuQueue:
     # --- waiting ---
 
     cdef int64_t pass_time(self, int64_t *to) except -1:
-        """Go on until each CPU is past its waiter; return how many objects were run."""
+        """Go on until each CPU is past its waiter; return how many were run that are
+        objects or name words.
+        """
         cdef int32_t i
         cdef int64_t ran = 0, count
-        cdef bint left = True
+        cdef bint past, left = True
         cdef rcu_data *d
         while True:
             left = False
@@ -3737,15 +3956,23 @@ cdef class RcuQueue:
                 if d.head < self.until[i]:
                     self.look(d)
                 while d.done > d.head and d.head < self.until[i]:
-                    if to == NULL:
+                    if self.callback is not None:
                         ran += self.run(d)
                         continue
                     # The waiter is the last of all.
                     count = d.done - d.head
                     self.waiters -= d.done == self.until[i]
                     self.waited += d.done == self.until[i]
-                    self.take(d, to, count)
-                    to += count - (d.done == self.until[i])
+                    if to != NULL:
+                        self.take(d, to, count)
+                        to += count - (d.done == self.until[i])
+                        continue
+                    past = d.done == self.until[i]
+                    self.write(d, count - past)
+                    ran += count - past
+                    if past:
+                        rcu_take(&self.r, d)
+                        rcu_batch_end(&self.r, d)
                 left |= d.head < self.until[i]
             if not left:
                 return ran
@@ -3763,14 +3990,17 @@ cdef class RcuQueue:
         values = None
         self.enter()
         try:
-            if self.callback is None:
+            if self.callback is None and not self.held.itemsize:
                 values = self.empty(self.queued(first, end) + 1, "q")
                 while values.size != self.queued(first, end) + 1:
                     values = self.empty(self.queued(first, end) + 1, "q")
                 PyObject_GetBuffer(values, &made, PyBUF_WRITABLE)
                 to = <int64_t *>made.buf
             for i in range(first, end):
-                rcu_reserve(&self.r.data[i], False, rcu_qlen(&self.r.data[i]) + 1)
+                if self.callback is not None:
+                    self.reserve(i, 1)
+                else:
+                    rcu_reserve(&self.r.data[i], False, rcu_qlen(&self.r.data[i]) + 1)
             for i in range(first, end):
                 d = &self.r.data[i]
                 if barrier and not rcu_qlen(d):
@@ -3809,6 +4039,7 @@ cdef class RcuQueue:
             return self.nothing
         return self.wait(number, number + 1, False)
 
+    @cython.binding(False)
     def barrier(self):
         """Wait until all that is queued, on any CPU, was invoked (rcu_barrier()).
 
@@ -3825,6 +4056,11 @@ cdef class RcuQueue:
     def cpus(self):
         """How many CPUs there are."""
         return self.ncpus
+
+    @property
+    def words(self):
+        """The array of words, which is held as long as the queue; None for none."""
+        return self.array
 
     @property
     def pending(self):
@@ -3870,14 +4106,15 @@ cdef class RcuQueue:
         Raises: CorruptionError.
         """
         cdef int64_t where = -1, which = -1
+        cdef int32_t i
         cdef const char *text = rcu_broken(&self.r, self.ncpus, &where, &which)
         if text != NULL:
             broken = (<bytes>text).decode().format(where=where, which=which)
             raise CorruptionError(broken)
-        if self.callback is None:
-            return
-        where = self.slots.used - self.slots.spares
-        if where != self.r.callbacks - self.waiters:
-            raise CorruptionError(
-                f"{where} objects are kept; expected {self.pending}, one a callback"
-            )
+        for i in range(self.ncpus if self.callback is not None else 0):
+            where = len(<list>self.objects[i])
+            if where != self.r.data[i].capacity:
+                raise CorruptionError(
+                    f"CPU {i}: {where} objects have room, {self.r.data[i].capacity} "
+                    f"callbacks"
+                )

@@ -1,7 +1,9 @@
 """RcuQueue: callbacks in four segments, and what a grace period promises them."""
 
+import array
 import doctest
 import gc
+import operator
 import weakref
 
 import numpy as np
@@ -304,6 +306,209 @@ def test_a_queue_lets_go_of_what_it_invoked_and_of_all_when_it_goes():
     del kept, queue
     gc.collect()
     assert references[0]() is None
+
+
+def test_callables_are_called_themselves_by_operator_call(engine):
+    seen = []
+    queue = make(engine, callback=operator.call)
+    queue.call_many((lambda: seen.append(1), lambda: seen.append(2)))
+    queue.call(lambda: queue.call(seen.clear))
+    assert queue.barrier() == 3 and seen == [1, 2]
+    queue.call(None)
+    assert queue.pending == 2
+    with pytest.raises(TypeError, match="not callable"):
+        queue.barrier()
+    assert seen == [] and queue.pending == 0
+
+
+@pytest.mark.parametrize("many", [list, tuple, iter])
+def test_objects_are_queued_whole_as_one_by_one(many):
+    class Thing:
+        def __del__(self):
+            made[0].call("by collection")
+
+    def cycle():
+        thing = Thing()
+        thing.itself = thing
+
+    made = []
+    for call_many in (True, False):
+        seen = []
+        queue = slabcore.RcuQueue(2, callback=seen.append, qhimark=300, blimit=1)
+        made[:] = [queue]
+        for count in (0, 63, 1, 200, 5000):
+            cycle()  # garbage that queues if room is made while it is collected
+            values = list(range(count))
+            if call_many:
+                queue.call_many(many(values), 1)
+            else:
+                for value in values:
+                    queue.call(value, 1)
+            queue.grace_period()
+            queue.invoke(1)
+        gc.collect()
+        queue.validate()
+        queue.barrier()
+        numbers = [value for value in seen if value != "by collection"]
+        wanted = [n for count in (63, 1, 200, 5000) for n in range(count)]
+        assert numbers == wanted
+        assert seen.count("by collection") == 5 and queue.invoked == len(seen)
+
+
+def test_what_an_iterator_fails_with_leaves_what_came_before(engine):
+    seen = []
+    queue = make(engine, callback=seen.append)
+    with pytest.raises(ZeroDivisionError):
+        queue.call_many(1 // n for n in (1, 1, 0, 1))
+    assert queue.barrier() == 2
+
+
+# --- words ---
+
+
+def test_words_are_written_when_their_grace_period_is_over(engine):
+    words = np.array([5, 0, 2, 3, 7], np.uint32)
+    queue = make(engine, 2, words=words, blimit=2)
+    for value, kind in enumerate(reference.KINDS):
+        queue.call(value, value % 2, kind)
+    assert queue.invoke() == 0 and words.tolist() == [5, 0, 2, 3, 7]
+    queue.grace_period()
+    assert queue.invoke(0) == 2
+    assert words.tolist() == [6, 0, 3, 3, 7]
+    assert queue.barrier() == 3
+    assert words.tolist() == [6, 2**32 - 1, 3, 2, 6]
+    assert queue.words is words and make(engine).words is None
+    assert queue.barrier() == queue.invoke() == make(engine, words=words).barrier() == 0
+
+
+@pytest.mark.parametrize("marker", reference.MARKERS)
+def test_one_who_waits_writes_no_word(engine, marker):
+    words = np.zeros(1, np.uint32)
+    queue = make(engine, 2, words=words, marker=marker, blimit=1)
+    queue.call(0, 1, "inc")
+    queue.start()
+    queue.call(0, 1, "inc")
+    assert queue.synchronize(1) == 2 and words[0] == 2
+    queue.call(0, 0, "inc")
+    assert queue.synchronize(1) == 0 and queue.barrier() == 1
+    assert words[0] == 3 and queue.invoked == 3 and queue.pending == 0
+    queue.validate()
+
+
+KINDS = st.sampled_from(sorted(reference.KINDS))
+WORDS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=150)
+
+
+@given(
+    rounds=st.lists(st.tuples(st.integers(0, 1), WORDS, KINDS), max_size=6),
+    first=st.lists(st.integers(0, 2**32 - 1), min_size=5, max_size=5),
+    form=st.sampled_from(["I", "q", "i", "list"]),
+    batches=st.none() | st.integers(1, 9),
+)
+def test_words_in_bulk_are_words_one_by_one(rounds, first, form, batches):
+    names = list(reference.KINDS)
+    made = []
+    for kind in (slabcore.RcuQueue, slabcore.RcuQueue, reference.RcuQueue):
+        words = np.array(first, np.uint32)
+        if kind is reference.RcuQueue:
+            words = words.tolist()
+        made.append((kind(2, words=words, blimit=7, qhimark=99, qlowmark=9), words))
+    (many, many_words), (one, one_words), (twin, twin_words) = made
+    for cpu, calls, name in rounds:
+        values = [value for value, _ in calls]
+        kinds = bytes(number for _, number in calls)
+        given_ = values if form == "list" else np.array(values, form)
+        many.call_many(given_, cpu, np.frombuffer(kinds, np.uint8))
+        many.call_many(given_, cpu, name)
+        twin.call_many(values, cpu, kinds)
+        twin.call_many(values, cpu, name)
+        for value, number in calls:
+            one.call(value, cpu, names[number])
+        for value in values:
+            one.call(value, cpu, name)
+        for queue in (many, one, twin):
+            queue.grace_period()
+        ran = {queue.invoke(batches=batches) for queue in (many, one, twin)}
+        assert len(ran) == 1
+        assert many_words.tolist() == one_words.tolist() == twin_words
+        for name in ("pending", "invoked", "longest", "requested"):
+            assert getattr(many, name) == getattr(one, name) == getattr(twin, name)
+        many.validate()
+    assert many.barrier() == one.barrier() == twin.barrier()
+    assert many_words.tolist() == one_words.tolist() == twin_words
+
+
+def test_many_words_are_asked_for_ahead():
+    words = np.zeros(200_000, np.uint32)
+    queue = slabcore.RcuQueue(words=words)
+    order = np.random.default_rng(1).permutation(len(words))
+    for start in (0, 17, 100_000):  # the ring goes round at another place each time
+        queue.call_many(order[start:], kind="inc")
+        assert queue.barrier() == len(words) - start
+    assert np.array_equal(words[order], 1 + (np.arange(200_000) >= 17) + (
+        np.arange(200_000) >= 100_000
+    ))
+
+
+def test_a_wrong_word_or_kind_queues_nothing(engine):
+    queue = make(engine, words=np.zeros(4, np.uint32))
+    index = "value={}: expected 0 to 3"
+    for value in (4, -1, 2**32, -(2**63), 2**63 - 1):
+        with pytest.raises(IndexError, match=index.format(value)):
+            queue.call(value, kind="inc")
+        with pytest.raises(IndexError, match=index.format(value)):
+            queue.call_many([1, value, 2], kind="inc")
+    with pytest.raises(IndexError, match=index.format(4)):
+        queue.call_many(np.array([1, 4], np.uint32), kind=b"\x00\x01")
+    with pytest.raises(ValueError, match="kind=5: expected 0 to 4"):
+        queue.call_many([1, 2, 9], kind=b"\x04\x05\x00")
+    with pytest.raises(ValueError, match="kind: 1 of them for 2 values"):
+        queue.call_many([1, 2], kind=b"\x04")
+    for kind in (None, "free"):
+        expected = f"kind={kind!r}: expected inc, dec, set, clear or change"
+        with pytest.raises(ValueError, match=expected):
+            queue.call(1, kind=kind)
+        with pytest.raises(ValueError, match=expected):
+            queue.call_many([1], kind=kind)
+    for value in ("1", 1.5, None):
+        with pytest.raises(TypeError):
+            queue.call(value, kind="inc")
+    assert queue.pending == 0 and queue.barrier() == 0
+    nothing = make(engine, words=np.zeros(0, np.uint32))
+    nothing.call_many([], kind="dec")
+    with pytest.raises(IndexError, match="expected 0 to -1"):
+        nothing.call(0, kind="dec")
+
+
+def test_kinds_are_for_words(engine):
+    for options in ({}, {"callback": print}):
+        queue = make(engine, **options)
+        for use in (queue.call, lambda value, **kind: queue.call_many([value], **kind)):
+            with pytest.raises(TypeError, match="kind='inc': expected none"):
+                use(1, kind="inc")
+        assert queue.pending == 0
+    with pytest.raises(TypeError, match="words or a callback"):
+        make(engine, words=np.zeros(1, np.uint32), callback=print)
+
+
+def test_words_are_a_writable_array_of_uint32():
+    frozen = np.zeros(3, np.uint32)
+    frozen.flags.writeable = False
+    refused = [np.zeros(3), np.zeros(3, np.int32), np.zeros(6, np.uint32)[::2], frozen]
+    for words in (*refused, [1, 2], b"1234", np.zeros(3, ">u4")):
+        with pytest.raises(TypeError, match="expected a writable array of uint32"):
+            slabcore.RcuQueue(words=words)
+    held = array.array("I", [1, 2])
+    queue = slabcore.RcuQueue(words=held)
+    with pytest.raises(BufferError):
+        held.append(3)
+    queue.call_many([0, 1, 1], kind="inc")
+    assert queue.barrier() == 3 and held.tolist() == [2, 4]
+    for kind in (np.zeros(1, np.int64), [0], 0):
+        with pytest.raises(TypeError, match="kind: expected a name, or an array"):
+            queue.call_many([0], kind=kind)
+    del queue
+    held.append(3)
 
 
 # --- numpy in and out ---

@@ -13,15 +13,25 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, MutableSequence
+from types import MappingProxyType
 from typing import Any
 
 from slabcore.errors import CorruptionError, LifecycleError
 
-__all__ = ["MARKERS", "RcuQueue"]
+__all__ = ["KINDS", "MARKERS", "RcuQueue"]
 
 MARKERS = ("queued", "entrained")
 UNLIMITED = 1 << 62
+KINDS = MappingProxyType(
+    {
+        "inc": lambda word: (word + 1) % (1 << 32),
+        "dec": lambda word: (word - 1) % (1 << 32),
+        "set": lambda word: word | 1,
+        "clear": lambda word: word & ~1,
+        "change": lambda word: word ^ 1,
+    }
+)
 
 
 @dataclasses.dataclass
@@ -30,6 +40,7 @@ class _Callback:
     number: int  # of its CPU's callbacks, by the order of queueing
     after: int  # the grace period that has to be over
     marker: bool = False
+    kind: str | None = None  # what becomes of the word that the value names
 
 
 class _Cpu:
@@ -65,6 +76,7 @@ class RcuQueue:
         qlowmark: int = 100,
         marker: str = "entrained",
         callback: Callable[[Any], object] | None = None,
+        words: MutableSequence[int] | None = None,
     ) -> None:
         if not 1 <= cpus <= 4096:
             raise ValueError(f"cpus={cpus}: expected 1 to 4096")
@@ -77,9 +89,12 @@ class RcuQueue:
             raise ValueError(f"marker={marker!r}: expected queued or entrained")
         if callback is not None and not callable(callback):
             raise TypeError(f"callback={callback!r}: expected a callable or None")
+        if callback is not None and words is not None:
+            raise TypeError("a queue has words or a callback")
         self.blimit, self.qhimark, self.qlowmark = blimit, qhimark, qlowmark
         self.marker = marker
         self.callback = callback
+        self.words = words
         self.gpnum = self.completed = self.requested = 0
         self.invoked = self.longest = 0
         self._cpus = [_Cpu(blimit) for _ in range(cpus)]
@@ -88,21 +103,62 @@ class RcuQueue:
 
     # --- queueing ---
 
-    def call(self, value: Any, cpu: int = 0) -> None:
+    def call(self, value: Any, cpu: int = 0, kind: str | None = None) -> None:
         on = self._cpu(cpu)
+        if kind is not None or self.words is not None:
+            self._check_kind(kind)
         if self.callback is None:
             value = operator.index(value)
             if not -(1 << 63) <= value < 1 << 63:
                 raise OverflowError(f"{value} is not a number of 64 bits")
-        self._call_rcu(on, value)
+        if self.words is not None:
+            self._check_word(value)
+        self._call_rcu(on, value, kind=kind)
 
-    def call_many(self, values: Iterable[Any], cpu: int = 0) -> None:
-        for value in values:
-            self.call(value, cpu)
+    def call_many(
+        self, values: Iterable[Any], cpu: int = 0, kind: str | bytes | None = None
+    ) -> None:
+        """Queue each value; of numbers all or none.
 
-    def _call_rcu(self, on: _Cpu, value: Any, marker: bool = False) -> None:
+        kind: of all, or bytes with the number of each one's.
+        """
+        on = self._cpu(cpu)
+        if self.words is None:
+            for value in values:
+                self.call(value, cpu, kind)
+            return
+        values = list(values)
+        if isinstance(kind, str | None):
+            self._check_kind(kind)
+            kinds = [kind] * len(values)
+        elif len(kind) != len(values):
+            raise ValueError(f"kind: {len(kind)} of them for {len(values)} values")
+        else:
+            names = dict(enumerate(KINDS))
+            kinds = [names.get(number) for number in kind]
+        for i, value in enumerate(values):
+            if kinds[i] is None:
+                raise ValueError(f"kind={kind[i]}: expected 0 to {len(KINDS) - 1}")
+            self._check_word(value)
+        for value, each in zip(values, kinds, strict=True):
+            self._call_rcu(on, value, kind=each)
+
+    def _check_kind(self, kind: str | None) -> None:
+        if self.words is None:
+            raise TypeError(f"kind={kind!r}: expected none, as the queue has no words")
+        if kind not in KINDS:
+            raise ValueError(f"kind={kind!r}: expected inc, dec, set, clear or change")
+
+    def _check_word(self, value: int) -> None:
+        if not 0 <= value < len(self.words):
+            raise IndexError(f"value={value}: expected 0 to {len(self.words) - 1}")
+
+    def _call_rcu(
+        self, on: _Cpu, value: Any, marker: bool = False, kind: str | None = None
+    ) -> None:
         # The grace period that runs now, if one does, began too early.
-        self._enqueue(on, on.next, _Callback(value, on.queued, self.gpnum + 1, marker))
+        after = self.gpnum + 1
+        self._enqueue(on, on.next, _Callback(value, on.queued, after, marker, kind))
         if on.qlen > self.qhimark:
             on.blimit = UNLIMITED
 
@@ -206,6 +262,9 @@ class RcuQueue:
                 if callback.marker:
                     continue
                 self.invoked += 1
+                if callback.kind is not None:
+                    word = KINDS[callback.kind](int(self.words[callback.value]))
+                    self.words[callback.value] = word
                 if self.callback is not None:
                     self.callback(callback.value)
                 yield callback.value
@@ -214,7 +273,7 @@ class RcuQueue:
                 on.blimit = self.blimit
 
     def _answer(self, taken: list[Any]) -> list[Any] | int:
-        return taken if self.callback is None else len(taken)
+        return taken if self.callback is self.words is None else len(taken)
 
     # --- waiting ---
 
