@@ -36,7 +36,6 @@ from slabcore.arena cimport (
     NIL,
     arena_at,
     arena_free,
-    arena_give,
     arena_init,
     arena_reserve,
     arena_resize,

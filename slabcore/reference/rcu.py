@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, MutableSequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence
 from types import MappingProxyType
 from typing import Any
 
@@ -23,7 +23,7 @@ __all__ = ["KINDS", "MARKERS", "RcuQueue"]
 
 MARKERS = ("queued", "entrained")
 UNLIMITED = 1 << 62
-KINDS = MappingProxyType(
+KINDS: Mapping[str, Callable[[int], int]] = MappingProxyType(
     {
         "inc": lambda word: (word + 1) % (1 << 32),
         "dec": lambda word: (word - 1) % (1 << 32),
@@ -125,20 +125,20 @@ class RcuQueue:
         on = self._cpu(cpu)
         if self.words is None:
             for value in values:
-                self.call(value, cpu, kind)
+                self.call(value, cpu, kind)  # type: ignore[arg-type]  # refuses bytes
             return
         values = list(values)
-        if isinstance(kind, str | None):
+        if isinstance(kind, bytes):
+            if len(kind) != len(values):
+                raise ValueError(f"kind: {len(kind)} of them for {len(values)} values")
+            names = list(KINDS)
+            kinds: list[Any] = [names[n] if n < len(names) else n for n in kind]
+        else:
             self._check_kind(kind)
             kinds = [kind] * len(values)
-        elif len(kind) != len(values):
-            raise ValueError(f"kind: {len(kind)} of them for {len(values)} values")
-        else:
-            names = dict(enumerate(KINDS))
-            kinds = [names.get(number) for number in kind]
-        for i, value in enumerate(values):
-            if kinds[i] is None:
-                raise ValueError(f"kind={kind[i]}: expected 0 to {len(KINDS) - 1}")
+        for value, each in zip(values, kinds, strict=True):
+            if each not in KINDS:
+                raise ValueError(f"kind={each}: expected 0 to {len(KINDS) - 1}")
             self._check_word(value)
         for value, each in zip(values, kinds, strict=True):
             self._call_rcu(on, value, kind=each)
@@ -150,8 +150,9 @@ class RcuQueue:
             raise ValueError(f"kind={kind!r}: expected inc, dec, set, clear or change")
 
     def _check_word(self, value: int) -> None:
-        if not 0 <= value < len(self.words):
-            raise IndexError(f"value={value}: expected 0 to {len(self.words) - 1}")
+        words = 0 if self.words is None else len(self.words)
+        if not 0 <= value < words:
+            raise IndexError(f"value={value}: expected 0 to {words - 1}")
 
     def _call_rcu(
         self, on: _Cpu, value: Any, marker: bool = False, kind: str | None = None
@@ -262,9 +263,9 @@ class RcuQueue:
                 if callback.marker:
                     continue
                 self.invoked += 1
-                if callback.kind is not None:
-                    word = KINDS[callback.kind](int(self.words[callback.value]))
-                    self.words[callback.value] = word
+                if self.words is not None and callback.kind is not None:
+                    word = int(self.words[callback.value])
+                    self.words[callback.value] = KINDS[callback.kind](word)
                 if self.callback is not None:
                     self.callback(callback.value)
                 yield callback.value
@@ -273,7 +274,7 @@ class RcuQueue:
                 on.blimit = self.blimit
 
     def _answer(self, taken: list[Any]) -> list[Any] | int:
-        return taken if self.callback is self.words is None else len(taken)
+        return taken if self.callback is None is self.words else len(taken)
 
     # --- waiting ---
 
