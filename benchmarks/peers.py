@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import heapq
 import importlib
+import operator
 import random
 import subprocess
 import sys
@@ -161,6 +162,22 @@ def less_the_loop(
     return Timed(ns - alone, least - alone, most - alone, *rest)
 
 
+def calls_of_nothing(function: Callable[[], object], size: str) -> Timed:
+    """Time a call without arguments in a loop, less the loop."""
+    times = range(int(size))
+
+    def call(_: None) -> None:
+        for _time in times:
+            function()
+
+    return less_the_loop(lambda: None, call, times)
+
+
+def native_noargs(file: str, size: str) -> Timed:
+    """Time a METH_NOARGS method that does nothing."""
+    return calls_of_nothing(load(file).Floor().noargs, size)
+
+
 def native_method(file: str, size: str) -> Timed:
     """Time a METH_O method that does nothing."""
     return calls(load(file).Floor().o, size)
@@ -206,6 +223,19 @@ def callbacks_in_deque(size: str) -> Timed:
     """Time callables through a deque."""
     n = int(size)
     return timed(deque, lambda q: call_from(q.append, q.popleft, n), n)
+
+
+def callbacks_in_bulk(size: str) -> Timed:
+    """Time callables through a deque that takes all at once, called by a loop in C."""
+    n = int(size)
+    callbacks = [[].clear] * n
+
+    def call(queue: deque[Callable[[], object]]) -> None:
+        queue.extend(callbacks)
+        consume(map(operator.call, queue))
+        queue.clear()
+
+    return timed(deque, call, n)
 
 
 def callbacks_in_simple_queue(size: str) -> Timed:
@@ -439,9 +469,11 @@ SIDES = MappingProxyType(
         "deque": add_to_deque,
         "list-head": python_list,
         "method": native_method,
+        "noargs": native_noargs,
         "python-method": python_method,
         "dict-del": del_of_dict,
         "callbacks-deque": callbacks_in_deque,
+        "callbacks-deque-bulk": callbacks_in_bulk,
         "callbacks-simple-queue": callbacks_in_simple_queue,
         "heapq": heap,
         "simpy": simpy_timeouts,

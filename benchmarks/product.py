@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import random
 import threading
 import time
@@ -10,10 +11,18 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
-from peers import EVENTS, consume, delays, import_of, less_the_loop, resident
+from peers import (
+    EVENTS,
+    calls_of_nothing,
+    consume,
+    delays,
+    import_of,
+    less_the_loop,
+    resident,
+)
 from timing import Timed, load, main, numbers, result, timed
 
-from slabcore import IntrusiveList, Kernel, Machine, ms
+from slabcore import IntrusiveList, Kernel, Machine, RcuQueue, ms
 from slabcore._core import TraceScanner
 from slabcore.comparison import compare
 from slabcore.files import KernelFile
@@ -194,6 +203,73 @@ def to_array(size: str) -> Timed:
     return timed(lambda: shuffled(n), walk, n)
 
 
+# --- callbacks ------------------------------------------------------------------------
+
+
+def callbacks(what: Literal["words", "values"], size: str, order: str) -> Timed:
+    """Time callbacks from queued to invoked: half on each of two CPUs, a grace period.
+
+    Words are written by four kinds in runs of 64, as the floor's are. The queue has
+    held as many before.
+    """
+    n = int(size)
+    rounds = max(1, 2_000_000 // n)
+    half = n // 2
+    objects = np.arange(n, dtype=np.uint32)
+    if order == "shuffled":
+        np.random.default_rng(1).shuffle(objects)
+    kinds = (np.arange(n) // 64 % 4).astype(np.uint8)
+    words = np.zeros(n, np.uint32)
+    queue = RcuQueue(2, words=words if what == "words" else None)
+    values = objects if what == "words" else objects.astype(np.int64)
+    first, second = values[:half], values[half:]
+    parts = [(first, 0), (second, 1)]
+    if what == "words":
+        parts = [(first, 0, kinds[:half]), (second, 1, kinds[half:])]
+
+    def run(rounds: int) -> None:
+        call_many, of_first, of_second = queue.call_many, *parts
+        for _ in range(rounds):
+            call_many(*of_first)
+            call_many(*of_second)
+            queue.grace_period()
+            taken = queue.invoke(None, None)
+        if what == "values":
+            assert np.array_equal(taken, values)
+        assert not queue.pending
+
+    run(1)
+    told = timed(lambda: rounds, run, rounds * n)
+    done = np.uint32(told.trials * rounds + 1)
+    if what == "words":
+        left = np.array([done, -done, 1, 0], np.uint32)
+        assert np.array_equal(words[objects], left[kinds])
+    return told
+
+
+def callables(how: Literal["call", "call_many"], size: str) -> Timed:
+    """Time callables through a queue, called by it."""
+    n = int(size)
+    callbacks = [[].clear] * n
+
+    def run(queue: RcuQueue) -> None:
+        if how == "call_many":
+            queue.call_many(callbacks)
+        else:
+            call = queue.call
+            for callback in callbacks:
+                call(callback)
+        queue.grace_period()
+        assert queue.invoke(None, None) == n
+
+    return timed(lambda: RcuQueue(2, callback=operator.call), run, n)
+
+
+def idle_barrier(size: str) -> Timed:
+    """Time a barrier with nothing queued."""
+    return calls_of_nothing(RcuQueue(8).barrier, size)
+
+
 # --- text -----------------------------------------------------------------------------
 
 
@@ -293,6 +369,9 @@ SIDES = MappingProxyType(
         "add-tail": add_tail,
         "remove": remove,
         "to-array": to_array,
+        "callbacks": callbacks,
+        "callables": callables,
+        "idle-barrier": idle_barrier,
         "scan": scan,
         "read-trace": read_trace,
         "format": format_rows,

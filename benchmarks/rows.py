@@ -332,12 +332,42 @@ CALL = Row(
     ),
     sizes=(10 * K, M),
 )
+IN_THE_CACHE = (
+    "what lies in a near cache costs ck_epoch no miss, and the floor itself is no five "
+    "times as fast here: checking, copying and writing take what they take"
+)
+ITS_CPU_TIME = (
+    "the floor itself is not so many times as fast here; liburcu waits for 10 ms between "
+    "two looks and works off what came then at once"
+)
+APART = (
+    "a million words that are written in random order lie in no near cache: the floor, "
+    "whose addresses are known ahead as well, grows more"
+)
+TWO_CALLS = (
+    "a call of a method and the call of the callable are most of both, and what lies "
+    "between them is a fifth"
+)
 RCU = tuple(
     Row(
         title=f"RCU queue, {order}",
         group=Group("call_rcu", "RCU queue", f"built-in kinds, {order}"),
         unit="ns a callback",
-        product=None,
+        product="RcuQueue of words",
+        ours=(
+            ours("RcuQueue of words", "callbacks", "words", "{n}", order),
+            ours("RcuQueue of values", "callbacks", "values", "{n}", order),
+        ),
+        goals=(
+            AtMost(2, ("ring of 8-byte records",)),
+            AtLeast(5, "ck_epoch", why=IN_THE_CACHE),
+            AtLeast(60, "liburcu memb", why=ITS_CPU_TIME),
+            Growth(1.3, K, M, why=APART if order == "shuffled" else ""),
+        ),
+        gates=(
+            AtMost(4, ("ring of 8-byte records",), (30 * K,)),
+            AtLeast(1.5, "ck_epoch", (30 * K,)),
+        ),
         floors=(floor("ring of 8-byte records", "rcu_ring", "{n}", order),),
         peers=(
             urcu("liburcu memb", "memb", order),
@@ -349,8 +379,10 @@ RCU = tuple(
             ),
         ),
         sizes=(K, 30 * K, M),
-        note="From enqueue to invoked. liburcu and ck have real readers and pay for "
-        "atomic operations; the floor is simulated, in one thread.",
+        note="From enqueue to invoked, a whole grace period between. liburcu and ck "
+        "have real readers and pay for atomic operations; slabcore and the floor are "
+        "simulated, in one thread. slabcore's callbacks stand on two CPUs and are "
+        "checked; values are handed out as an array and nothing is written by them.",
     )
     for order in ("sequential", "shuffled")
 )
@@ -358,12 +390,47 @@ CALLABLES = Row(
     title="RCU queue, Python callables",
     group=Group("call_rcu", "RCU queue", "Python callables"),
     unit="ns a callback",
-    product=None,
+    product="RcuQueue.call_many",
+    ours=(
+        ours("RcuQueue.call_many", "callables", "call_many", "{n}"),
+        ours("RcuQueue.call", "callables", "call", "{n}"),
+    ),
+    goals=(
+        AtLeast(2, "deque"),
+        AtLeast(2, "deque", side="RcuQueue.call", why=TWO_CALLS),
+    ),
+    gates=(AtLeast(1.5, "deque", (10 * K,)),),
     peers=(
         peer("deque", "callbacks-deque", "{n}"),
+        peer("deque, extend and map", "callbacks-deque-bulk", "{n}"),
         peer("SimpleQueue", "callbacks-simple-queue", "{n}"),
     ),
     sizes=(100 * K,),
+    note="A callable that does nothing and has no argument, queued and called; by "
+    "RcuQueue after a grace period, by a deque at once.",
+)
+BARRIER = Row(
+    title="RCU queue, barrier with nothing queued",
+    group=Group("rcu_barrier", "RCU queue", "idle"),
+    unit="ns a call",
+    product="RcuQueue.barrier",
+    ours=(ours("RcuQueue.barrier", "idle-barrier", "{n}"),),
+    floors=(peer("METH_NOARGS that does nothing", "noargs", METHOD, "{n}"),),
+    peers=(
+        native(
+            *("liburcu memb", "barrier", "20"),
+            libraries=("-lurcu-memb", "-lurcu-common", "-lpthread"),
+        ),
+        native("ck_epoch", "barrier", "{n}", flags=("-DCK",), libraries=("-lck",)),
+    ),
+    goals=(
+        AtMost(1.3, ("METH_NOARGS that does nothing",)),
+        AtLeast(100_000, "liburcu memb"),
+    ),
+    gates=(AtMost(3, ("METH_NOARGS that does nothing",)),),
+    sizes=(10 * K,),
+    note="Called from Python, less the loop; the peers are C, and theirs is wall time: "
+    "liburcu's worker looks every 10 ms.",
 )
 FORMAT = Row(
     title="slabinfo: rows to text",
@@ -560,6 +627,7 @@ ROWS = MappingProxyType(
         "rcu-sequential": RCU[0],
         "rcu-shuffled": RCU[1],
         "rcu-callables": CALLABLES,
+        "rcu-barrier": BARRIER,
         "format": FORMAT,
         "resume": RESUME,
         "parse": PARSE,

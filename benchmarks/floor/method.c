@@ -11,6 +11,7 @@ static PyObject *nothing(PyObject *self, PyObject *argument)
 
 static PyMethodDef methods[] = {
 	{ "o", nothing, METH_O, "Take one argument, return None." },
+	{ "noargs", nothing, METH_NOARGS, "Take no argument, return None." },
 	{ NULL, NULL, 0, NULL },
 };
 
