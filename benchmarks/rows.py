@@ -337,13 +337,19 @@ IN_THE_CACHE = (
     "times as fast here: checking, copying and writing take what they take"
 )
 ITS_CPU_TIME = (
-    "the floor itself is not so many times as fast here; liburcu waits for 10 ms between "
+    "the floor itself is not so many times as fast here; liburcu waits 10 ms between "
     "two looks and works off what came then at once"
 )
 APART = (
     "a million words that are written in random order lie in no near cache: the floor, "
     "whose addresses are known ahead as well, grows more"
 )
+BY_MAP = "it queues without a grace period, and the call itself is two thirds of both"
+MEMORY_ONCE = (
+    "a million records, their words and what names them go through the caches twice: "
+    "the floor grows as much"
+)
+TWO_RINGS = "at a million what is timed is memory; the floor's ring is one and lies in huge pages"
 TWO_CALLS = (
     "a call of a method and the call of the callable are most of both, and what lies "
     "between them is a fifth"
@@ -359,10 +365,10 @@ RCU = tuple(
             ours("RcuQueue of values", "callbacks", "values", "{n}", order),
         ),
         goals=(
-            AtMost(2, ("ring of 8-byte records",)),
+            AtMost(2, ("ring of 8-byte records",), why=TWO_RINGS),
             AtLeast(5, "ck_epoch", why=IN_THE_CACHE),
             AtLeast(60, "liburcu memb", why=ITS_CPU_TIME),
-            Growth(1.3, K, M, why=APART if order == "shuffled" else ""),
+            Growth(1.3, K, M, why=APART if order == "shuffled" else MEMORY_ONCE),
         ),
         gates=(
             AtMost(4, ("ring of 8-byte records",), (30 * K,)),
@@ -402,7 +408,7 @@ CALLABLES = Row(
     gates=(AtLeast(1.5, "deque", (10 * K,)),),
     peers=(
         peer("deque", "callbacks-deque", "{n}"),
-        peer("deque, extend and map", "callbacks-deque-bulk", "{n}"),
+        peer("deque, extend and map", "callbacks-deque-bulk", "{n}", why=BY_MAP),
         peer("SimpleQueue", "callbacks-simple-queue", "{n}"),
     ),
     sizes=(100 * K,),
