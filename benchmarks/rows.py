@@ -349,7 +349,7 @@ MEMORY_ONCE = (
     "a million records, their words and what names them go through the caches twice: "
     "the floor grows as much"
 )
-TWO_RINGS = "at a million what is timed is memory; the floor's ring is one and lies in huge pages"
+TWO_RINGS = "at a million what is timed is memory: the floor's lies in huge pages"
 TWO_CALLS = (
     "a call of a method and the call of the callable are most of both, and what lies "
     "between them is a fifth"
