@@ -269,6 +269,11 @@ def main() -> int:
     if options.json and options.json.exists():
         records = json.loads(options.json.read_text("utf-8"))
     names = options.rows or list(ROWS)
+    left = [name for name in ROWS if name not in {*names, *(t["row"] for t in records)}]
+    if options.write and left:
+        parser.error(
+            f"the page would lose {', '.join(left)}: --json with their figures"
+        )
     records = [told for told in records if told["row"] not in names]
     where = conditions(options.rounds, options.runs)
     for number_ in range(options.runs):
