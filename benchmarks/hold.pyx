@@ -2,7 +2,14 @@
 
 from libc.stdint cimport int64_t, uint32_t
 
-from slabcore.clock cimport clock_free, clock_next, clock_pop, clock_push, clock_queue
+from slabcore.clock cimport (
+    clock_free,
+    clock_init,
+    clock_next,
+    clock_pop,
+    clock_push,
+    clock_queue,
+)
 
 cdef extern from "time.h" nogil:
     struct timespec:
@@ -19,7 +26,7 @@ def hold(const int64_t[::1] delays, uint32_t pending, uint32_t events):
     cdef uint32_t i, task
     cdef int64_t when, last = 0
     cdef bint sorted_ = True
-    queue.timers, queue.used, queue.capacity = NULL, 0, 0
+    clock_init(&queue)
     for i in range(pending):
         clock_push(&queue, delays[i & 0xFFFF], i, i)
     with nogil:

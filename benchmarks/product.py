@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import numpy as np
 from peers import (
-    EVENTS,
     calls_of_nothing,
     consume,
     delays,
@@ -30,6 +29,9 @@ from slabcore.slabinfo import parse
 from slabcore.traces import LINES, Trace
 
 Handles = list[int]
+
+HELD = 1_000_000
+"""Timers taken and queued again, as many as the floor does."""
 
 # Steps of programs, as slabcore.workloads compiles them.
 MKDIR, RMDIR, FORK, JOIN, ALLOC, SLEEP = 1, 2, 3, 4, 5, 7
@@ -349,9 +351,8 @@ def hold(module: str, size: str) -> Timed:
     drawn = np.array(delays(), np.int64)
     took = []
     for _ in range(5):
-        began = built.hold(drawn, int(size), 0)
-        took.append(built.hold(drawn, int(size), EVENTS) - began)
-    return result([ns / 1e9 for ns in took], EVENTS)
+        took.append(built.hold(drawn, int(size), HELD) / 1e9)
+    return result(took, HELD)
 
 
 def import_slabcore() -> Timed:

@@ -531,8 +531,8 @@ EVENTS = Row(
         AtLeast(40, "SimPy"),
     ),
     gates=(
-        AtMost(6, ("calendar queue",), (K, 100 * K)),
-        AtLeast(4, "heapq", (K,)),
+        AtMost(2, ("calendar queue",), (K, 100 * K)),
+        AtLeast(10, "heapq", (K,)),
     ),
     sizes=(K, 10 * K, 100 * K),
     note="Hold model: the earliest is taken and queued again. The core's queue of "
