@@ -26,8 +26,8 @@ COUNTER = Source("counting.c", ("-O2", *EXTENSION))
 TOTALS = re.compile(r"^totals: (\d+)", re.MULTILINE)
 
 
-def count(bench: Bench, sides: Sequence[Sequence[str]]) -> list[int] | str:
-    """Return the instructions of each side, or why they cannot be counted.
+def count(bench: Bench, sides: Sequence[Sequence[str]]) -> list[float] | str:
+    """Return each side's instructions an item, or why they cannot be counted.
 
     What a side takes off its time, such as a loop around calls, it counts first: it is
     taken off here too.
@@ -50,23 +50,25 @@ def count(bench: Bench, sides: Sequence[Sequence[str]]) -> list[int] | str:
         raise RuntimeError(ran.stderr)
     numbers = natural(1)
     counted = []
-    for side in ran.stdout.split("side\n")[:-1]:
-        found = [
-            int(TOTALS.findall(Path(f"{dumps}.{number}").read_text("utf-8"))[-1])
-            for _, number in zip(side.split(), numbers, strict=False)
-        ]
-        counted.append(found[-1] - sum(found[:-1]))
+    found: list[int] = []
+    for line in ran.stdout.splitlines():
+        what, _, items = line.partition(" ")
+        if what == "counted":
+            dump = Path(f"{dumps}.{next(numbers)}").read_text("utf-8")
+            found.append(int(TOTALS.findall(dump)[-1]))
+        elif what == "items":
+            counted.append((found[-1] - sum(found[:-1])) / int(items))
+            found.clear()
     return counted
 
 
 def main() -> None:
-    """Run sides one after the other, and say on a line where each ends."""
+    """Run sides one after the other, and say after each how many items it worked on."""
     from product import SIDES
 
     for side in sys.argv[2:]:
         name, *arguments = side.split(",")
-        SIDES[name](*arguments)
-        print("side", flush=True)
+        print("items", SIDES[name](*arguments).items)
 
 
 if __name__ == "__main__":
