@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import itertools
 import re
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from slabcore import series
 from slabcore.errors import InputError
 from slabcore.mechanisms import KNOBS, Mechanism, mechanism
 
+# difflib is imported by what uses it, as machine.py says.
 __all__ = ["Design", "Designs", "Step", "designs", "find", "is_a_vendors", "steps"]
 
 
@@ -145,6 +145,8 @@ class Design:
             if knob in KNOBS:
                 _check(knob, value)
             elif knob not in _DESCRIBED:
+                import difflib
+
                 near = difflib.get_close_matches(knob, KNOBS, n=3) or list(KNOBS)
                 expected = (
                     f"there is no knob of that name; expected {' or '.join(near)}"
@@ -715,6 +717,8 @@ def _mistyped(name: str) -> str:
     if match is None:
         return ""
     known = [patch.name for patch in series.PATCHES]
+    import difflib
+
     meant = match[1] != "-" or difflib.get_close_matches(match[2], known, cutoff=0.8)
     return match[2] if meant else ""
 
@@ -793,6 +797,8 @@ def _neighbours(name: str, among: Designs) -> str:
             return f"{meant} (nearest)"
         if name in ("v3", "series-v3"):
             return "4.11, which is v3 as it was merged"
+        import difflib
+
         near = difflib.get_close_matches(name, known, n=2, cutoff=0.4)
         return (
             f"{' or '.join(near)} (nearest)" if near else f"one of {', '.join(known)}"

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import os
 import re
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from slabcore.errors import InputError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# tomllib, pathlib and difflib are imported by what uses them: together they take a
+# third of the time of `import slabcore`, and many a program needs none of them.
+
 __all__ = ["Costs", "Machine", "cost_presets", "read_toml"]
 
-_PRESETS = Path(__file__).parent / "costs"
 _MAX_NS = 3_600_000_000_000  # an hour for one step: surely a slip of units
+
+
+def _presets() -> Path:
+    from pathlib import Path
+
+    return Path(__file__).parent / "costs"
 
 
 @functools.cache
 def _default_table() -> dict[str, Any]:
-    return tomllib.loads((_PRESETS / "default.toml").read_text("utf-8"))
+    import tomllib
+
+    return tomllib.loads((_presets() / "default.toml").read_text("utf-8"))
 
 
 def _default(name: str) -> Any:
@@ -123,9 +133,11 @@ class Costs:
         What a file leaves out keeps its default.
         Raises: InputError.
         """
+        from pathlib import Path
+
         path = Path(name)
         if path.suffix != ".toml":
-            path = _PRESETS / f"{name}.toml"
+            path = _presets() / f"{name}.toml"
             if name not in cost_presets():
                 raise InputError("costs", f"no preset {name!r}", _nearest(name))
         where = os.fspath(path)
@@ -147,6 +159,8 @@ class Costs:
                 arguments[key] = _one_line(value)
                 continue
             if key not in fields:
+                import difflib
+
                 near = difflib.get_close_matches(key, fields, n=3, cutoff=0.4)
                 expected = " or ".join(near) if near else "one of " + ", ".join(fields)
                 raise InputError(where, f"no cost is called {key!r}", expected)
@@ -250,6 +264,8 @@ def read_toml(path: Path, shown: str, what: str) -> tuple[str, dict[str, Any]]:
     Raises: InputError that calls the file *shown*, with the line; *what* the file
     should have been.
     """
+    import tomllib
+
     try:
         text = path.read_text("utf-8")
     except OSError as error:
@@ -270,7 +286,7 @@ def read_toml(path: Path, shown: str, what: str) -> tuple[str, dict[str, Any]]:
 
 def cost_presets() -> list[str]:
     """Return the names of the shipped sets of costs."""
-    return sorted(path.stem for path in _PRESETS.glob("*.toml"))
+    return sorted(path.stem for path in _presets().glob("*.toml"))
 
 
 def _cost_fields() -> list[dataclasses.Field[Any]]:
@@ -282,6 +298,8 @@ def _one_line(text: str) -> str:
 
 
 def _nearest(name: str) -> str:
+    import difflib
+
     known = cost_presets()
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     return f"{near[0]} (nearest)" if near else "one of " + ", ".join(known)

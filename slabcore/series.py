@@ -8,13 +8,13 @@ patch's number; what was merged was read in 4.11.0.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from slabcore.errors import InputError
 
+# difflib is imported by what uses it, as machine.py says.
 __all__ = [
     "PATCHES",
     "VERSIONS",
@@ -279,6 +279,8 @@ def patch(name: str) -> Patch:
     """Return a patch by its name. Raises: InputError naming the nearest."""
     if name in _BY_NAME:
         return _BY_NAME[name]
+    import difflib
+
     near = difflib.get_close_matches(name, _BY_NAME, n=2, cutoff=0.5)
     expected = " or ".join(near) if near else "one of " + ", ".join(_BY_NAME)
     raise InputError("patch", f"{name!r} is not known", expected)

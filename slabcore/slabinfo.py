@@ -53,8 +53,8 @@ NARROW = (
 NUMBER = r" +(\d{1,20})"
 PLAIN = rf"{NUMBER * 5} +: tunables{NUMBER * 3} +: slabdata{NUMBER * 3}"
 EXTRA = rf" +: globalstat{NUMBER * 9} +: cpustat{NUMBER * 4}"
-ROW = re.compile(rf"(.*?){PLAIN}\s*", re.ASCII)
-ROW_WITH_STATISTICS = re.compile(rf"(.*?){PLAIN}{EXTRA}\s*", re.ASCII)
+ROW = rf"(.*?){PLAIN}\s*"
+ROW_WITH_STATISTICS = rf"(.*?){PLAIN}{EXTRA}\s*"
 
 Counts = npt.NDArray[np.uint64]
 
@@ -199,7 +199,8 @@ def _statistics(where: str, above: list[str]) -> bool:
 
 def _no_row(where: str, line: str, statistics: bool) -> InputError:
     """Say what is wrong with a line that the core did not take for a row."""
-    match = (ROW_WITH_STATISTICS if statistics else ROW).fullmatch(line)
+    # Compiled when a line is read so, which few are: it is a millisecond.
+    match = re.fullmatch(ROW_WITH_STATISTICS if statistics else ROW, line, re.ASCII)
     numbers = map(int, match.groups()[1:]) if match else ()
     for column, value in zip(COLUMNS + STATISTICS, numbers, strict=False):
         if value >= _bound(column):

@@ -291,3 +291,4 @@ def test_import_loads_numpy_and_the_core_only():
     }
     assert packages <= {"numpy", "slabcore"}
     assert "slabcore.cli" not in loaded
+    assert not {"difflib", "tomllib"} & {*loaded}  # they are the slow part of it
