@@ -334,6 +334,29 @@ def simpy_processes(size: str) -> Timed:
     return timed(prepare, hold, events)
 
 
+# --- replays --------------------------------------------------------------------------
+
+
+def cache_simulator(policy: str, alive: str) -> Timed:
+    """Time libcachesim with the allocations of lives as requests, all its own C."""
+    simulator = importlib.import_module("libcachesim")
+    # Kept out of the head: it loads slabcore, which the other peers do without.
+    from lives import ROOTS, write_requests
+
+    with tempfile.TemporaryDirectory(prefix="slabcore-requests-") as place:
+        file = Path(place) / "requests.oracleGeneral"
+        count = write_requests(file, int(alive))
+        kind = simulator.TraceType.ORACLE_GENERAL_TRACE
+
+        def prepare() -> tuple[object, object]:
+            cache = getattr(simulator, policy)(int(alive) * ROOTS)
+            return cache, simulator.TraceReader(str(file), kind)
+
+        return timed(
+            prepare, lambda made: made[0].process_trace(made[1]), count, rounds=3
+        )
+
+
 # --- text -----------------------------------------------------------------------------
 
 
@@ -491,6 +514,7 @@ SIDES = MappingProxyType(
         "callbacks-deque-bulk": callbacks_in_bulk,
         "callbacks-simple-queue": callbacks_in_simple_queue,
         "heapq": heap,
+        "libcachesim": cache_simulator,
         "simpy": simpy_timeouts,
         "simpy-processes": simpy_processes,
         "re": functools.partial(by_expression, "re"),

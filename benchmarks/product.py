@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import operator
 import random
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
+from lives import ROOTS, lives
 from peers import (
     calls_of_nothing,
     consume,
@@ -21,7 +24,7 @@ from peers import (
 )
 from timing import Timed, load, main, numbers, result, timed
 
-from slabcore import IntrusiveList, Kernel, Machine, RcuQueue, ms
+from slabcore import CacheLists, IntrusiveList, Kernel, Machine, RcuQueue, ms
 from slabcore._core import TraceScanner
 from slabcore.comparison import compare
 from slabcore.files import KernelFile
@@ -272,6 +275,93 @@ def idle_barrier(size: str) -> Timed:
     return calls_of_nothing(RcuQueue(8).barrier, size)
 
 
+# --- the lists of caches --------------------------------------------------------------
+
+A_MEMCG = 10
+
+
+def lists_to_destroy(caches: int, order: str) -> Callable[[], tuple[CacheLists, Any]]:
+    """Return what fills the lists again, and says which memcgs are to go."""
+    drawn = np.random.default_rng(1)
+    owners, victims = np.arange(caches) // A_MEMCG, np.arange(caches // A_MEMCG)
+    if order == "interleaved":
+        drawn.shuffle(owners)
+        drawn.shuffle(victims)
+    roots = np.arange(caches) % 10
+    lists = CacheLists(10)
+
+    def fill() -> tuple[CacheLists, Any]:
+        memcgs = lists.mkdir_many(len(victims))
+        lists.create_many(memcgs[owners], roots)
+        return lists, memcgs[victims]
+
+    # Pages are there before the first timed touch, as those of the floor are. What was
+    # imported is no garbage: to look for some in it would empty the CPU's caches.
+    lists.destroy_many(fill()[1])
+    gc.freeze()
+    return fill
+
+
+def destroy(size: str, order: str) -> Timed:
+    """Time memcgs destroyed with their caches, in one call."""
+    caches = int(size)
+    return timed(
+        lists_to_destroy(caches, order),
+        lambda made: made[0].destroy_many(made[1]) == caches and not len(made[0]),
+        caches,
+        check=bool,
+    )
+
+
+def destroy_one(size: str, order: str) -> Timed:
+    """Time memcgs destroyed one a call, less the loop."""
+    caches = int(size)
+    fill = lists_to_destroy(caches, order)
+
+    def prepare() -> tuple[CacheLists, Handles]:
+        lists, victims = fill()
+        return lists, [int(str(victim)) for victim in victims]
+
+    def take(made: tuple[CacheLists, Handles]) -> None:
+        lists, victims = made
+        drop = lists.destroy
+        for victim in victims:
+            drop(victim)
+        assert not len(lists)
+
+    told = less_the_loop(prepare, take, range(caches // A_MEMCG))
+    return Timed(*(ns / A_MEMCG for ns in told[:3]), caches, told.trials)
+
+
+def replay(alive: str) -> Timed:
+    """Time lives of memcgs replayed, as many at a time as *alive*."""
+    events, made = lives(int(alive))
+    lists = CacheLists(ROOTS)
+
+    def run(lists: CacheLists) -> bool:
+        counts = lists.replay(events)
+        return counts["created"] == counts["destroyed"] == made and not len(lists)
+
+    run(lists)
+    return timed(lambda: lists, run, len(events), check=bool)
+
+
+def lists_memory(size: str) -> Timed:
+    """Tell bytes a cache that is on its lists, at the peak of making and destroying."""
+    caches = int(size)
+    CacheLists(10).destroy_many([])
+    before = resident()
+    lists = CacheLists(10)
+    for _ in range(10):
+        memcgs = lists.mkdir_many(caches // A_MEMCG // 10)
+        owners = np.repeat(memcgs, A_MEMCG)
+        lists.create_many(owners, np.arange(len(owners)) % 10)
+    assert len(lists) == caches
+    del memcgs, owners
+    bytes_ = (resident() - before) / caches
+    return Timed(bytes_, bytes_, bytes_, caches, 1)
+
+
 # --- text -----------------------------------------------------------------------------
 
 
@@ -369,6 +459,10 @@ SIDES = MappingProxyType(
         "extend": extend,
         "add-tail": add_tail,
         "remove": remove,
+        "destroy": destroy,
+        "destroy-one": destroy_one,
+        "replay": replay,
+        "lists-memory": lists_memory,
         "to-array": to_array,
         "callbacks": callbacks,
         "callables": callables,

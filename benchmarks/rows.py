@@ -210,12 +210,29 @@ MEMORY = Row(
     note="Resident memory with 100 caches a cgroup, less that of the same cgroups "
     "without caches; no cache has a free callback or work under way.",
 )
+LISTS_MEMORY = Row(
+    title="memory of a cache on its lists alone",
+    group=Group("hold", "caches", "the list layer"),
+    unit="bytes",
+    product="CacheLists",
+    ours=(ours("CacheLists", "lists-memory", "{n}"),),
+    peers=(
+        peer("three nodes of llist", "memory", "nodes", "100000"),
+        peer("entry of a dict, with its int", "memory", "dict", "100000"),
+    ),
+    goals=(Within(161, (10 * M,), said="1.5 GiB for ten million"),),
+    gates=(AtMost(0.2, ("three nodes of llist",)),),
+    sizes=(M, 10 * M),
+    note="Resident memory, memcgs of ten caches included.",
+)
+HOT = ("hot records, plain", "hot records, prefetch")
 DESTROY = tuple(
     Row(
         title=f"bulk destroy, {order}",
         group=Group("destroy", "caches", f"in bulk, {order}"),
         unit="ns a cache",
-        product=None,
+        product="CacheLists.destroy_many",
+        ours=(ours("CacheLists.destroy_many", "destroy", "{n}", order),),
         floors=(
             floor("hot records, plain", "bulk_destroy", "plain", "{n}", order),
             floor("hot records, prefetch", "bulk_destroy", "prefetch", "{n}", order),
@@ -224,21 +241,35 @@ DESTROY = tuple(
             native("list_del of pointers", "pointer_caches", "plain", "{n}", order),
             native("the same, prefetch", "pointer_caches", "prefetch", "{n}", order),
         ),
-        sizes=(10 * K, 100 * K, M),
+        goals=(AtMost(1.15, HOT, (10 * K, 100 * K, M)), *more),
+        sizes=(10 * K, 100 * K, M, 10 * M),
         note="Each cache on three lists, ten caches a memcg.",
     )
-    for order in ("interleaved", "clustered")
+    for order, more in (
+        (
+            "interleaved",
+            (
+                AtLeast(11, "list_del of pointers", (M,)),
+                Growth(3.5, 10 * K, M),
+                Growth(3.5, 10 * K, 10 * M),
+            ),
+        ),
+        ("clustered", ()),
+    )
 )
 ONE_MEMCG = Row(
     title="destroy, one memcg a call",
     group=Group("destroy", "caches", "one memcg a call"),
     unit="ns a cache",
-    product=None,
+    product="CacheLists.destroy",
+    ours=(ours("CacheLists.destroy", "destroy-one", "{n}", "interleaved"),),
     floors=(
         floor("chain", "one_memcg_a_call", "chain", "{n}", "interleaved"),
         floor("own array", "one_memcg_a_call", "array", "{n}", "interleaved"),
     ),
+    goals=(AtMost(1.2, ("own array",), (M,)), AtLeast(3, "chain", (M,))),
     sizes=(10 * K, 100 * K, M),
+    note="A call from Python, less the loop around it; the floors are called from C.",
 )
 
 
@@ -543,12 +574,24 @@ REPLAY = Row(
     title="replay of lifecycle events",
     group=Group("replay", "caches", "lives of memcgs"),
     unit="ns an event",
-    product=None,
+    product="CacheLists.replay",
+    ours=(ours("CacheLists.replay", "replay", "{n}"),),
     floors=(
         floor("data plane, plain", "lifecycle", "plain", "{n}"),
         floor("data plane, prefetch", "lifecycle", "prefetch", "{n}"),
     ),
+    peers=(
+        peer("libcachesim, FIFO", "libcachesim", "FIFO", "{n}"),
+        peer("libcachesim, Sieve", "libcachesim", "Sieve", "{n}"),
+    ),
+    goals=(
+        AtMost(1 / 0.6, ("data plane, plain", "data plane, prefetch")),
+        AtLeast(8, "libcachesim, FIFO"),
+        AtLeast(8, "libcachesim, Sieve"),
+    ),
     sizes=(100, 10 * K, 100 * K),
+    note="As many memcgs alive at once. libcachesim reads the allocations among the "
+    "events as requests from a file of its own format and counts misses.",
 )
 WORLDS = Row(
     title="whole worlds under 4.11",
@@ -624,6 +667,7 @@ ROWS = MappingProxyType(
     {
         "import": IMPORT,
         "memory": MEMORY,
+        "lists-memory": LISTS_MEMORY,
         "destroy-interleaved": DESTROY[0],
         "destroy-clustered": DESTROY[1],
         "one-memcg": ONE_MEMCG,

@@ -69,6 +69,7 @@ from slabcore.cache_lists cimport (
     cache_lists_init,
     life_event,
     link_at,
+    lists_reserve_many,
     lists_reserve_spares,
     memcg_list,
     memcg_list_at,
@@ -2884,7 +2885,7 @@ cdef class CacheLists:
         self.running = True
         try:
             with nogil:
-                lists_reserve_spares(&self.l)
+                lists_reserve_many(&self.l)
                 gone = memcg_list_destroy_many(&self.l, &owners[0], count)
         finally:
             self.running = False

@@ -32,7 +32,8 @@ cdef enum:
     IN_LINE = 13            # numbers in a memcg's own line
     IN_MORE = 15            # and in each of those behind
     AHEAD = 32              # accesses that are asked for before their turn
-    A_BATCH = 2048          # caches collected before they are unlinked
+    A_REGION = 1 << 15      # caches whose links, 512 KiB, fit the second-level cache
+    MANY = 4 * A_REGION     # from which on they are unlinked region by region
     IN_CACHE = 1 << 19      # bytes of links up to which asking costs more than waiting
 
 
@@ -77,6 +78,8 @@ cdef struct cache_lists:
     arena owners            # shares the caches' indices
     arena memcgs
     arena more
+    arena sorted            # caches to unlink, by region
+    arena regions           # where in that the next of each region goes
     uint32_t roots
     uint32_t length         # caches
     uint32_t groups         # memcgs that are there
@@ -147,8 +150,11 @@ cdef inline int cache_lists_init(
     arena_init(&l.owners, sizeof(cache_owner))
     arena_init(&l.memcgs, sizeof(memcg_list))
     arena_init(&l.more, sizeof(more_caches))
+    arena_init(&l.sorted, sizeof(uint32_t))
+    arena_init(&l.regions, sizeof(uint32_t))
     l.links.huge_pages = l.owners.huge_pages = huge_pages
     l.memcgs.huge_pages = l.more.huge_pages = huge_pages
+    l.sorted.huge_pages = huge_pages
     arena_extend(&l.links, 1 + roots)
     arena_reserve(&l.owners, 1 + roots)
     l.roots = roots
@@ -163,6 +169,8 @@ cdef inline void cache_lists_free(cache_lists *l) noexcept nogil:
     arena_free(&l.owners)
     arena_free(&l.memcgs)
     arena_free(&l.more)
+    arena_free(&l.sorted)
+    arena_free(&l.regions)
 
 
 cdef inline int memcg_list_new(cache_lists *l, uint32_t *index) except -1 nogil:
@@ -201,6 +209,10 @@ cdef inline int cache_create(
     cdef cache_link *at
     cdef cache_link *new
     cdef uint32_t i, last, child, head = 1 + root
+    if l.links.spares > AHEAD:  # what was given back lies anywhere
+        i = l.links.spare[l.links.spares - AHEAD]
+        prefetch(link_at(l, i))
+        prefetch(owner_at(l, i))
     arena_take(&l.links, &i)
     arena_reserve(&l.owners, l.links.used)
     own_list_add(l, memcg_list_at(l, memcg), i)
@@ -278,11 +290,49 @@ cdef inline void caches_unlink(
             cache_unlink(at, caches[k - 2 * AHEAD])
 
 
+cdef inline void caches_unlink_many(
+    cache_lists *l, const uint32_t *caches, uint32_t count, bint together
+) noexcept nogil:
+    """Unlink caches in whatever order is quickest.
+
+    Nobody can tell in which order they went. Of many that lie apart, those that are
+    near each other go together, so that a line of links comes from memory once and not
+    for each of its caches and their neighbours.
+    """
+    cdef uint32_t *sorted_ = <uint32_t *>l.sorted.entries
+    cdef uint32_t *next = <uint32_t *>l.regions.entries
+    cdef uint32_t k, region, at = 0, size
+    if together or count < MANY:
+        caches_unlink(l, caches, count, together)
+        return
+    memset(next, 0, l.regions.used * sizeof(uint32_t))
+    for k in range(count):
+        next[caches[k] // A_REGION] += 1
+    for region in range(l.regions.used):
+        size = next[region]
+        next[region] = at
+        at += size
+    for k in range(count):
+        region = caches[k] // A_REGION
+        sorted_[next[region]] = caches[k]
+        next[region] += 1
+    caches_unlink(l, sorted_, count, False)
+
+
 cdef inline int lists_reserve_spares(cache_lists *l) except -1 nogil:
     """Make room to take back all there is."""
     arena_reserve_spares(&l.links, IN_LINE)
     arena_reserve_spares(&l.memcgs, 0)
     arena_reserve_spares(&l.more, 0)
+    return 0
+
+
+cdef inline int lists_reserve_many(cache_lists *l) except -1 nogil:
+    """Make room to take back all there is in one call."""
+    lists_reserve_spares(l)
+    if l.length >= MANY:
+        arena_reserve(&l.sorted, l.length)
+        arena_extend(&l.regions, l.links.used // A_REGION + 1)
     return 0
 
 
@@ -365,13 +415,9 @@ cdef inline int64_t memcg_list_destroy_many(
         if lies_apart(memcg_list_at(l, <uint32_t>memcgs[k])):
             together = False
         memcg_list_drop(l, <uint32_t>memcgs[k])
-        if l.links.spares - before >= A_BATCH:
-            caches_unlink(
-                l, l.links.spare + before, l.links.spares - before, together
-            )
-            before = l.links.spares
-            together = True
-    caches_unlink(l, l.links.spare + before, l.links.spares - before, together)
+    caches_unlink_many(
+        l, l.links.spare + before, l.links.spares - before, together
+    )
     if l.groups == 0:
         lists_begin_anew(l)
     return count
@@ -477,6 +523,7 @@ cdef inline int64_t replay_events(
     for k in range(count):
         if ahead and k + 2 * AHEAD < count:
             far = events[k + 2 * AHEAD]
+            prefetch(slots_of(r, l, far.memcg))
             prefetch(slots_of(r, l, far.memcg) + 1 + far.root)
             slots = slots_of(r, l, events[k + AHEAD].memcg)
             if slots[0]:

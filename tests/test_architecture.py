@@ -58,7 +58,7 @@ HOUSE = [module for floor in FLOORS for module in floor]
 DATA_PLANE = {
     *("list", "side_list", "seq_file", "slab", "memcontrol"),
     *("cache_show_avx512", "cache_show", "cache_scan", "cache_text"),
-        "cache_lists",
+    "cache_lists",
 }
 TIME_PLANE = {"clock", "rcu", "mutex", "workqueue", "loadavg", "sched", "log"}
 ENGINES = {"_core", "reference"}

@@ -182,9 +182,13 @@ def test_bad_input_is_refused_in_one_line():
 
 
 @pytest.mark.parametrize("order", ["interleaved", "clustered"])
-@pytest.mark.parametrize("a_memcg", [1, 10, 13, 14, 100])
-def test_what_is_left_of_many_is_in_order(order, a_memcg):
-    count = 60_000 // a_memcg * a_memcg  # more than what is unlinked without asking
+@pytest.mark.parametrize(
+    ("caches", "a_memcg"),
+    # More than what is unlinked without asking; the last is unlinked by region.
+    [*((60_000, a_memcg) for a_memcg in (1, 10, 13, 14, 100)), (600_000, 100)],
+)
+def test_what_is_left_of_many_is_in_order(order, caches, a_memcg):
+    count = caches // a_memcg * a_memcg
     lists = CacheLists(7)
     handles = lists.mkdir_many(count // a_memcg)
     owners = np.repeat(handles, a_memcg)
