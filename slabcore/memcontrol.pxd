@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from slabcore.arena cimport NIL, arena, arena_at, arena_give, arena_take
+from slabcore.arena cimport NIL, arena, arena_at, arena_give, arena_take, prefetch
 from slabcore.list cimport list_head, list_link
 
 cdef enum:
@@ -67,6 +67,11 @@ cdef struct memcgs:
 
 cdef inline mem_cgroup *memcg_at(memcgs *m, uint32_t i) noexcept nogil:
     return &(<mem_cgroup *>m.groups.entries)[i]
+
+
+cdef inline void memcg_prefetch(memcgs *m, uint32_t i) noexcept nogil:
+    prefetch(memcg_at(m, i))
+    prefetch(<const char *>memcg_at(m, i) + 64)
 
 
 cdef inline obj_cgroup *objcg_at(memcgs *m, uint32_t i) noexcept nogil:

@@ -18,6 +18,7 @@ from slabcore.sched cimport (
     spin_begin,
     spin_end,
     task,
+    task_prefetch,
 )
 
 
@@ -57,6 +58,7 @@ cdef inline void mutex_unlock(sched *s, mutex *m) noexcept nogil:
     m.first = t.line_next
     if m.first == NULL:
         m.last = NULL
+    task_prefetch(m.first)
     m.length -= 1
     m.waited_ns += s.now - t.wants_since
     m.longest_wait_ns = max(m.longest_wait_ns, s.now - t.wants_since)

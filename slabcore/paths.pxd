@@ -2,8 +2,17 @@
 
 from libc.stdint cimport int32_t
 
-from slabcore.arena cimport NIL, arena_give
-from slabcore.sched cimport frame, pool_wake_worker, task, work, worker_pool
+from slabcore.arena cimport NIL, arena_give, prefetch
+from slabcore.memcontrol cimport memcg_prefetch
+from slabcore.sched cimport (
+    frame,
+    pool_wake_worker,
+    task,
+    work,
+    work_list,
+    worker_pool,
+)
+from slabcore.slab cimport cache_prefetch
 from slabcore.workqueue cimport (
     pool_enter_idle,
     pool_leave_idle,
@@ -59,6 +68,7 @@ from slabcore.world cimport (
     F_WORKER,
     SLEEP,
     T_WORKERS,
+    W_BARRIER,
     W_CGROUP_FREE,
     W_CGROUP_RELEASE,
     W_CREATE,
@@ -119,6 +129,22 @@ from slabcore.programs cimport (
 )
 
 
+cdef inline void look_ahead(world *w, const work_list *worklist) noexcept nogil:
+    """Ask for what the next work item is about, and for the item that follows it."""
+    cdef const work *item
+    if worklist.first == NIL:
+        return
+    item = work_at(&w.q, worklist.first)
+    if item.next != NIL:
+        prefetch(work_at(&w.q, item.next))
+    if item.kind in (W_DEACTIVATE, W_SHUTDOWN, W_REMOVE_DIRECTORY):
+        cache_prefetch(&w.c, item.a)
+    elif item.kind == W_CREATE:
+        memcg_prefetch(&w.m, item.b)
+    elif item.kind != W_BARRIER and item.kind != W_REAP:
+        memcg_prefetch(&w.m, item.a)
+
+
 cdef inline int worker(world *w, task *t, frame *f) except -1 nogil:
     """Be worker_thread(): run the list until it is empty or another worker runs."""
     cdef worker_pool *p = &w.s.pools[t.pool]
@@ -148,6 +174,7 @@ cdef inline int worker(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 3:
             if p.worklist.length and p.running <= 1:
                 f.a = work_popleft(&w.q, &p.worklist)
+                look_ahead(w, &p.worklist)
                 if p.cpu < 0:
                     pool_wake_worker(&w.s, p)
                 f.pc = 4

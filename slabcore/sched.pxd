@@ -9,7 +9,7 @@ kernel/workqueue.c) and end the spinning for mutexes whose owner leaves its CPU.
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from slabcore.arena cimport NIL
+from slabcore.arena cimport NIL, prefetch
 from slabcore.clock cimport FOREVER, clock_queue
 
 cdef extern from *:
@@ -60,29 +60,14 @@ cdef struct frame:
     int64_t v
 
 
-cdef struct task:
-    int64_t number          # by order of creation
-    int64_t left            # ns of the current step still to run
-    int64_t wants_since
-    int64_t idle_since      # of a kworker
+cdef struct task:           # what waking and running touch, then its frames, the rest
     task *next              # in a CPU's queue, or among the spare tasks
+    int64_t left            # ns of the current step still to run
     task *line_next         # in a mutex's line
-    task *spin_next         # of those in that line that spin
-    task *idle_next         # in its pool's idle list, towards the latest
-    task *idle_prev
-    task *parent
-    int64_t parent_number
-    uint32_t index
+    int64_t wants_since
+    int32_t depth
     int32_t cpu
     int32_t pool            # of a kworker; -1 otherwise
-    uint32_t children
-    uint32_t memcg          # the cgroup it is in
-    uint32_t made           # the cgroup its program holds, and which one of that index
-    uint32_t made_generation
-    uint32_t cache          # number of the root cache its program holds
-    task *flush_next        # in a workqueue's line of flushes
-    int64_t flush_number
-    int64_t flush_left      # items that it still waits for
     uint32_t result         # of the frame that ended last
     uint8_t state
     uint8_t bound
@@ -96,8 +81,23 @@ cdef struct task:
     uint8_t in_hotplug      # it holds either side
     uint8_t background      # runs for ever; nobody waits for its end
     uint8_t while_parent    # repeats until its parent ends, who does not wait
-    int32_t depth
     frame frames[FRAMES]
+    uint32_t memcg          # the cgroup it is in
+    uint32_t made           # the cgroup its program holds, and which one of that index
+    uint32_t made_generation
+    uint32_t cache          # number of the root cache its program holds
+    uint32_t index
+    uint32_t children
+    int64_t number          # by order of creation
+    int64_t idle_since      # of a kworker
+    task *spin_next         # of those in that line that spin
+    task *idle_next         # in its pool's idle list, towards the latest
+    task *idle_prev
+    task *parent
+    int64_t parent_number
+    task *flush_next        # in a workqueue's line of flushes
+    int64_t flush_number
+    int64_t flush_left      # items that it still waits for
 
 
 cdef struct task_queue:
@@ -186,6 +186,13 @@ cdef struct sched:
     int64_t uninterruptible_peak
 
 
+cdef inline void task_prefetch(const task *t) noexcept nogil:
+    """Ask for what it takes to wake and run a task that comes next, or NULL."""
+    prefetch(t)
+    prefetch(<const char *>t + 64)
+    prefetch(<const char *>t + 128)
+
+
 cdef inline void queue_append(task_queue *q, task *t) noexcept nogil:
     t.next = NULL
     if q.last == NULL:
@@ -207,6 +214,7 @@ cdef inline task *queue_popleft(task_queue *q) noexcept nogil:
     q.first = t.next
     if q.first == NULL:
         q.last = NULL
+    task_prefetch(q.first)
     t.next = NULL
     return t
 

@@ -7,7 +7,7 @@ are few and have the arrays of children besides.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from slabcore.arena cimport NIL, arena, arena_at, arena_give, arena_take
+from slabcore.arena cimport NIL, arena, arena_at, arena_give, arena_take, prefetch
 from slabcore.list cimport list_head, list_link
 
 cdef enum:
@@ -120,6 +120,12 @@ cdef inline kmem_cache *cache_at(slab_caches *s, uint32_t i) noexcept nogil:
     return &(<kmem_cache *>s.caches.entries)[i]
 
 
+cdef inline void cache_prefetch(slab_caches *s, uint32_t i) noexcept nogil:
+    """Ask for a cache that comes next: what its shrinking and its end touch."""
+    prefetch(cache_at(s, i))
+    prefetch(links_at(s, i))
+
+
 cdef inline root_cache *root_at(slab_caches *s, uint32_t number) noexcept nogil:
     return &(<root_cache *>s.roots.entries)[number]
 
@@ -152,6 +158,8 @@ cdef inline void root_layout(
 
 
 cdef inline int64_t slabs_for(const root_cache *r, int64_t objects) noexcept nogil:
+    if 0 <= objects <= 1:
+        return objects          # spares most callers a division
     return (objects + r.per_slab - 1) // r.per_slab
 
 

@@ -7,7 +7,7 @@ knobs of a design choose among the steps.
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from slabcore.arena cimport NIL, arena_extend
+from slabcore.arena cimport NIL, arena_extend, prefetch
 from slabcore.list cimport (
     list_add,
     list_add_tail,
@@ -24,6 +24,7 @@ from slabcore.slab cimport (
     accounted_at,
     cache_at,
     cache_links,
+    cache_prefetch,
     kmem_cache,
     links_at,
     moved_at,
@@ -147,6 +148,7 @@ from slabcore.world cimport (
 cdef enum:
     REAP_S = 2              # REAPTIMEOUT_AC, mm/slab.c
     REAP_FREE_S = 4         # REAPTIMEOUT_NODE
+    PREFETCHED = 32         # caches of a cgroup whose records are asked for at once
 
 
 cdef inline bint mergeable(
@@ -338,6 +340,19 @@ cdef inline bint next_filled(world *w, frame *f) noexcept nogil:
     return False
 
 
+cdef inline void prefetch_filled(world *w, uint32_t memcg) noexcept nogil:
+    """Ask for the caches of a cgroup, of the newest roots."""
+    cdef int32_t id = memcg_at(&w.m, memcg).kmemcg_id
+    cdef uint32_t i = w.c.accounted.used, end = 0, cache
+    if i > PREFETCHED:
+        end = i - PREFETCHED
+    while i > end:
+        i -= 1
+        cache = root_slot(&w.c, accounted_at(&w.c, i), id)
+        if cache != NIL:
+            prefetch(cache_at(&w.c, cache))
+
+
 cdef inline void clear_slot(world *w, uint32_t root, uint32_t memcg) noexcept nogil:
     root_at(&w.c, root).slots[memcg_at(&w.m, memcg).kmemcg_id] = NIL
     memcg_at(&w.m, memcg).filled -= 1
@@ -389,6 +404,7 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 1:
             length = walk_length(w, w.k.root_list)
             f.pc = 2
+            prefetch_filled(w, f.a)
             return run(t, hop_ns(w, length, length))
         elif f.pc == 2:
             walked(w, HOPS_OFFLINE, w.k.root_list)
@@ -588,6 +604,7 @@ cdef inline int destroy(world *w, task *t, frame *f) except -1 nogil:
     """Be memcg_destroy_kmem_caches() for cgroup a: b, the caches to release."""
     cdef mem_cgroup *m = memcg_at(&w.m, f.a)
     cdef int64_t length
+    cdef uint32_t next
     while True:
         if f.pc == 0:
             if not t.in_hotplug:
@@ -611,6 +628,9 @@ cdef inline int destroy(world *w, task *t, frame *f) except -1 nogil:
                 f.pc = 5
                 return call(t, F_RELEASE_LATER, f.b, NIL)
             f.pc = 4
+            next = links_at(&w.c, f.d).memcg.next
+            if next != NIL:
+                cache_prefetch(&w.c, next)
             return call(t, F_SHUTDOWN, f.d, NIL)
         elif f.pc == 4:
             if t.result == SHUTDOWN_BUSY:
