@@ -119,8 +119,6 @@ from slabcore.clock cimport (
     clock_queue,
 )
 from slabcore.engine cimport (
-    STEPS_A_LOOK,
-    busy,
     engine,
     next_event,
     run_event,
@@ -324,6 +322,7 @@ from slabcore.world cimport (
     ROOT_FLUSH_FIRST,
     ROOT_FLUSH_TWICE,
     ROOT_UNLINK_FIRST,
+    STEPS_A_LOOK,
     SYSFS_DEACTIVATION,
     SYSFS_RELEASE,
     SYSFS_SHUTDOWN,
@@ -332,6 +331,7 @@ from slabcore.world cimport (
     SYSFS_WORK_LEAKS,
     WORK_ON_DESTROYED,
     W_BARRIER,
+    busy,
     child_name,
     file_at,
     hop_point,
@@ -1253,8 +1253,8 @@ cdef class World:
                     if at > when:
                         break
                     run_event(e, at, kind, number)
-                    if e.steps >= STEPS_A_LOOK:
-                        e.steps = 0
+                    if e.w.steps >= STEPS_A_LOOK:
+                        e.w.steps = 0
                         with gil:
                             PyErr_CheckSignals()
         finally:
@@ -1272,11 +1272,11 @@ cdef class World:
         self.running = True
         try:
             with nogil:
-                while busy(e) if drain else e.w.n.user_tasks != 0:
+                while busy(&e.w) if drain else e.w.n.user_tasks != 0:
                     at = next_event(e, &kind, &number)
                     run_event(e, at, kind, number)
-                    if e.steps >= STEPS_A_LOOK:
-                        e.steps = 0
+                    if e.w.steps >= STEPS_A_LOOK:
+                        e.w.steps = 0
                         with gil:
                             PyErr_CheckSignals()
         finally:
@@ -1292,8 +1292,8 @@ cdef class World:
         while e.w.main != NULL:
             at = next_event(e, &kind, &number)
             run_event(e, at, kind, number)
-            if e.steps >= STEPS_A_LOOK and e.w.main != NULL:
-                e.steps = 0
+            if e.w.steps >= STEPS_A_LOOK and e.w.main != NULL:
+                e.w.steps = 0
                 with gil:
                     self.heed()
         call_end(e)
@@ -1334,8 +1334,8 @@ cdef class World:
                     self.finish()
                     if not self.cut:
                         bulk_end(&e.w, b)
-                    if e.steps >= STEPS_A_LOOK:
-                        e.steps = 0
+                    if e.w.steps >= STEPS_A_LOOK:
+                        e.w.steps = 0
                         with gil:
                             self.heed()
         finally:
@@ -1410,7 +1410,7 @@ cdef class World:
     def busy(self) -> bool:
         """Tell whether a program, a work item or a callback is left."""
         self.enter()
-        return busy(&self.e)
+        return busy(&self.e.w)
 
     def boot_cache(
         self,

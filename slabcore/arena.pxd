@@ -192,7 +192,8 @@ cdef inline int arena_take(arena *a, uint32_t *index) except -1 nogil:
         a.spares -= 1
         index[0] = a.spare[a.spares]
         return 0
-    arena_reserve(a, <size_t>a.used + 1)
+    if a.used == a.capacity:
+        arena_reserve(a, <size_t>a.used + 1)
     index[0] = a.used
     memset(<char *>a.entries + a.used * a.size, 0, a.size)
     a.used += 1
@@ -202,7 +203,8 @@ cdef inline int arena_take(arena *a, uint32_t *index) except -1 nogil:
 cdef inline int arena_extend(arena *a, uint32_t count) except -1 nogil:
     """Hand out all indices below *count*; new entries are zero."""
     if count > a.used:
-        arena_reserve(a, count)
+        if count > a.capacity:
+            arena_reserve(a, count)
         memset(<char *>a.entries + a.used * a.size, 0, (count - a.used) * a.size)
         a.used = count
     return 0

@@ -40,6 +40,7 @@ from slabcore.world cimport (
     F_SYNCHRONIZE,
     HOPS_GROW,
     HOPS_REPARENT,
+    RUN,
     SYNC_IDLE,
     SYNC_PASSED,
     SYNC_PENDING,
@@ -53,9 +54,9 @@ from slabcore.world cimport (
     new_memcg,
     note,
     note_mkdir,
+    passes,
     queue_new_work,
     resize_slots,
-    run,
     spend,
     unlock,
     walked,
@@ -74,7 +75,9 @@ cdef inline int mkdir(world *w, task *t, frame *f) except -1 nogil:
             return lock(w, t, CGROUP_MUTEX)
         elif f.pc == 1:
             f.pc = 2
-            return run(t, spend(w, T_CGROUPS, w.cost.cgroup_mkdir))
+            if passes(w, t, spend(w, T_CGROUPS, w.cost.cgroup_mkdir)):
+                continue
+            return RUN
         elif f.pc == 2:
             t.result = NIL
             f.i = -1
@@ -109,7 +112,9 @@ cdef inline int grow(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 1:
             hops = walked(w, HOPS_GROW, w.k.root_list)
             f.pc = 2
-            return run(t, hop_ns(w, hops, hops))
+            if passes(w, t, hop_ns(w, hops, hops)):
+                continue
+            return RUN
         elif f.pc == 2:
             size = min(max(2 * (f.a + 1), 4), MAX_KMEMCG_ID)
             for i in range(w.c.roots.used):
@@ -132,7 +137,9 @@ cdef inline int rmdir(world *w, task *t, frame *f) except -1 nogil:
             return lock(w, t, CGROUP_MUTEX)
         elif f.pc == 1:
             f.pc = 2
-            return run(t, spend(w, T_CGROUPS, w.cost.cgroup_rmdir))
+            if passes(w, t, spend(w, T_CGROUPS, w.cost.cgroup_rmdir)):
+                continue
+            return RUN
         else:
             t.result = 0
             m = memcg_at(&w.m, f.a)
@@ -204,7 +211,9 @@ cdef inline int offline_work(world *w, task *t, frame *f) except -1 nogil:
             if w.k.deactivation != DEACT_NONE:
                 # Those that it inherited were deactivated with their own cgroup.
                 f.n += memcg_at(&w.m, f.a).filled * w.cost.deactivate
-            return run(t, spend(w, T_CGROUPS, f.n))
+            if passes(w, t, spend(w, T_CGROUPS, f.n)):
+                continue
+            return RUN
         elif f.pc == 2:
             note(w, EV_CSS_OFFLINE, t.cpu, f.a, NIL)
             m = memcg_at(&w.m, f.a)
@@ -217,7 +226,9 @@ cdef inline int offline_work(world *w, task *t, frame *f) except -1 nogil:
                 if w.k.by_object:
                     hops = m.objcg_list.length
                     w.n.hops[HOPS_REPARENT] += hops
-                    return run(t, hop_ns(w, hops, hops))
+                    if passes(w, t, hop_ns(w, hops, hops)):
+                        continue
+                    return RUN
         else:
             m = memcg_at(&w.m, f.a)
             if f.i and w.k.by_object:
@@ -255,7 +266,9 @@ cdef inline int release_work(world *w, task *t, frame *f) except -1 nogil:
             return lock(w, t, CGROUP_MUTEX)
         elif f.pc == 1:
             f.pc = 2
-            return run(t, spend(w, T_CGROUPS, w.cost.css_release))
+            if passes(w, t, spend(w, T_CGROUPS, w.cost.css_release)):
+                continue
+            return RUN
         else:
             if f.b == CB_CGROUP_FREE:
                 note(w, EV_CGROUP_RELEASE, t.cpu, f.a, NIL)
@@ -273,7 +286,9 @@ cdef inline int free_work(world *w, task *t, frame *f) except -1 nogil:
         if f.pc == 0:
             note(w, EV_CSS_FREE_WORK, t.cpu, f.a, NIL)
             f.pc = 1
-            return run(t, spend(w, T_CGROUPS, w.cost.css_free))
+            if passes(w, t, spend(w, T_CGROUPS, w.cost.css_free)):
+                continue
+            return RUN
         elif f.pc == 1:
             note(w, EV_CSS_FREE, t.cpu, f.a, NIL)
             f.pc = 2
@@ -300,7 +315,8 @@ cdef inline int cgroup_free_work(
     if f.pc == 0:
         note(w, EV_CSS_FREE_WORK, t.cpu, f.a, NIL)
         f.pc = 1
-        return run(t, spend(w, T_CGROUPS, w.cost.cgroup_free))
+        if not passes(w, t, spend(w, T_CGROUPS, w.cost.cgroup_free)):
+            return RUN
     memcg_at(&w.m, f.a).generation += 1
     list_del(&w.m.all, &memcg_at(&w.m, 0).siblings, sizeof(mem_cgroup), f.a)
     arena_give(&w.m.groups, f.a)
@@ -329,7 +345,9 @@ cdef inline int attach(world *w, task *t, frame *f) except -1 nogil:
             f.pc = 3
         elif f.pc == 3:
             f.pc = 4
-            return run(t, spend(w, T_CGROUPS, w.cost.cgroup_attach))
+            if passes(w, t, spend(w, T_CGROUPS, w.cost.cgroup_attach)):
+                continue
+            return RUN
         else:
             if memcg_alive(w, f.a, f.b):
                 note(w, EV_ATTACH_TASK, t.cpu, f.a, NIL)

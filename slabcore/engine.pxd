@@ -48,13 +48,12 @@ from slabcore.world cimport (
     SLEEP_D,
     W_REAP,
     YIELD,
+    busy,
+    passes,
     queue_new_work,
     task_at,
     world,
 )
-
-cdef enum:
-    STEPS_A_LOOK = 1 << 16  # steps and events between two looks for Ctrl-C
 
 cdef enum:  # event_kind
     TICK
@@ -86,48 +85,21 @@ cdef struct engine:
     world w
     int64_t tick_ns
     int64_t tick_at         # the first tick after the time it was last looked at
-    int64_t horizon         # nothing else than the chosen CPU's step comes earlier
     int64_t until           # a call runs no event that is later
-    int64_t steps           # since somebody last looked for Ctrl-C
     int64_t load_ns
     int64_t load_at
     int64_t sample_ns
     int64_t sample_at
     int64_t load_peak
     int64_t drained_at
-    bint was_busy
     arena samples
 
 
-cdef inline bint busy(const engine *e) noexcept nogil:
-    """Tell whether a program, a work item or a callback is left."""
-    return (
-        e.w.n.user_tasks != 0
-        or e.w.q.outstanding > e.w.reaps
-        or e.w.r.callbacks != 0
-    )
-
-
 cdef inline void note_drained(engine *e) noexcept nogil:
-    cdef bint now_busy = busy(e)
-    if e.was_busy and not now_busy:
+    cdef bint now_busy = busy(&e.w)
+    if e.w.was_busy and not now_busy:
         e.drained_at = e.w.s.now
-    e.was_busy = now_busy
-
-
-cdef inline bint goes_on(engine *e, cpu *c) noexcept nogil:
-    """Be the event loop where it would choose this CPU again: its step has ended.
-
-    That is so while the step disturbed no other CPU and its end is before all else.
-    """
-    if e.w.s.disturbed or c.ends >= e.horizon or not busy(e):
-        return False
-    e.steps += 1
-    if e.steps >= STEPS_A_LOOK:
-        return False
-    e.was_busy = True
-    e.w.s.now = c.ends
-    return True
+    e.w.was_busy = now_busy
 
 
 cdef inline int resume(engine *e, cpu *c) except -1 nogil:
@@ -162,13 +134,12 @@ cdef inline int resume(engine *e, cpu *c) except -1 nogil:
             t.user = outcome == RUN_USER
             if t.user and c.urgent.first != NULL:
                 cpu_displace(&e.w.s, c)
-                return 0
-            c.ends = e.w.s.now + t.left
-            if goes_on(e, c):
+            elif passes(&e.w, t, t.left):
                 t.left = 0
                 t.user = 0
-                c.ends = FOREVER
                 continue
+            else:
+                cpu_begin(&e.w.s, c)
         elif outcome == IN_LINE:
             if t.spins:
                 cpu_begin(&e.w.s, c)
@@ -290,47 +261,43 @@ cdef inline int32_t first_reap(engine *e) noexcept nogil:
 cdef inline int64_t next_event(engine *e, int *kind, int32_t *number) noexcept nogil:
     """Return when the next event is, of what kind, and of which CPU or pool."""
     cdef int64_t now = e.w.s.now
-    cdef int64_t segment = FOREVER, second = FOREVER, when = FOREVER, at
-    cdef int32_t i, first = 0
+    cdef int64_t segment = FOREVER, second = FOREVER, when, at
+    cdef int32_t i, first = 0, cpu_number = 0
     # The end of a step that comes first, and when the next one of another CPU is.
     for i in range(e.w.s.ncpus):
         at = e.w.s.cpus[i].ends
-        if at < second:
-            second = at
-            if at < segment:
-                second = segment
-                segment = at
-                number[0] = i
-    # Of all else, what comes first; a tick comes before others of its instant.
-    kind[0] = GRACE_PERIOD
-    when = rcu_next(&e.w.r, now)
-    at = clock_next(&e.w.s.timers)
-    if at < when:
-        when, kind[0] = at, TIMER
-    if e.w.s.cull_at < when:
-        i = first_cull(e)
-        if e.w.s.cull_at < when:
-            when, kind[0], first = e.w.s.cull_at, CULL, i
-    if e.w.s.reap_at < when:
-        i = first_reap(e)
-        if e.w.s.reap_at < when:
-            when, kind[0], first = e.w.s.reap_at, REAP, i
-    if e.load_at < when:
+        second = min(second, max(segment, at))
+        cpu_number = i if at < segment else cpu_number
+        segment = min(segment, at)
+    # Of all else, what comes first: kinds from the last of an instant to the first.
+    when, kind[0] = e.sample_at, SAMPLE
+    if e.load_at <= when:
         when, kind[0] = e.load_at, LOAD
-    if e.sample_at < when:
-        when, kind[0] = e.sample_at, SAMPLE
+    if e.w.s.reap_at <= when:
+        i = first_reap(e)
+        if e.w.s.reap_at <= when:
+            when, kind[0], first = e.w.s.reap_at, REAP, i
+    if e.w.s.cull_at <= when:
+        i = first_cull(e)
+        if e.w.s.cull_at <= when:
+            when, kind[0], first = e.w.s.cull_at, CULL, i
+    at = clock_next(&e.w.s.timers)
+    if at <= when:
+        when, kind[0] = at, TIMER
+    at = rcu_next(&e.w.r, now)
+    if at <= when:
+        when, kind[0] = at, GRACE_PERIOD
     if now >= e.tick_at:
         e.tick_at = (now // e.tick_ns + 1) * e.tick_ns
     # Whether the tick is needed may change until then.
-    e.horizon = min(second, when, e.tick_at)
-    if e.until < e.horizon:
-        e.horizon = e.until + 1
-    e.w.s.disturbed = False
+    e.w.s.horizon = min(second, when, e.tick_at)
+    if e.until < e.w.s.horizon:
+        e.w.s.horizon = e.until + 1
+    number[0] = first
+    e.w.s.disturbed = True
     if segment < when or (segment == when and kind[0] != GRACE_PERIOD):
-        when, kind[0] = segment, SEGMENT
-    else:
-        number[0] = first
-        e.w.s.disturbed = True
+        when, kind[0], number[0] = segment, SEGMENT, cpu_number
+        e.w.s.disturbed = False
     if e.tick_at <= when and needs_tick(e):
         e.w.s.disturbed = True
         kind[0] = TICK
@@ -371,7 +338,7 @@ cdef inline int run_event(
 ) except -1 nogil:
     cdef int32_t i
     e.w.s.now = when
-    e.steps += 1
+    e.w.steps += 1
     if kind == TICK:
         for i in range(e.w.s.ncpus):
             tick(e, i)

@@ -66,6 +66,7 @@ from slabcore.world cimport (
     F_UNPIN,
     F_UNPIN_ALL,
     F_WORKER,
+    RUN,
     SLEEP,
     T_WORKERS,
     W_BARRIER,
@@ -82,6 +83,7 @@ from slabcore.world cimport (
     call,
     new_worker,
     note_work,
+    passes,
     run,
     spend,
     world,
@@ -162,7 +164,9 @@ cdef inline int worker(world *w, task *t, frame *f) except -1 nogil:
             if not p.idle and not p.managing:
                 p.managing = 1
                 f.pc = 2
-                return run(t, spend(w, T_WORKERS, w.cost.worker_create))
+                if passes(w, t, spend(w, T_WORKERS, w.cost.worker_create)):
+                    continue
+                return RUN
             if p.cpu >= 0:
                 t.counted = 1
                 p.running += 1

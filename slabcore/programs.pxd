@@ -76,6 +76,8 @@ from slabcore.world cimport (
     OP_SLEEP,
     OP_TAKE,
     OP_WAIT,
+    RUN,
+    RUN_USER,
     SLEEP,
     T_OBJECTS,
     T_PROGRAMS,
@@ -90,6 +92,8 @@ from slabcore.world cimport (
     lock,
     objcg_put,
     open_file,
+    passes,
+    passes_user,
     program,
     put_objects,
     refill_stock,
@@ -113,7 +117,9 @@ cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:
             if f.i == f.n:
                 return DONE
             f.pc = 1
-            return run(t, spend(w, T_OBJECTS, w.cost.alloc))
+            if passes(w, t, spend(w, T_OBJECTS, w.cost.alloc)):
+                continue
+            return RUN
         elif f.pc == 1:
             m = memcg_at(&w.m, f.b)
             if not root_serves(&w.c, f.a):
@@ -142,7 +148,9 @@ cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:
             cache_at(&w.c, f.d).in_flight += 1
             cache_get(w, f.d, 1)
             f.pc = 3
-            return run(t, spend(w, T_OBJECTS, w.cost.page_alloc * slabs))
+            if passes(w, t, spend(w, T_OBJECTS, w.cost.page_alloc * slabs)):
+                continue
+            return RUN
         elif f.pc == 3:
             f.pc = 4
             cache_at(&w.c, f.d).in_flight -= 1
@@ -153,7 +161,9 @@ cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:
                 put_objects(w, t.cpu, f.d, 1, &slabs)
                 if f.v != NIL:
                     objcg_put(w, t.cpu, <uint32_t>f.v, 1)
-                return run(t, spend(w, T_OBJECTS, w.cost.page_free * slabs))
+                if passes(w, t, spend(w, T_OBJECTS, w.cost.page_free * slabs)):
+                    continue
+                return RUN
             cache_at(&w.c, f.d).pinned += f.c == 2
             if f.v != NIL:
                 holding_add(&w.m, <uint32_t>f.v, f.a, f.c == 1, f.c == 2)
@@ -403,7 +413,9 @@ cdef inline int burst(world *w, task *t, frame *f) except -1 nogil:
             if width <= 0 or f.i >= f.n * width:
                 return DONE
             f.pc = 1
-            return run_user(t, spend(w, T_PROGRAMS, f.v))
+            if passes_user(w, t, spend(w, T_PROGRAMS, f.v)):
+                continue
+            return RUN_USER
         f.pc = 0
         g = task_push(t, F_ALLOC)
         g.a = accounted_at(&w.c, <uint32_t>(f.a + f.i % width))

@@ -49,6 +49,7 @@ from slabcore.world cimport (
     GP_UNDER_SLAB,
     PAGE_FREE_QUEUED,
     PAGE_FREE_RAN,
+    RUN,
     SLEEP,
     SLEEP_D,
     SYNC_IDLE,
@@ -71,6 +72,7 @@ from slabcore.world cimport (
     note,
     note_schedule,
     objcg_put,
+    passes,
     put_kobject,
     queue_new_work,
     run,
@@ -178,7 +180,9 @@ cdef inline int softirq(world *w, task *t, frame *f) except -1 nogil:
                 w.s.cpus[t.cpu].softirq_active = 0
                 return SLEEP
             f.pc = 1
-            return run(t, spend(w, T_CALLBACKS, f.n * w.cost.rcu_callback))
+            if passes(w, t, spend(w, T_CALLBACKS, f.n * w.cost.rcu_callback)):
+                continue
+            return RUN
         for _i in range(f.n):
             head = rcu_take(&w.r, d)
             invoke(w, t.cpu, head.kind, head.arg)
@@ -247,7 +251,9 @@ cdef inline int barrier(world *w, task *t, frame *f) except -1 nogil:
             if f.i < w.s.ncpus:
                 w.n.ipis += 1
                 f.pc = 3
-                return run(t, spend(w, T_IPIS, w.cost.ipi))
+                if passes(w, t, spend(w, T_IPIS, w.cost.ipi)):
+                    continue
+                return RUN
             f.pc = 4
             f.n = w.s.now
             if w.barrier_count:

@@ -171,6 +171,7 @@ cdef struct sched:
     cpu *cpus
     uint64_t *unsettled     # bit n: CPU n may be idle although a task waits for it
     bint disturbed          # a CPU's end or queue changed, not the running task's alone
+    int64_t horizon         # unless disturbed, all but that task's steps come later
     worker_pool *pools      # one a CPU, then the unbound one
     int64_t cull_at         # no pool's is earlier
     int64_t reap_at         # no CPU's is earlier

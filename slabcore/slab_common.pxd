@@ -90,6 +90,7 @@ from slabcore.world cimport (
     ROOT_FLUSH_FIRST,
     ROOT_FLUSH_TWICE,
     ROOT_UNLINK_FIRST,
+    RUN,
     SHUTDOWN_BUSY,
     SHUTDOWN_DONE,
     SHUTDOWN_LATER,
@@ -129,9 +130,9 @@ from slabcore.world cimport (
     mark_deactivated,
     note,
     note_work,
+    passes,
     put_kobject,
     queue_new_work,
-    run,
     set_nodes,
     shrink,
     shrink_ns,
@@ -211,7 +212,9 @@ cdef inline int create_root(world *w, task *t, frame *f) except -1 nogil:
                 f.c = find_mergeable(w, f.a, f.b, &hops)
                 w.n.hops[HOPS_CREATE] += hops
                 f.pc = 2
-                return run(t, hop_ns(w, hops, walk_length(w, w.k.root_list)))
+                if passes(w, t, hop_ns(w, hops, walk_length(w, w.k.root_list))):
+                    continue
+                return RUN
         elif f.pc == 2:
             f.pc = 3
             if f.c != NIL:
@@ -223,11 +226,15 @@ cdef inline int create_root(world *w, task *t, frame *f) except -1 nogil:
                 )
                 f.pc = 5
                 ns = kernfs_remove(w, f.n)
-                return run(t, ns + kernfs_add(w, nodes != 0))
+                if passes(w, t, ns + kernfs_add(w, nodes != 0)):
+                    continue
+                return RUN
         elif f.pc == 3:
             f.pc = 4
             ns = spend(w, T_CREATE, w.cost.cache_create)
-            return run(t, ns + kernfs_add(w, nodes))
+            if passes(w, t, ns + kernfs_add(w, nodes)):
+                continue
+            return RUN
         elif f.pc == 4:
             f.pc = 6
             if w.k.create_waits:
@@ -258,7 +265,8 @@ cdef inline int miss(world *w, task *t, frame *f) except -1 nogil:
     cdef root_cache *r
     if f.pc == 0:
         f.pc = 1
-        return run(t, spend(w, T_OBJECTS, w.cost.alloc_miss))
+        if not passes(w, t, spend(w, T_OBJECTS, w.cost.alloc_miss)):
+            return RUN
     if not root_serves(&w.c, f.a):
         return DONE
     if not m.kmem_online or root_slot(&w.c, f.a, m.kmemcg_id) != NIL:
@@ -287,7 +295,9 @@ cdef inline int create_work(world *w, task *t, frame *f) except -1 nogil:
             return lock_caches(w, t, f)
         elif f.pc == 1:
             f.pc = 2
-            return run(t, spend(w, T_CREATE, w.cost.create_check))
+            if passes(w, t, spend(w, T_CREATE, w.cost.create_check)):
+                continue
+            return RUN
         elif f.pc == 2:
             f.pc = 5
             if not m.kmem_online:
@@ -301,7 +311,9 @@ cdef inline int create_work(world *w, task *t, frame *f) except -1 nogil:
                     note(w, EV_SYSFS_ADD, t.cpu, f.b, NIL)
                 f.pc = 3
                 ns = spend(w, T_CREATE, w.cost.cache_create)
-                return run(t, ns + kernfs_add(w, nodes))
+                if passes(w, t, ns + kernfs_add(w, nodes)):
+                    continue
+                return RUN
         elif f.pc == 3:
             f.pc = 4
             if w.k.create_waits:
@@ -405,7 +417,9 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
             length = walk_length(w, w.k.root_list)
             f.pc = 2
             prefetch_filled(w, f.a)
-            return run(t, hop_ns(w, length, length))
+            if passes(w, t, hop_ns(w, length, length)):
+                continue
+            return RUN
         elif f.pc == 2:
             walked(w, HOPS_OFFLINE, w.k.root_list)
             f.i = w.c.accounted.used
@@ -421,18 +435,24 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
                 note(w, EV_SHRINK, t.cpu, f.a, f.c)
                 w.n.ipis += w.s.ncpus - 1
                 f.pc = 4
-                return run(t, spend(w, T_IPIS, w.cost.ipi * (w.s.ncpus - 1)))
+                if passes(w, t, spend(w, T_IPIS, w.cost.ipi * (w.s.ncpus - 1))):
+                    continue
+                return RUN
             elif w.k.deactivation == DEACT_GP_PER_CACHE:
                 note(w, EV_SHRINK, t.cpu, f.a, f.c)
                 f.pc = 4
                 return call(t, F_SYNCHRONIZE, NIL, NIL)
         elif f.pc == 4:
             f.pc = 5
-            return run(t, shrink_ns(w, t.cpu, f.c))
+            if passes(w, t, shrink_ns(w, t.cpu, f.c)):
+                continue
+            return RUN
         elif f.pc == 5:
             shrink(w, t.cpu, f.c, &discarded)
             f.pc = 6
-            return run(t, spend(w, T_SHRINK, w.cost.page_free * discarded))
+            if passes(w, t, spend(w, T_SHRINK, w.cost.page_free * discarded)):
+                continue
+            return RUN
         elif f.pc == 6:
             if w.k.deactivation == DEACT_RCU_PER_CACHE:
                 if not root_at(&w.c, f.b).dying:
@@ -458,7 +478,9 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 9:
             length = walk_length(w, w.k.root_list)
             f.pc = 10
-            return run(t, hop_ns(w, length, length))
+            if passes(w, t, hop_ns(w, length, length)):
+                continue
+            return RUN
         elif f.pc == 10:
             walked(w, HOPS_OFFLINE, w.k.root_list)
             f.i = w.c.accounted.used
@@ -469,11 +491,15 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
                 continue
             note(w, EV_SHRINK, t.cpu, f.a, f.c)
             f.pc = 12
-            return run(t, shrink_ns(w, t.cpu, f.c))
+            if passes(w, t, shrink_ns(w, t.cpu, f.c)):
+                continue
+            return RUN
         elif f.pc == 12:
             shrink(w, t.cpu, f.c, &discarded)
             f.pc = 13
-            return run(t, spend(w, T_SHRINK, w.cost.page_free * discarded))
+            if passes(w, t, spend(w, T_SHRINK, w.cost.page_free * discarded)):
+                continue
+            return RUN
         elif f.pc == 13:
             kill(w, t.cpu, f.c)
             clear_slot(w, f.b, f.a)
@@ -483,7 +509,9 @@ cdef inline int deactivate(world *w, task *t, frame *f) except -1 nogil:
             if w.k.reparenting:
                 length = memcg_at(&w.m, f.a).kmem_caches.length
                 w.n.hops[HOPS_REPARENT] += length
-                return run(t, hop_ns(w, length, length))
+                if passes(w, t, hop_ns(w, length, length)):
+                    continue
+                return RUN
         else:
             if w.k.reparenting:
                 reparent(w, t.cpu, f.a)
@@ -512,11 +540,15 @@ cdef inline int deactivate_work(
                 continue
             note(w, EV_SHRINK, t.cpu, NIL, f.a)
             f.pc = 2
-            return run(t, shrink_ns(w, t.cpu, f.a))
+            if passes(w, t, shrink_ns(w, t.cpu, f.a)):
+                continue
+            return RUN
         elif f.pc == 2:
             shrink(w, t.cpu, f.a, &discarded)
             f.pc = 3
-            return run(t, spend(w, T_SHRINK, w.cost.page_free * discarded))
+            if passes(w, t, spend(w, T_SHRINK, w.cost.page_free * discarded)):
+                continue
+            return RUN
         elif f.pc == 3:
             f.pc = 5
             if not cache_at(&w.c, f.a).slabs:
@@ -551,7 +583,8 @@ cdef inline int delete_directory(world *w, task *t, frame *f) except -1 nogil:
         if w.s.mutexes[SLAB_MUTEX].owner == t:
             find(w, KOBJECT_UNDER_SLAB)
         f.pc = 1
-        return run(t, kernfs_remove(w, c.nodes))
+        if not passes(w, t, kernfs_remove(w, c.nodes)):
+            return RUN
     set_nodes(w, f.a, 0)
     return DONE
 
@@ -591,7 +624,9 @@ cdef inline int remove_directory_work(
             if not c.released or c.kobject > c.lost:
                 return DONE
             f.pc = 3
-            return run(t, spend(w, T_RELEASE, 0 if c.lost else w.cost.release))
+            if passes(w, t, spend(w, T_RELEASE, 0 if c.lost else w.cost.release)):
+                continue
+            return RUN
         else:
             last_reference(w, t.cpu, f.a)
             return DONE
@@ -613,7 +648,9 @@ cdef inline int destroy(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 1:
             length = m.kmem_caches.length if w.k.memcg_list else w.c.all.length
             f.pc = 2
-            return run(t, hop_ns(w, length, length))
+            if passes(w, t, hop_ns(w, length, length)):
+                continue
+            return RUN
         elif f.pc == 2:
             if w.k.memcg_list:
                 w.n.hops[HOPS_FREE] += m.kmem_caches.length
@@ -693,14 +730,18 @@ cdef inline int shutdown_cache(world *w, task *t, frame *f) except -1 nogil:
             note(w, EV_SHUTDOWN_CACHE, t.cpu, links_at(&w.c, f.a).memcg_index, f.a)
             note(w, EV_SHUTDOWN, t.cpu, links_at(&w.c, f.a).memcg_index, f.a)
             f.pc = 1
-            return run(t, spend(w, T_RELEASE, w.cost.shutdown))
+            if passes(w, t, spend(w, T_RELEASE, w.cost.shutdown)):
+                continue
+            return RUN
         elif f.pc == 1:
             if cache_at(&w.c, f.a).inuse:
                 t.result = SHUTDOWN_BUSY
                 return DONE
             shrink(w, t.cpu, f.a, &discarded)
             f.pc = 2
-            return run(t, spend(w, T_RELEASE, w.cost.page_free * discarded))
+            if passes(w, t, spend(w, T_RELEASE, w.cost.page_free * discarded)):
+                continue
+            return RUN
         elif f.pc == 2:
             f.pc = 3
             # A callback cannot sleep, so it cannot delete a directory.
@@ -864,7 +905,9 @@ cdef inline int destroy_root(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 13:        # then the list
             length = r.children.length
             f.pc = 14
-            return run(t, hop_ns(w, length, length))
+            if passes(w, t, hop_ns(w, length, length)):
+                continue
+            return RUN
         elif f.pc == 14:
             w.n.hops[HOPS_DESTROY] += r.children.length
             f.d = r.children.first
@@ -977,7 +1020,9 @@ cdef inline int release_cache(world *w, task *t, frame *f) except -1 nogil:
                 if c.nodes and w.s.mutexes[SLAB_MUTEX].owner == t:
                     find(w, KOBJECT_UNDER_SLAB)
                 ns = spend(w, T_RELEASE, w.cost.release)
-                return run(t, ns + kernfs_remove(w, c.nodes))
+                if passes(w, t, ns + kernfs_remove(w, c.nodes)):
+                    continue
+                return RUN
         else:
             if f.i:
                 set_nodes(w, f.a, 0)
@@ -1012,7 +1057,9 @@ cdef inline int reap_work(world *w, task *t, frame *f) except -1 nogil:
                 w.n.reaper_passes += 1
                 hops = walked(w, HOPS_REAP, False)
                 f.pc = 1
-                return run(t, hop_ns(w, hops, hops))
+                if passes(w, t, hop_ns(w, hops, hops)):
+                    continue
+                return RUN
             w.n.reaper_skipped += 1
         elif f.pc == 1:
             f.pc = 2
@@ -1027,7 +1074,9 @@ cdef inline int reap_work(world *w, task *t, frame *f) except -1 nogil:
                     discard(w, t.cpu, i, min(empty, <int64_t>fifth), &discarded)
                     all_discarded += discarded
                     i = links_at(&w.c, i).caches.next
-                return run(t, spend(w, T_SHRINK, w.cost.page_free * all_discarded))
+                if passes(w, t, spend(w, T_SHRINK, w.cost.page_free * all_discarded)):
+                    continue
+                return RUN
         elif f.pc == 2:
             unlock(w, SLAB_MUTEX)
             f.pc = 3
@@ -1084,7 +1133,9 @@ cdef inline int hotplug(world *w, task *t, frame *f) except -1 nogil:
         elif f.pc == 2:
             hops = walked(w, HOPS_HOTPLUG, False)
             f.pc = 3
-            return run(t, hop_ns(w, hops, hops))
+            if passes(w, t, hop_ns(w, hops, hops)):
+                continue
+            return RUN
         elif f.pc == 3:
             first_hotplug(w)
             w.c.hotplugs += 1
@@ -1102,9 +1153,13 @@ cdef inline int hotplug(world *w, task *t, frame *f) except -1 nogil:
             plugged_at(&w.c, f.b).reached = w.c.hotplugs
             f.pc = 5
             if f.a == MEMORY_OFFLINE:
-                return run(t, shrink_ns(w, t.cpu, f.b))
+                if passes(w, t, shrink_ns(w, t.cpu, f.b)):
+                    continue
+                return RUN
             elif f.a == MEMORY_ONLINE:
-                return run(t, spend(w, T_CREATE, w.cost.alloc))
+                if passes(w, t, spend(w, T_CREATE, w.cost.alloc)):
+                    continue
+                return RUN
         elif f.pc == 5:
             discarded = 0
             if f.a == MEMORY_OFFLINE:
@@ -1115,4 +1170,6 @@ cdef inline int hotplug(world *w, task *t, frame *f) except -1 nogil:
                 flush(w, t.cpu, f.b, &discarded)
             f.b = links_at(&w.c, f.b).caches.next
             f.pc = 4
-            return run(t, spend(w, T_SHRINK, w.cost.page_free * discarded))
+            if passes(w, t, spend(w, T_SHRINK, w.cost.page_free * discarded)):
+                continue
+            return RUN

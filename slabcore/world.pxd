@@ -53,6 +53,7 @@ from slabcore.sched cimport (
     TASKS_A_CHUNK,
     cpu_idle,
     frame,
+    lowest_bit,
     mutex,
     sched,
     task,
@@ -339,6 +340,9 @@ cdef enum:  # file_list
     LIST_MEMCG              # of the caches of a cgroup
 
 cdef enum:
+    STEPS_A_LOOK = 1 << 16  # steps and events between two looks for Ctrl-C
+
+cdef enum:
     NAME_ROOM = 128         # for the name of a cache, a NUL included
 
 cdef enum:  # hotplug_event
@@ -598,6 +602,8 @@ cdef struct world:
     schedule_event schedule[SCHEDULE_EVENTS]
     int32_t scheduled
     int64_t too_late        # that callback's place in the ring of its CPU
+    int64_t steps           # since somebody last looked for Ctrl-C
+    uint8_t was_busy
     task *main
     uint8_t main_done
     uint32_t main_result
@@ -650,6 +656,44 @@ cdef inline task *task_at(world *w, uint32_t index) noexcept nogil:
 cdef inline int run(task *t, int64_t ns) noexcept nogil:
     t.left = ns
     return RUN
+
+
+cdef inline bint busy(const world *w) noexcept nogil:
+    """Tell whether a program, a work item or a callback is left."""
+    return (
+        w.n.user_tasks != 0
+        or w.q.outstanding > w.reaps
+        or w.r.callbacks != 0
+    )
+
+
+cdef inline bint passes(world *w, task *t, int64_t ns) noexcept nogil:
+    """Let a step of the running task pass, or begin it: its function is to return RUN.
+
+    It passes if the event loop would choose its end next: it disturbed no other CPU,
+    and all else comes later.
+    """
+    cdef int64_t ends = w.s.now + ns
+    if not ns:
+        return True
+    if w.s.disturbed or ends >= w.s.horizon or not busy(w):
+        t.left = ns
+        return False
+    w.steps += 1
+    if w.steps >= STEPS_A_LOOK:
+        t.left = ns
+        return False
+    w.was_busy = True
+    w.s.now = ends
+    return True
+
+
+cdef inline bint passes_user(world *w, task *t, int64_t ns) noexcept nogil:
+    """Do the same in user mode, or the function is to return RUN_USER."""
+    if w.s.cpus[t.cpu].urgent.first != NULL:
+        t.left = ns
+        return False
+    return passes(w, t, ns)
 
 
 cdef inline int64_t spend(world *w, int cause, int64_t ns) noexcept nogil:
@@ -1032,11 +1076,13 @@ cdef inline int64_t shrink_ns(world *w, int32_t cpu, uint32_t cache) noexcept no
     """
     cdef kmem_cache *c = cache_at(&w.c, cache)
     cdef bint halted = False
+    cdef uint64_t left = c.cpus
     cdef int32_t i
-    for i in range(min(w.s.ncpus, 64)):
+    while left:
+        i = lowest_bit(left)
+        left &= left - 1
         if (
             i != cpu
-            and c.cpus >> i & 1
             and cpu_idle(&w.s.cpus[i])
             and not rcu_qlen(&w.r.data[i])
             and w.s.now - w.s.cpus[i].left_at > w.tick_ns
