@@ -8,7 +8,7 @@ import pytest
 from product import storm
 from running import recording, slabinfo
 
-from slabcore import Kernel
+from slabcore import CacheLists, IntrusiveList, Kernel, RcuQueue
 from slabcore._core import TraceScanner
 from slabcore.comparison import compare
 from slabcore.slabinfo import parse
@@ -70,6 +70,54 @@ def test_reclaim_storm(design, hops, waits):
     assert counters["caches"]["created"] == 300_000
     assert sum(counters["list_hops"].values()) == hops
     assert counters["grace_periods"]["synchronous"] == waits
+
+
+# --- lists and queues -----------------------------------------------------------------
+
+
+def test_a_list_gives_back_its_entries_in_order():
+    order = np.random.default_rng(1).permutation(10_000)
+    entries = IntrusiveList()
+    handles = entries.extend(np.arange(10_000))
+    entries.remove_many(handles[order[:5_000]])
+    assert len(entries) == 5_000
+    assert np.array_equal(entries.to_array(), np.sort(order[5_000:]))
+
+
+def test_destroying_memcgs_leaves_the_caches_of_the_others():
+    draw = np.random.default_rng(1)
+    lists = CacheLists(10)
+    memcgs = lists.mkdir_many(1_000)
+    owners = memcgs[draw.permutation(10_000) // 10]
+    lists.create_many(owners, np.arange(10_000) % 10)
+    gone = draw.permutation(memcgs)[:500]
+    assert lists.destroy_many(gone) == 5_000
+    lists.validate()
+    left = lists.to_array()
+    assert np.array_equal(left["memcg"], owners[~np.isin(owners, gone)])
+    assert sum(len(lists.children(root)) for root in range(10)) == len(left)
+
+
+def test_a_replay_counts_what_happened():
+    lives = 1_000
+    events = np.zeros(lives * 7, CacheLists.event_dtype())
+    by_life = events.reshape(lives, 7)
+    by_life["memcg"] = np.arange(lives)[:, None]
+    # A memcg's second object of a root needs no second cache.
+    by_life["kind"] = [CacheLists.MKDIR, *[CacheLists.ALLOC] * 5, CacheLists.OFFLINE]
+    by_life["root"] = [0, 0, 1, 2, 1, 0, 0]
+    counts = CacheLists(3).replay(events)
+    assert counts["created"] == counts["destroyed"] == 3 * lives
+
+
+@pytest.mark.parametrize("callbacks", [1_000, 1_000_000])
+def test_callbacks_of_a_grace_period_come_out_in_order(callbacks):
+    queue = RcuQueue()
+    values = np.random.default_rng(1).permutation(callbacks)
+    queue.call_many(values)
+    queue.grace_period()
+    assert np.array_equal(queue.invoke(None, None), values)
+    assert queue.completed == queue.gpnum and not queue.pending
 
 
 # --- reading and writing text ---------------------------------------------------------
