@@ -185,11 +185,12 @@ IMPORT = Row(
     unit="s",
     product="slabcore",
     ours=(ours("slabcore", "import"),),
-    peers=(peer("numpy", "import", "numpy"),),
+    peers=(peer("numpy", "import", "numpy", why="slabcore imports it"),),
     goals=(AtMost(1.3, ("numpy",)),),
     gates=(AtMost(2, ("numpy",)),),
     note="CPU time of the statement in a new interpreter.",
 )
+NO_CACHE = "it is on one list, and has neither a row nor a state"
 MEMORY = Row(
     title="memory of a child cache",
     group=Group("hold", "caches", "a hundred a cgroup"),
@@ -199,7 +200,9 @@ MEMORY = Row(
     peers=(
         peer("12-slot object in three llists", "memory", "objects", "100000"),
         peer("three nodes of llist", "memory", "nodes", "100000"),
-        peer("entry of a dict, with its int", "memory", "dict", "100000"),
+        peer(
+            "entry of a dict, with its int", *("memory", "dict", "100000"), why=NO_CACHE
+        ),
     ),
     goals=(
         Within(110, said="110 bytes"),
@@ -313,6 +316,7 @@ LISTS = (
             floor("side array, shuffled", "side_list", "add", "{n}", "shuffled"),
         ),
         goals=(AtMost(1.2, ("side array",), (M,)), AtLeast(80, "llist", (M,))),
+        gates=(AtMost(20, ("side array",), (10 * K,)), AtLeast(4, "cllist", (10 * K,))),
         note="extend also keeps a value an entry and returns handles; its entries lie "
         "in order, as those of the first floor do.",
     ),
