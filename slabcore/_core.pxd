@@ -124,6 +124,7 @@ cdef class World:
     cdef int advance(self, long long when) except -1
     cdef int drain_or_run(self, bint drain) except -1
     cdef open_file *opened(self, number) except NULL
+    cdef long long use(self, uint32_t number) except -1
     cdef dict reading(self, uint32_t number)
     cdef long long call(
         self, int function, unsigned int a, unsigned int b, unsigned int c,

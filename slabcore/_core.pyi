@@ -34,6 +34,7 @@ def format_slabinfo(
     statistics: bool = False,
     path: str | None = None,
 ) -> bytes: ...
+def count_lines(text: bytes) -> int: ...
 def scan_slabinfo(
     text: bytes,
     begin: int,

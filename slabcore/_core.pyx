@@ -91,6 +91,7 @@ from slabcore.cache_show cimport (
     HEADER_ROOM,
     NAME_WIDTH,
     ROW_ROOM,
+    prefetch,
     put_name,
     rows_path,
     slab_stats,
@@ -600,6 +601,7 @@ cdef extern from "Python.h":
     Py_ssize_t bytes_length "PyBytes_GET_SIZE"(PyObject *) noexcept nogil
     int resize_bytes "_PyBytes_Resize"(PyObject **, Py_ssize_t) except -1
     PyObject *new_tuple "PyTuple_New"(Py_ssize_t) except NULL
+    PyObject *item_at "PyTuple_GET_ITEM"(PyObject *, Py_ssize_t) noexcept nogil
     void set_item "PyTuple_SET_ITEM"(
         PyObject *, Py_ssize_t, PyObject *
     ) noexcept nogil
@@ -690,6 +692,7 @@ def format_slabinfo(
     cdef size_t room = HEADER_ROOM + ROW_ROOM + <size_t>rows * EXPECTED, used = 0
     cdef int how = path_named(path)
     cdef slabinfo s, c
+    cdef const slabinfo *shown
     cdef slab_stats n
     cdef const slab_stats *extra = NULL
     cdef const char *name
@@ -715,6 +718,10 @@ def format_slabinfo(
         if header:
             used = slabinfo_header(bytes_at(out), extra != NULL)
         for i in range(rows):
+            if i + 8 < rows:
+                prefetch(item_at(<PyObject *>listed, i + 8))
+                prefetch(&table[i + 8, 0])
+                prefetch(&table[i + 8, 8])
             name = text_of(listed[i], held, &length)
             numbers_checked(i, &table[i, 0])
             if room - used < ROW_ROOM + <size_t>length:
@@ -722,19 +729,40 @@ def format_slabinfo(
                 resize_bytes(&out, room)
             if stats is not None:
                 memcpy(&n, &stats[i, 0], sizeof(slab_stats))
-            memcpy(&s, &table[i, 0], sizeof(slabinfo))
+            shown = <const slabinfo *>&table[i, 0]
             if families is not None:
+                s = shown[0]
+                shown = &s
                 for j in range(child, child + families[i]):
                     c.active_objs, c.num_objs = children[j, 0], children[j, 1]
                     c.active_slabs, c.num_slabs = children[j, 2], children[j, 3]
                     c.shared_avail = children[j, 4]
                     slabinfo_add(&s, &c)
                 child += families[i]
-            used += slabinfo_row(bytes_at(out) + used, name, length, &s, extra, how)
+            used += slabinfo_row(
+                bytes_at(out) + used, name, length, shown, extra, how
+            )
         resize_bytes(&out, used)
         return <object>out
     finally:
         Py_XDECREF(out)
+
+
+def count_lines(const unsigned char[::1] text) -> int:
+    """Return how many lines there are, the last with or without its end."""
+    cdef const char *at
+    cdef const char *end
+    cdef Py_ssize_t lines = 0
+    if not text.shape[0]:
+        return 0
+    at = <const char *>&text[0]
+    end = at + text.shape[0]
+    while at != NULL and at < end:
+        at = <const char *>memchr(at, c"\n", end - at)
+        lines += 1
+        if at != NULL:
+            at += 1
+    return lines
 
 
 def scan_slabinfo(
@@ -1729,23 +1757,29 @@ cdef class World:
         """
         self.enter()
         cdef open_file *o = self.opened(number)
-        cdef bytes text
+        cdef PyObject *text
         if size < 0:
             raise OSError(EINVAL, os.strerror(EINVAL))
         # Nothing comes near this: a read is a chunk and what was left over of another.
-        size = min(size, MOST_READ)
-        text = PyBytes_FromStringAndSize(NULL, size)
-        o.offset = offset
-        file_read(o, &o.f_pos if offset < 0 else &o.offset, <char *>text, size)
-        return text[:self._use(number)]
+        text = new_bytes(NULL, min(size, MOST_READ))
+        try:
+            o.offset = offset
+            file_read(
+                o, &o.f_pos if offset < 0 else &o.offset, bytes_at(text),
+                bytes_length(text),
+            )
+            resize_bytes(&text, self.use(number))
+            return <object>text
+        finally:
+            Py_XDECREF(text)
 
     def lseek(self, number: int, offset: int, whence: int = 0) -> int:
         """Move to an offset; return it. Raises: OSError."""
         self.enter()
         file_lseek(self.opened(number), offset, whence)
-        return self._use(number)
+        return self.use(number)
 
-    def _use(self, number):
+    cdef long long use(self, uint32_t number) except -1:
         """Go through with a read or a seek that has begun; return its result."""
         cdef open_file *o = file_at(&self.e.w, number)
         self.call(F_READ_FILE, number, NIL, NIL, NIL, 0)

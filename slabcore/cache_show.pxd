@@ -11,7 +11,12 @@ row is printed without a loop or a branch, any other number by number.
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from slabcore.cache_show_avx512 cimport has_avx512, put_rows_avx512, put_tail_avx512
+from slabcore.cache_show_avx512 cimport (
+    has_avx512,
+    put_fresh_tail_avx512,
+    put_rows_avx512,
+    put_tail_avx512,
+)
 from slabcore.decimal cimport put_4_and_4, put_7
 
 # How a row is printed whose numbers fit; the text is the same.
@@ -47,6 +52,7 @@ cdef extern from *:
         "60616263646566676869" "70717273747576777879" "80818283848586878889"
         "90919293949596979899";
     """
+    void prefetch "__builtin_prefetch"(const void *p) noexcept nogil
     const char *HEADER "SLABCORE_HEADER"
     const char *STATISTICS_HEADER "SLABCORE_STATISTICS"
     const size_t HEADER_LENGTH "(sizeof(SLABCORE_HEADER) - 1)"
@@ -216,15 +222,49 @@ cdef inline char *put_statistics(char *at, const slab_stats *stats) noexcept nog
     return put_decimal(at, stats.freemiss, 6)
 
 
+cdef inline void copy_short(char *out, const char *from_, size_t length) noexcept nogil:
+    """Copy some bytes by two copies that overlap: a call takes longer for so few."""
+    if length > 32:
+        memcpy(out, from_, length)
+    elif length >= 16:
+        memcpy(out, from_, 16)
+        memcpy(out + length - 16, from_ + length - 16, 16)
+    elif length >= 8:
+        memcpy(out, from_, 8)
+        memcpy(out + length - 8, from_ + length - 8, 8)
+    elif length >= 4:
+        memcpy(out, from_, 4)
+        memcpy(out + length - 4, from_ + length - 4, 4)
+    elif length:
+        out[0] = from_[0]
+        out[length >> 1] = from_[length >> 1]
+        out[length - 1] = from_[length - 1]
+
+
 cdef inline char *put_name(
     char *out, const char *name, size_t length
 ) noexcept nogil:
     """Write a name, padded to NAME_WIDTH; return where it ends."""
-    memcpy(out, name, length)
-    if length >= NAME_WIDTH:
-        return out + length
-    memset(out + length, c' ', NAME_WIDTH - length)
-    return out + NAME_WIDTH
+    if length < NAME_WIDTH:
+        memset(out, c' ', NAME_WIDTH)
+    copy_short(out, name, length)
+    return out + (length if length > NAME_WIDTH else NAME_WIDTH)
+
+
+cdef inline size_t slabinfo_fitting_row(
+    char *out, const char *name, size_t length, const slabinfo *s
+) noexcept nogil:
+    """Write the row of numbers made just now if they fit their widths; else return 0.
+
+    It takes TAIL bytes and the name, padded.
+    """
+    cdef char *at = put_name(out, name, length)
+    if has_avx512():
+        if not put_fresh_tail_avx512(at, <const uint64_t *>s):
+            return 0
+    elif not put_tail_portable(at, s):
+        return 0
+    return at + TAIL - out
 
 
 cdef inline size_t slabinfo_row(
@@ -276,9 +316,11 @@ cdef inline size_t put_rows(
         length = ends[i + 1] - ends[i]
         if size - used < length + TAIL:
             break
+        prefetch(<const char *>&rows[i] + 16 * sizeof(slabinfo))
+        prefetch(<const char *>&rows[i] + 16 * sizeof(slabinfo) + 64)
         name = names + ends[i]
         if length <= 32:
-            memcpy(out + used, name, 32)    # of what is too much the tail is written
+            memcpy(out + used, name, 32)    # over what is too much the tail is written
         else:
             memcpy(out + used, name, length)
         if not put_tail_portable(out + used + length, &rows[i]):

@@ -98,14 +98,12 @@ cdef extern from *:
             length, _mm512_loadu_si512(slabcore_powers + half));
         return _mm512_mask_add_epi8(
             _mm512_loadu_si512(slabcore_words + half), shown, text,
-            _mm512_set1_epi8('0'));
+            _mm512_set1_epi32(0x30303030));
     }
 
     SLABCORE_AVX512
-    static inline int slabcore_tail_avx512(char *out, const uint64_t *numbers)
+    static inline int slabcore_placed_tail(char *out, __m512i first, __m512i last)
     {
-        const __m512i first = _mm512_loadu_si512(numbers);
-        const __m512i last = _mm512_maskz_loadu_epi64(7, numbers + 8);
         const __m512i even = _mm512_setr_epi32(
             0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 20, 20, 20, 20, 20);
         __m512i v, high, low, thirds, hundreds, tens, digits, ones, powers;
@@ -123,22 +121,41 @@ cdef extern from *:
         low = _mm512_sub_epi32(v, _mm512_madd_epi16(high, _mm512_set1_epi32(1000)));
         /* Lanes of three digits. 656 / 2**16 is 1 / 100 there, 6554 / 2**16 1 / 10. */
         thirds = _mm512_or_si512(high, _mm512_slli_epi32(low, 16));
-        hundreds = _mm512_mulhi_epu16(thirds, _mm512_set1_epi16(656));
-        tens = _mm512_mulhi_epu16(thirds, _mm512_set1_epi16(6554));
+        hundreds = _mm512_mulhi_epu16(thirds, _mm512_set1_epi32(656 * 65537));
+        tens = _mm512_mulhi_epu16(thirds, _mm512_set1_epi32(6554 * 65537));
         ones = _mm512_sub_epi16(
-            thirds, _mm512_mullo_epi16(tens, _mm512_set1_epi16(10)));
+            thirds, _mm512_mullo_epi16(tens, _mm512_set1_epi32(10 * 65537)));
         /* hundreds + 256 * (tens - 10 * hundreds) */
         digits = _mm512_add_epi16(
             _mm512_slli_epi16(tens, 8),
-            _mm512_mullo_epi16(hundreds, _mm512_set1_epi16(-2559)));
+            _mm512_mullo_epi16(hundreds, _mm512_set1_epi32(62977 * 65537u)));
         _mm512_storeu_si512(out, slabcore_placed(0, digits, ones, powers));
         _mm512_mask_storeu_epi8(
             out + 64, 0x3FFFFFF, slabcore_placed(64, digits, ones, powers));
         return 1;
     }
 
-    /* See put_rows(). A name is copied by 64 bytes: there is room for them behind all
-     * names, and 90 bytes of its own row lie behind it. */
+    SLABCORE_AVX512
+    static inline int slabcore_tail_avx512(char *out, const uint64_t *numbers)
+    {
+        return slabcore_placed_tail(
+            out, _mm512_loadu_si512(numbers), _mm512_maskz_loadu_epi64(7, numbers + 8));
+    }
+
+    /* One load of what several writes have just made waits until all have retired. */
+    SLABCORE_AVX512
+    static inline int slabcore_fresh_tail_avx512(
+        char *out, const volatile uint64_t *n)
+    {
+        return slabcore_placed_tail(
+            out, _mm512_setr_epi64(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7]),
+            _mm512_setr_epi64(n[8], n[9], n[10], 0, 0, 0, 0, 0));
+    }
+
+    /* See put_rows(). What is read is prefetched 16 rows ahead: within pages of 4 KiB
+     * the CPU sees no stream that is long enough to run ahead of so little work. A name
+     * is copied by 64 bytes: there is room for them behind all names, and 90 bytes of
+     * its own row lie behind it. */
     SLABCORE_AVX512
     static inline size_t slabcore_rows_avx512(
         char *out, size_t size, const char *names, const uint32_t *ends,
@@ -151,6 +168,9 @@ cdef extern from *:
             const size_t length = ends[i + 1] - begin;
             if (size - used < length + 90)
                 break;
+            __builtin_prefetch(numbers + 11 * 16);
+            __builtin_prefetch(numbers + 11 * 16 + 8);
+            __builtin_prefetch(names + begin + 1024);
             if (length <= 64)
                 _mm512_storeu_si512(
                     out + used, _mm512_loadu_si512(names + begin));
@@ -186,11 +206,19 @@ cdef extern from *:
         (void)numbers;
         return 0;
     }
+    static inline int slabcore_fresh_tail_avx512(char *out, const uint64_t *numbers)
+    {
+        return slabcore_tail_avx512(out, numbers);
+    }
     #endif
     """
     bint has_avx512 "slabcore_has_avx512"() noexcept nogil
     # False: a number does not fit its width, and nothing is written
     bint put_tail_avx512 "slabcore_tail_avx512"(
+        char *out, const uint64_t *numbers
+    ) noexcept nogil
+    # the same of numbers that were written one by one just now
+    bint put_fresh_tail_avx512 "slabcore_fresh_tail_avx512"(
         char *out, const uint64_t *numbers
     ) noexcept nogil
     size_t put_rows_avx512 "slabcore_rows_avx512"(

@@ -20,6 +20,7 @@ from slabcore.cache_show cimport (
     ROW_ROOM,
     TAIL,
     numbers_fit,
+    prefetch,
     put_rows,
     slab_stats,
     slabinfo,
@@ -29,6 +30,7 @@ from slabcore.cache_show cimport (
 
 cdef enum:
     BLOCK = 32              # rows: as many as there are bits in text_block.stale
+    AHEAD = 16              # lines of the next chunk that are prefetched
     NAMES_ROOM = 64         # behind the last name, as put_rows() wants
 
 
@@ -52,7 +54,7 @@ cdef struct cache_text:
     # of text that is kept
     char *text              # all blocks' but those that outgrew their room
     text_block *blocks
-    uint32_t *lengths       # of rows, 0 of one that was never printed
+    uint32_t *row_ends      # where each row ends in its block; behind the last -1
     # where the reader is
     uint32_t row            # the next
     uint32_t start          # of text that is kept: where it begins in its block
@@ -90,8 +92,10 @@ cdef inline int text_open(cache_text *t) except -1 nogil:
         return 0
     t.blocks = <text_block *>arena_resize(NULL, blocks * sizeof(text_block))
     memset(t.blocks, 0, blocks * sizeof(text_block))
-    t.lengths = <uint32_t *>arena_resize(NULL, t.count * sizeof(uint32_t))
-    memset(t.lengths, 0, t.count * sizeof(uint32_t))
+    t.row_ends = <uint32_t *>arena_resize(NULL, blocks * BLOCK * sizeof(uint32_t))
+    memset(t.row_ends, 0, blocks * BLOCK * sizeof(uint32_t))
+    for i in range(t.count, blocks * BLOCK):
+        t.row_ends[i] = <uint32_t>-1
     t.text = <char *>arena_resize(
         NULL, (t.ends[t.count] if t.count else 0) + <size_t>t.count * TAIL
     )
@@ -113,7 +117,7 @@ cdef inline void text_free(cache_text *t) noexcept nogil:
             if t.blocks[block].own:
                 PyMem_RawFree(t.blocks[block].text)
     PyMem_RawFree(t.blocks)
-    PyMem_RawFree(t.lengths)
+    PyMem_RawFree(t.row_ends)
     PyMem_RawFree(t.text)
     PyMem_RawFree(t.pieces)
     PyMem_RawFree(t.ends)
@@ -177,56 +181,72 @@ cdef inline size_t print_rows(
 # --- text that is kept ---
 
 
-cdef inline uint32_t block_measure(cache_text *t, uint32_t block) noexcept nogil:
-    """Measure a block's stale rows; if one is as long no more print all of it again."""
+cdef inline uint32_t row_start(const cache_text *t, uint32_t row) noexcept nogil:
+    """Return where a row begins in its block."""
+    return t.row_ends[row - 1] if row % BLOCK else 0
+
+
+cdef inline bint block_fits(cache_text *t, uint32_t block) noexcept nogil:
+    """Print all of a block if every number fits its width."""
     cdef text_block *b = &t.blocks[block]
-    cdef uint32_t first = block * BLOCK, i, length, sum = 0
+    cdef uint32_t first = block * BLOCK, end = block_end(t, block), i = first
+    b.length = <uint32_t>put_rows(
+        b.text, b.room, t.names, t.ends, t.rows, &i, end, t.path
+    )
+    if i < end:
+        return False
+    for i in range(first, end):
+        t.row_ends[i] = t.ends[i + 1] - t.ends[first] + TAIL * (i + 1 - first)
+    return True
+
+
+cdef inline void block_measure(cache_text *t, uint32_t block) noexcept nogil:
+    """Measure a block's stale rows; all of it is stale if one is as long no more."""
+    cdef text_block *b = &t.blocks[block]
+    cdef uint32_t first = block * BLOCK, i, was, length, old_end = 0, new_end = 0
     for i in range(first, block_end(t, block)):
+        was = length = t.row_ends[i] - old_end
+        old_end = t.row_ends[i]
         if b.stale >> (i - first) & 1:
             length = row_length(t, i)
-            if length != t.lengths[i]:
-                t.lengths[i] = length
+            if length != was:
                 b.stale = <uint32_t>-1
-        sum += t.lengths[i]
-    return sum
+        new_end += length
+        t.row_ends[i] = new_end
+    b.length = new_end
 
 
 cdef inline int block_print(cache_text *t, uint32_t block) except -1 nogil:
     """Print what is stale of a block."""
     cdef text_block *b = &t.blocks[block]
     cdef uint32_t first = block * BLOCK, end = block_end(t, block), i, row
-    cdef size_t at = 0
-    b.length = block_measure(t, block)
+    cdef uint32_t others = 0 if end - first == BLOCK else <uint32_t>-1 << (end - first)
+    if b.stale | others == <uint32_t>-1 and t.stats == NULL and block_fits(t, block):
+        b.stale = 0
+        return 0
+    block_measure(t, block)
     if b.length > b.room:
         b.text = <char *>arena_resize(b.text if b.own else NULL, b.length)
         b.room = b.length
         b.own = True
-    if b.stale == <uint32_t>-1:
-        row = first
-        print_rows(t, b.text, b.length, &row, end)
-    else:
-        for i in range(first, end):
-            if b.stale >> (i - first) & 1:
-                row = i
-                print_rows(t, b.text + at, t.lengths[i], &row, i + 1)
-            at += t.lengths[i]
+    for i in range(first, end):
+        if b.stale >> (i - first) & 1:
+            row = i
+            print_rows(
+                t, b.text + row_start(t, i), t.row_ends[i] - row_start(t, i), &row,
+                i + 1,
+            )
     b.stale = 0
     return 0
-
-
-cdef inline uint32_t row_start(const cache_text *t, uint32_t row) noexcept nogil:
-    """Return where a row begins in its block."""
-    cdef uint32_t i, at = 0
-    for i in range(row // BLOCK * BLOCK, row):
-        at += t.lengths[i]
-    return at
 
 
 cdef inline Py_ssize_t copy_rows(
     cache_text *t, char *out, size_t size
 ) except -1 nogil:
     """Write whole rows that fit; return how many bytes they are."""
-    cdef size_t used = 0, whole
+    cdef size_t used = 0, whole, i
+    cdef uint32_t rows
+    cdef const uint32_t *ends
     cdef text_block *b
     while t.row < t.count:
         b = &t.blocks[t.row // BLOCK]
@@ -240,12 +260,17 @@ cdef inline Py_ssize_t copy_rows(
             t.row = block_end(t, t.row // BLOCK)
             t.start = 0
             continue
-        whole = 0
-        while whole + t.lengths[t.row] <= size - used:
-            whole += t.lengths[t.row]
-            t.row += 1
+        # which rows end in what is left: counted for all of a block, without a branch
+        ends = &t.row_ends[t.row // BLOCK * BLOCK]
+        rows = 0
+        for i in range(BLOCK):
+            rows += ends[i] <= t.start + <uint32_t>(size - used)
+        t.row = t.row // BLOCK * BLOCK + rows
+        whole = row_start(t, t.row) - t.start
         memcpy(out + used, b.text + t.start, whole)
         t.start += <uint32_t>whole
+        for i in range(AHEAD):
+            prefetch(b.text + t.start + 64 * i)
         return used + whole
     return used
 

@@ -77,9 +77,11 @@ class KernelFile(io.RawIOBase):
 
         Raises: OSError with the kernel's errno.
         """
-        if size is None or operator.index(size) < 0:
+        if size is None or (size := operator.index(size)) < 0:
             return self.readall()
-        return self._open.read(operator.index(size))
+        if self.closed:
+            self._refuse()
+        return self.source.read(size)
 
     def readall(self) -> bytes:
         """Return what is left, read in calls for 8192 bytes."""
@@ -113,8 +115,11 @@ class KernelFile(io.RawIOBase):
     @property
     def _open(self) -> Source:
         if self.closed:
-            raise ValueError(f"{self.name} is closed")
+            self._refuse()
         return self.source
+
+    def _refuse(self) -> NoReturn:
+        raise ValueError(f"{self.name} is closed")
 
 
 def opened(

@@ -272,7 +272,8 @@ class _OpenFile:
         self._number = number
 
     def read(self, size: int) -> bytes:
-        return bytes(self._world.read(self._number, size))
+        text: bytes = self._world.read(self._number, size)
+        return text
 
     def pread(self, size: int, offset: int) -> bytes:
         if offset < 0:

@@ -24,9 +24,11 @@ from slabcore.arena cimport (
 from slabcore.cache_show cimport (
     HEADER_ROOM,
     ROW_ROOM,
+    TAIL,
     rows_path,
     slabinfo,
     slabinfo_add,
+    slabinfo_fitting_row,
     slabinfo_header,
     slabinfo_row,
 )
@@ -198,6 +200,7 @@ cdef inline void cache_row(seq_file *m, open_file *o, uint32_t cache) noexcept n
     cdef char number[NAME_ROOM]
     cdef const char *name = root_name(w, root, number, &length)
     cdef slabinfo s, c
+    cdef size_t fits
     get_slabinfo(w, r, cache, &s)
     if cache == r.cache:
         child = r.children.first
@@ -211,6 +214,11 @@ cdef inline void cache_row(seq_file *m, open_file *o, uint32_t cache) noexcept n
     s.objects_per_slab = r.per_slab
     s.pages = <uint64_t>1 << r.order
     o.rows += 1
+    if m.size - m.count > TAIL + NAME_ROOM:
+        fits = slabinfo_fitting_row(m.buf + m.count, name, length, &s)
+        m.count += fits
+        if fits:
+            return
     seq_write(m, text, slabinfo_row(text, name, length, &s, NULL, rows_path()))
 
 

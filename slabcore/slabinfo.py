@@ -18,7 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from slabcore import inputs
-from slabcore._core import SlabInfoText, format_slabinfo, scan_slabinfo
+from slabcore._core import (
+    SlabInfoText,
+    count_lines,
+    format_slabinfo,
+    scan_slabinfo,
+)
 from slabcore.errors import InputError
 
 __all__ = [
@@ -169,12 +174,13 @@ def described(source: str | bytes | os.PathLike[str]) -> str:
 def _parsed(where: str, text: bytes) -> SlabInfo:
     if not text:
         return SlabInfo((), np.zeros((0, len(COLUMNS)), np.uint64), headed=False)
-    lines = text.count(b"\n") + (text[-1:] != b"\n")
-    above = text.split(b"\n", 2)[: min(lines, 2)]
+    second = (text.find(b"\n") + 1) or len(text)
+    begin = (text.find(b"\n", second) + 1) or len(text)
+    above = text[:begin].removesuffix(b"\n").split(b"\n")
     statistics = _statistics(where, list(map(_decoded, above)))
-    table = np.empty((lines - 2, len(COLUMNS)), np.uint64)
-    stats = np.empty((lines - 2, len(STATISTICS)), np.uint64) if statistics else None
-    begin = min(sum(map(len, above)) + 2, len(text))
+    rows = count_lines(text) - 2
+    table = np.empty((rows, len(COLUMNS)), np.uint64)
+    stats = np.empty((rows, len(STATISTICS)), np.uint64) if statistics else None
     names = scan_slabinfo(text, begin, table, stats)
     if len(names) < len(table):
         line = text.removesuffix(b"\n").split(b"\n", len(names) + 3)[len(names) + 2]
