@@ -4,6 +4,7 @@ from typing import Any, Self, final
 import numpy as np
 import numpy.typing as npt
 from _typeshed import WriteableBuffer
+from typing_extensions import disjoint_base
 
 EVENT_NAMES: tuple[str, ...]
 ROW_PATHS: tuple[str, ...]
@@ -21,6 +22,43 @@ class TraceScanner:
     @property
     def names(self) -> list[str]: ...
     def scan(self, text: bytes | memoryview, lines: npt.NDArray[np.uint8]) -> int: ...
+
+@final
+class TracedLife:
+    path: str
+    mkdir: int | None
+    rmdir: int | None
+    release: int | None
+    def __init__(self, generation: int, path: str) -> None: ...
+    @property
+    def generation(self) -> int: ...
+    @property
+    def attaches(self) -> list[tuple[int, int, dict[str, int]]]: ...
+
+@disjoint_base
+class TraceFold:
+    unattributed: int
+    @property
+    def lives(self) -> dict[tuple[int, int], list[TracedLife]]: ...
+    @property
+    def order(self) -> list[tuple[int, int, TracedLife]]: ...
+    @property
+    def tasks(self) -> dict[int, dict[int, tuple[TracedLife, dict[str, int]]]]: ...
+    @property
+    def cgroup_events(self) -> dict[int, int]: ...
+    @property
+    def sizes(self) -> dict[str, int]: ...
+    @property
+    def allocations(self) -> dict[str, int]: ...
+    def fold(
+        self,
+        text: bytes | memoryview,
+        lines: npt.NDArray[np.uint8],
+        kinds: bytes,
+        counts: npt.NDArray[np.int64],
+        seen: npt.NDArray[np.int64],
+        at: int,
+    ) -> int: ...
 
 def cache_name(where: str, name: object) -> bytes: ...
 def format_slabinfo(

@@ -1,7 +1,8 @@
 """Lines of a recorded trace, in the shapes that nearly all of them have.
 
 The grammar is a regular expression (slabcore.traces); here is a scanner that tells an
-event that the expression reads in one way only, and leaves every other line to it.
+event that the expression reads in one way only, and leaves every other line to it. The
+same goes for what an event says of a cgroup or an allocation.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
@@ -240,3 +241,142 @@ cdef inline bint scan_line(
     if line.body < n and p[line.body] <= c' ' and p[line.body] >= 0:
         return False
     return True
+
+
+# --- what an event says ---
+
+cdef enum:                  # slabcore.traces: what an event's name stands for
+    OTHER_EVENT
+    CGROUP_MKDIR
+    CGROUP_ATTACH
+    CGROUP_RENAME
+    CGROUP_RMDIR
+    CGROUP_RELEASE
+    CACHE_ALLOC
+
+
+cdef struct cgroup_said:
+    int64_t root
+    int64_t id
+    int64_t level
+    int64_t pid             # of an attach
+    uint32_t path           # offset from the body's start, and length
+    uint32_t path_length
+
+
+cdef struct alloc_said:
+    int64_t size
+    uint32_t cache
+    uint32_t cache_length
+
+
+cdef inline bint told(
+    const char *p, uint32_t n, uint32_t *at, const char *word, uint32_t length
+) noexcept nogil:
+    """Pass over a word, if it is there."""
+    if n - at[0] < length or memcmp(p + at[0], word, length) != 0:
+        return False
+    at[0] += length
+    return True
+
+
+cdef inline bint told_number(
+    const char *p, uint32_t n, uint32_t *at, uint32_t most, int64_t *number
+) noexcept nogil:
+    """Pass over a number of up to *most* digits, 18 at most."""
+    cdef uint32_t end = digits(p, at[0], n, number)
+    if end == at[0] or end - at[0] > most:
+        return False
+    at[0] = end
+    return True
+
+
+cdef inline bint told_id(
+    const char *p, uint32_t n, uint32_t *at, int64_t *number
+) noexcept nogil:
+    cdef bint negative = at[0] < n and p[at[0]] == c'-'
+    at[0] += negative
+    if not told_number(p, n, at, 18, number):
+        return False
+    if negative:
+        number[0] = -number[0]
+    return True
+
+
+cdef inline bint scan_cgroup(
+    const char *p, uint32_t n, cgroup_said *said
+) noexcept nogil:
+    """Read root=… id=… level=… path=…, with the path to the end."""
+    cdef uint32_t i = 0
+    if not (
+        told(p, n, &i, b"root=", 5) and told_number(p, n, &i, 10, &said.root)
+        and told(p, n, &i, b" id=", 4) and told_id(p, n, &i, &said.id)
+        and told(p, n, &i, b" level=", 7) and told_number(p, n, &i, 10, &said.level)
+        and told(p, n, &i, b" path=", 6) and i < n
+    ):
+        return False
+    said.path, said.path_length = i, n - i
+    return True
+
+
+cdef inline bint scan_attach(
+    const char *p, uint32_t n, cgroup_said *said
+) noexcept nogil:
+    """Read dst_root=… dst_id=… dst_level=… dst_path=… pid=… comm=…
+
+    A path may hold blanks: it ends at the last pid= that comm= follows.
+    """
+    cdef uint32_t i = 0, end, after
+    if not (
+        told(p, n, &i, b"dst_root=", 9) and told_number(p, n, &i, 10, &said.root)
+        and told(p, n, &i, b" dst_id=", 8) and told_id(p, n, &i, &said.id)
+        and told(p, n, &i, b" dst_level=", 11)
+        and told_number(p, n, &i, 10, &said.level)
+        and told(p, n, &i, b" dst_path=", 10)
+    ):
+        return False
+    said.path = i
+    end = n
+    while end > i + 1:
+        end -= 1
+        after = end
+        if (
+            p[end] == c' ' and told(p, n, &after, b" pid=", 5)
+            and told_number(p, n, &after, 10, &said.pid)
+            and told(p, n, &after, b" comm=", 6)
+        ):
+            said.path_length = end - i
+            return True
+    return False
+
+
+cdef inline bint is_accounted(const char *p, uint32_t n) noexcept nogil:
+    """Tell whether an allocation's body ends in accounted=true."""
+    return n > 14 and memcmp(p + n - 14, b"accounted=true", 14) == 0
+
+
+cdef inline bint scan_alloc(const char *p, uint32_t n, alloc_said *said) noexcept nogil:
+    """Read … name=… bytes_req=… bytes_alloc=… … accounted=true of plain ASCII."""
+    cdef uint32_t i = 0, end
+    cdef int64_t asked
+    while i < n and not (
+        p[i] == c' ' and n - i > 6 and memcmp(p + i, b" name=", 6) == 0
+    ):
+        if p[i] == c'=' and i >= 4 and memcmp(p + i - 4, b"name", 4) == 0:
+            return False        # nearly: what stands before it decides
+        i += 1
+    if i == n:
+        return False
+    said.cache = i + 6
+    end = i + 7
+    while end < n and p[end] > c' ' and p[end] < 127:
+        end += 1
+    said.cache_length = end - said.cache
+    i = end
+    return (
+        end < n and p[i - 1] > c' ' and p[said.cache] > c' ' and p[said.cache] < 127
+        and told(p, n, &i, b" bytes_req=", 11) and told_number(p, n, &i, 18, &asked)
+        and told(p, n, &i, b" bytes_alloc=", 13)
+        and told_number(p, n, &i, 12, &said.size)
+        and i < n and p[i] == c' ' and i + 15 <= n and p[n - 15] == c' '
+    )

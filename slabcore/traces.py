@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from slabcore._core import TraceScanner
+from slabcore._core import TracedLife, TraceFold, TraceScanner
 from slabcore.errors import InputError
 from slabcore.workloads import RootCache, Workload, load
 
@@ -102,6 +102,20 @@ LINES = np.dtype(
     + [("body", np.uint32), ("reserved", np.uint32)]
 )
 _BODY = (LINES.names or ()).index("body")
+_NEVER = (1 << 63) - 1
+
+# What the core folds by itself, as slabcore/trace.pxd numbers it.
+_KINDS = MappingProxyType(
+    {
+        "cgroup_mkdir": 1,
+        "cgroup_attach_task": 2,
+        "cgroup_transfer_tasks": 2,
+        "cgroup_rename": 3,
+        "cgroup_rmdir": 4,
+        "cgroup_release": 5,
+        "kmem_cache_alloc": 6,
+    }
+)
 
 
 class Event(NamedTuple):
@@ -246,33 +260,34 @@ class _Text(_Lines):
     def _fold(self, fold: _Fold, text: memoryview, rows: npt.NDArray[Any]) -> None:
         before = self.number
         names = self.scanner.names
-        wanted = np.array([name in fold.handlers for name in names] + [True])
-        events = rows["event"]
-        places = np.flatnonzero(wanted[events])
-        for place, row in zip(places.tolist(), rows[places].tolist(), strict=True):
-            start, end, at_ns, pid, tgid, event = row[:6]
-            self.number = before + place
+        kinds = bytes(_KINDS.get(name, 0) for name in names)
+        counts = np.zeros(len(names), np.int64)
+        seen = np.array([_NEVER, 0, 0], np.int64)
+        lines = rows.view(np.uint8)
+        at = fold.fold(text, lines, kinds, counts, seen, 0)
+        while at < len(rows):
+            row = rows[at].tolist()
+            start, end, at_ns, pid, tgid, event, cpu = row[:7]
+            self.number = before + at
             if event < 0:
                 line = self.take(str(text[start:end], "utf-8", "replace") + "\n")
                 if line is not None:
                     fold.take(line)
-                continue
-            self.number += 1
-            name = names[event]
-            said = str(text[start + row[_BODY] : end], "utf-8", "replace")
-            if name != "kmem_cache_alloc" or "accounted=true" in said:
+            else:
+                self.number += 1
+                name = names[event]
+                said = str(text[start + row[_BODY] : end], "utf-8", "replace")
                 fold.handlers[name](
                     _Told(at_ns, name, pid, said, tgid if tgid >= 0 else None)
                 )
-        told = rows[events >= 0]
-        if len(told):
-            counts = np.bincount(told["event"], minlength=len(names)).tolist()
-            fold.events.update(dict(zip(names, counts, strict=True)))
-            fold.seen(
-                int(told["at_ns"].min()),
-                int(told["at_ns"].max()),
-                int(told["cpu"].max()),
-            )
+                counts[event] += 1
+                fold.seen(at_ns, at_ns, cpu)
+            at = fold.fold(text, lines, kinds, counts, seen, at + 1)
+        for name, count in zip(names, counts.tolist(), strict=True):
+            if count:
+                fold.events[name] += count
+        if seen[0] != _NEVER:
+            fold.seen(*seen.tolist())
         self.number = before + len(rows)
         self.ended = self.lines_end = True
 
@@ -320,8 +335,7 @@ def _pairs(text: str) -> dict[str, str]:
 # --- the lives of cgroups -------------------------------------------------------------
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Attach:
+class Attach(msgspec.Struct, frozen=True):
     """Say when a task came into a cgroup, and what it then allocated there."""
 
     at_ns: int
@@ -330,8 +344,7 @@ class Attach:
     """Accounted allocations by cache, in the order of the first ones."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Cgroup:
+class Cgroup(msgspec.Struct, frozen=True):
     """Hold one life of a cgroup; a time is None where its event was not recorded."""
 
     root: int
@@ -377,38 +390,19 @@ class Cache:
     """Over the whole recording, whoever paid."""
 
 
-class _Life:
-    """A cgroup's life while it is read."""
-
-    __slots__ = ("attaches", "generation", "mkdir", "path", "release", "rmdir")
-
-    def __init__(self, generation: int, path: str) -> None:
-        self.generation = generation
-        self.path = path
-        self.mkdir: int | None = None
-        self.rmdir: int | None = None
-        self.release: int | None = None
-        # when, pid, allocations
-        self.attaches: list[tuple[int, int, dict[str, int]]] = []
-
-
 def _key(cgroup: re.Match[str]) -> tuple[int, int]:
     return int(cgroup["root"]), int(cgroup["id"])
 
 
-class _Fold:
-    """Fold events into lives. Holds the lives, and the pids of tasks in cgroups."""
+class _Fold(TraceFold):
+    """Fold events into lives. Holds the lives, and the pids of tasks in cgroups.
+
+    The core folds what is worded as usual; here is the rest, and all that is said of a
+    line that is refused.
+    """
 
     def __init__(self, lines: _Lines) -> None:
         self.lines = lines
-        self.lives: dict[tuple[int, int], list[_Life]] = {}
-        self.order: list[tuple[int, int, _Life]] = []
-        # root -> pid -> (the cgroup it is in, what it allocates there)
-        self.tasks: dict[int, dict[int, tuple[_Life, dict[str, int]]]] = {}
-        self.cgroup_events: Counter[int] = Counter()
-        self.sizes: dict[str, int] = {}
-        self.allocations: Counter[str] = Counter()
-        self.unattributed = 0
         self.events: Counter[str] = Counter()
         self.first: int | None = None
         self.last = self.cpu = 0
@@ -486,7 +480,7 @@ class _Fold:
         cache = alloc["cache"]
         if cache not in self.sizes:
             self.sizes[cache] = int(alloc["size"])
-        self.allocations[cache] += 1
+        self.allocations[cache] = self.allocations.get(cache, 0) + 1
         pids = [event.pid]
         # Moving a process is told of its leader only: cgroup_attach_task(), since 4.9.
         if event.tgid is not None:
@@ -506,7 +500,8 @@ class _Fold:
         """Return root, id, level and path; None if the recording was cut off there."""
         cgroup = wording.fullmatch(event.body)
         if cgroup is not None:
-            self.cgroup_events[int(cgroup["root"])] += 1
+            root = int(cgroup["root"])
+            self.cgroup_events[root] = self.cgroup_events.get(root, 0) + 1
             return cgroup
         fields = _fields(event.body)
         prefix = "dst_" if wording is _ATTACH else ""
@@ -519,35 +514,40 @@ class _Fold:
         self.lines.refuse(f"{event.name}: {_short(event.body)}", wanted)
         return None
 
-    def _alive(self, cgroup: re.Match[str]) -> _Life:
+    def _alive(self, cgroup: re.Match[str]) -> TracedLife:
         """Return the life that an id stands for now; it may have begun unseen."""
         lives = self.lives.get(_key(cgroup))
         if lives and lives[-1].rmdir is None and lives[-1].release is None:
             return lives[-1]
         return self._begin(cgroup)
 
-    def _begin(self, cgroup: re.Match[str]) -> _Life:
+    def _begin(self, cgroup: re.Match[str]) -> TracedLife:
         lives = self.lives.setdefault(_key(cgroup), [])
-        life = _Life(len(lives), cgroup["path"])
+        life = TracedLife(len(lives), cgroup["path"])
         lives.append(life)
         self.order.append((*_key(cgroup), life))
         return life
 
-    def cgroups(self) -> Iterator[Cgroup]:
-        for root, number, life in self.order:
-            yield Cgroup(
-                root=root,
-                id=number,
-                generation=life.generation,
-                path=life.path,
-                mkdir_ns=life.mkdir,
-                rmdir_ns=life.rmdir,
-                release_ns=life.release,
-                attaches=tuple(
-                    Attach(at_ns, pid, MappingProxyType(allocations))
-                    for at_ns, pid, allocations in life.attaches
+    def cgroups(self) -> dict[tuple[int, int, int], Cgroup]:
+        """Return every life by hierarchy, id and generation, as they began."""
+        return {
+            (root, number, life.generation): Cgroup(
+                root,
+                number,
+                life.generation,
+                life.path,
+                life.mkdir,
+                life.rmdir,
+                life.release,
+                tuple(
+                    [
+                        Attach(at_ns, pid, MappingProxyType(allocations))
+                        for at_ns, pid, allocations in life.attaches
+                    ]
                 ),
             )
+            for root, number, life in self.order
+        }
 
 
 # --- the recording --------------------------------------------------------------------
@@ -673,7 +673,7 @@ class Trace:
             raise InputError(where, what, expected)
         if not fold.order:
             raise InputError(where, "no cgroup is made or removed in it", expected)
-        cgroups = {cgroup.key: cgroup for cgroup in fold.cgroups()}
+        cgroups = fold.cgroups()
         # Of equals, the first that appears.
         roots = dict.fromkeys(cgroup_root for cgroup_root, _, _ in cgroups)
         chosen = max(roots, key=lambda number: fold.cgroup_events[number])
