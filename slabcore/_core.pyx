@@ -362,6 +362,7 @@ from slabcore.world cimport (
     new_worker,
     open_file,
     program,
+    read_delays,
     root_name,
     slabinfo_read,
     tally,
@@ -991,7 +992,7 @@ cdef class World:
         arena_init(&e.w.m.objcgs, sizeof(obj_cgroup))
         arena_init(&e.w.m.holdings, sizeof(holding))
         arena_init(&e.w.programs, sizeof(program))
-        arena_init(&e.w.delays, sizeof(int64_t))
+        arena_init(&e.w.delays, 1)
         arena_init(&e.w.log.records, sizeof(record))
         arena_init(&e.w.kept, sizeof(kept_memcg))
         arena_init(&e.w.marks, sizeof(mark))
@@ -1255,7 +1256,7 @@ cdef class World:
         if deactivate_queue == "per-cpu-1":
             w.k.deactivate_queue = KMEM_CACHE
         arena_take(&w.q.works, &index)
-        w.destroy_work = index
+        w.destroy_work = index      # the first: when all others are done it is kept
         work_at(&w.q, index).kind = W_BARRIER
         work_at(&w.q, index).queue = EVENTS
 
@@ -2008,7 +2009,7 @@ cdef class World:
             "reaper": {"passes": w.n.reaper_passes, "skipped": w.n.reaper_skipped},
             "slabinfo": self._slabinfo(),
             "creation_delays_ns": self._delays(),
-            "creations_never": w.n.pairs_missed - w.delays.used,
+            "creations_never": w.n.pairs_missed - w.ndelays,
             "misses": w.n.misses,
             "findings": [
                 {
@@ -2094,10 +2095,10 @@ cdef class World:
         import numpy
 
         cdef world *w = &self.e.w
-        delays = numpy.empty(w.delays.used, dtype=numpy.int64)
+        delays = numpy.empty(w.ndelays, dtype=numpy.int64)
         cdef int64_t[::1] view = delays
-        if w.delays.used:
-            memcpy(&view[0], w.delays.entries, w.delays.used * sizeof(int64_t))
+        if w.ndelays:
+            read_delays(w, &view[0])
         return delays
 
     def timeline(self) -> list:

@@ -18,6 +18,7 @@ cdef enum:
     MAX_ENTRIES = 0x7FFFFFF0
     LARGE = 4 << 20         # bytes from which an arena has pages of its own
     LARGE_BY_ONE = 32 << 20     # and from which a huge one may wait for its entries
+    MANY = 64 << 10         # bytes that are worth to be given back
 
 cdef extern from *:
     """
@@ -229,4 +230,25 @@ cdef inline int arena_give(arena *a, uint32_t index) except -1 nogil:
         a.spare_capacity = capacity
     a.spare[a.spares] = index
     a.spares += 1
+    return 0
+
+
+cdef inline int arena_shrink(arena *a, uint32_t count) except -1 nogil:
+    """Forget all entries but the first *count*, of which none is given back."""
+    cdef void *few = arena_resize(NULL, count * a.size)
+    memcpy(few, a.entries, count * a.size)
+    arena_free(a)
+    a.entries = few
+    a.used = a.capacity = count
+    a.spares = a.spare_capacity = 0
+    return 0
+
+
+cdef inline int arena_give_back(
+    arena *a, uint32_t index, uint32_t kept
+) except -1 nogil:
+    """Take an index back, and the room of many once only the first *kept* are out."""
+    arena_give(a, index)
+    if a.spares + kept == a.used and a.used * a.size >= MANY:
+        arena_shrink(a, kept)
     return 0

@@ -525,8 +525,8 @@ cdef inline bint creations_broken(world *w, breach *b) noexcept nogil:
             b, "{where} misses queued {which} creations", w.n.misses,
             w.n.creations_pending + w.n.creations_run,
         )
-    if w.n.caches_created != w.delays.used + w.n.creations_unmissed or (
-        w.delays.used > w.n.pairs_missed
+    if w.n.caches_created != w.ndelays + w.n.creations_unmissed or (
+        w.ndelays > w.n.pairs_missed
     ):
         return broken(
             b, "{where} caches were created where {which} were missed",

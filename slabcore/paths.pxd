@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t
 
-from slabcore.arena cimport NIL, arena_give, prefetch
+from slabcore.arena cimport NIL, arena_give_back, prefetch
 from slabcore.memcontrol cimport memcg_prefetch
 from slabcore.sched cimport (
     frame,
@@ -211,7 +211,7 @@ cdef inline int worker(world *w, task *t, frame *f) except -1 nogil:
             if not item.again:
                 queue_finish(&w.s, &w.q, item.queue, t.cpu)
                 if f.a != w.destroy_work:
-                    arena_give(&w.q.works, f.a)
+                    arena_give_back(&w.q.works, f.a, w.destroy_work + 1)
                 f.pc = 3
 
 

@@ -7,7 +7,14 @@ are few and have the arrays of children besides.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from slabcore.arena cimport NIL, arena, arena_at, arena_give, arena_take, prefetch
+from slabcore.arena cimport (
+    NIL,
+    arena,
+    arena_at,
+    arena_give_back,
+    arena_take,
+    prefetch,
+)
 from slabcore.list cimport list_head, list_link
 
 cdef enum:
@@ -197,7 +204,7 @@ cdef inline int slot_note_miss(
 cdef inline int slot_forget_miss(slab_caches *s, uint32_t *slot) except -1 nogil:
     """Empty a slot that only tells of a miss."""
     if slot_missed(slot[0]):
-        arena_give(&s.missed, slot[0] & ~<uint32_t>MISSED)
+        arena_give_back(&s.missed, slot[0] & ~<uint32_t>MISSED, 0)
         slot[0] = NIL
     return 0
 
