@@ -164,6 +164,7 @@ from slabcore.rcu cimport (
     rcu_broken,
     rcu_data,
     rcu_entrain,
+    rcu_free,
     rcu_gp_cleanup,
     rcu_gp_init,
     rcu_head,
@@ -1074,8 +1075,7 @@ cdef class World:
             PyMem_RawFree(w.s.chunks[j])
         if w.r.data != NULL:
             for i in range(w.s.ncpus):
-                PyMem_RawFree(w.r.data[i].ring)
-                PyMem_RawFree(w.r.data[i].stamps)
+                rcu_free(&w.r.data[i])
         for i in range(QUEUES):
             PyMem_RawFree(w.q.queues[i])
         PyMem_RawFree(w.s.chunks)
@@ -1231,6 +1231,7 @@ cdef class World:
             w.s.cpus[i].ends = w.s.cpus[i].reap_at = FOREVER
             w.stock[i] = NIL
             w.r.data[i].blimit = BLIMIT
+            w.r.data[i].huge_pages = w.q.works.huge_pages
             task_new(w, i, True, &t)
             t.is_softirq = 1
             task_push(t, F_SOFTIRQ)
@@ -3770,6 +3771,7 @@ cdef class RcuQueue:
     words: an array of uint32, and values are indices of it. Each is queued with a kind,
     which says what becomes of the word when it is invoked: "inc" and "dec" count and
     wrap, "set", "clear" and "change" are about its lowest bit.
+    huge_pages: ask for them, for what holds more than half a million of a CPU's.
 
     >>> from slabcore import RcuQueue
     >>> queue = RcuQueue(cpus=2)
@@ -3798,6 +3800,7 @@ cdef class RcuQueue:
         marker="entrained",
         callback=None,
         words=None,
+        huge_pages: bool = True,
     ):
         # Imported when called, as what gives arrays does everywhere in this module.
         import operator
@@ -3838,11 +3841,12 @@ cdef class RcuQueue:
         self.ncpus = cpus
         for i in range(self.ncpus):
             self.r.data[i].blimit = self.r.blimit
+            self.r.data[i].huge_pages = huge_pages
 
     def __dealloc__(self):
         cdef int32_t i
         for i in range(self.ncpus):
-            PyMem_RawFree(self.r.data[i].ring)
+            rcu_free(&self.r.data[i])
         PyMem_RawFree(self.r.data)
         PyMem_RawFree(self.until)
         PyBuffer_Release(&self.held)

@@ -5,12 +5,21 @@ are half-open intervals of it: [head, done) may be invoked, [done, wait) waits f
 wait_gp, [wait, ready) for ready_gp, [ready, tail) has no number yet. kernel/rcu/tree.c
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from cpython.mem cimport PyMem_RawFree
 
-from slabcore.arena cimport arena_resize
+from slabcore.arena cimport (
+    LARGE,
+    MAPS,
+    arena,
+    arena_init,
+    arena_map,
+    arena_resize,
+    slabcore_ask_for_huge,
+    slabcore_unmap,
+)
 from slabcore.clock cimport FOREVER
 from slabcore.sched cimport cpu, cpu_idle, sched
 
@@ -19,7 +28,6 @@ cdef enum:
     QHIMARK = 10000
     QLOWMARK = 100
     MAX_CALLBACKS = 1 << 30
-    AHEAD = 16              # callbacks, of the word that is asked for
     MAX_WORDS = 0xFFFFFFFF
     NEAR = 1 << 16          # words that lie in a near cache without being asked for
 
@@ -33,19 +41,8 @@ cdef enum:                  # what a callback does to the word that it names
     RCU_KINDS
 
 
-cdef struct rcu_word:
-    uint32_t keep
-    uint32_t flip
-    uint32_t add
-
-
 cdef extern from *:
     """
-    #if defined(__GNUC__)
-    #define slabcore_rcu_prefetch(p) __builtin_prefetch((const void *)(p), 1)
-    #else
-    #define slabcore_rcu_prefetch(p) ((void)(p))
-    #endif
     /* Ask -O2 for what clang and -O3 do unasked: several in one step. */
     #if defined(__GNUC__) && !defined(__clang__)
     #define SLABCORE_RCU_WIDE __attribute__((optimize("O3")))
@@ -53,7 +50,7 @@ cdef extern from *:
     #define SLABCORE_RCU_WIDE
     #endif
     #define SLABCORE_RCU_FILL(name, number) \
-    SLABCORE_RCU_WIDE static int name( \
+    SLABCORE_RCU_WIDE static inline int name( \
         uint32_t *to, const number *words, const uint8_t *kinds, int of_each, \
         size_t count, uint64_t last, uint32_t last_kind) \
     { \
@@ -72,9 +69,84 @@ cdef extern from *:
     }
     SLABCORE_RCU_FILL(slabcore_rcu_fill32, uint32_t)
     SLABCORE_RCU_FILL(slabcore_rcu_fill64, int64_t)
-    static const struct { uint32_t keep, flip, add; } slabcore_rcu_words[] = {
+
+    /* A kind in numbers: no branch could be guessed where kinds come in no order. */
+    static const struct { uint32_t keep, flip, add; } slabcore_rcu_kinds[] = {
         { ~0u, 0, 1 }, { ~0u, 0, ~0u }, { ~1u, 1, 0 }, { ~1u, 0, 0 }, { ~0u, 1, 0 },
     };
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    #define SLABCORE_RCU_NEXT_WORD 1u
+    #else
+    #define SLABCORE_RCU_NEXT_WORD ((uint64_t)1 << 32)
+    #endif
+    enum { SLABCORE_RCU_BLOCK = 16 };
+
+    #if defined(__GNUC__)
+    typedef uint64_t slabcore_rcu_two __attribute__((vector_size(16)));
+    typedef uint32_t slabcore_rcu_four __attribute__((vector_size(16)));
+
+    /* Invoke a block if it is of one kind, and for words that follow each other. */
+    static inline int slabcore_rcu_block(const uint32_t *at, uint32_t *words)
+    {
+        const uint64_t step = SLABCORE_RCU_NEXT_WORD;
+        uint64_t first;
+        slabcore_rcu_two expected, two, differ = { 0, 0 };
+        slabcore_rcu_four four;
+        uint32_t keep, flip, add;
+        int i;
+        if (at[3] - at[1] != 1)
+            return 0;
+        memcpy(&first, at, sizeof first);
+        expected[0] = first;
+        expected[1] = first + step;
+        for (i = 0; i < SLABCORE_RCU_BLOCK; i += 2) {
+            memcpy(&two, &at[2 * i], sizeof two);
+            differ |= two ^ expected;
+            expected += 2 * step;
+        }
+        if (differ[0] | differ[1])
+            return 0;
+        keep = slabcore_rcu_kinds[at[0]].keep;
+        flip = slabcore_rcu_kinds[at[0]].flip;
+        add = slabcore_rcu_kinds[at[0]].add;
+        for (i = 0; i < SLABCORE_RCU_BLOCK; i += 4) {
+            memcpy(&four, &words[at[1] + i], sizeof four);
+            four = ((four & keep) ^ flip) + add;
+            memcpy(&words[at[1] + i], &four, sizeof four);
+        }
+        return 1;
+    }
+    #else
+    static inline int slabcore_rcu_block(const uint32_t *at, uint32_t *words)
+    {
+        (void)at; (void)words;
+        return 0;
+    }
+    #endif
+
+    SLABCORE_RCU_WIDE static inline void slabcore_rcu_write(
+        const void *callbacks, uint32_t *words, size_t count, int far)
+    {
+        const uint32_t *at = (const uint32_t *)callbacks;
+        size_t i = 0, j;
+        for (; i + 2 * SLABCORE_RCU_BLOCK <= count; i += SLABCORE_RCU_BLOCK) {
+            if (slabcore_rcu_block(at, words)) {
+                at += 2 * SLABCORE_RCU_BLOCK;
+                continue;
+            }
+            if (far)
+                for (j = 0; j < SLABCORE_RCU_BLOCK; j++)
+                    SLABCORE_PREFETCH(&words[at[2 * (SLABCORE_RCU_BLOCK + j) + 1]]);
+            for (j = 0; j < SLABCORE_RCU_BLOCK; j++, at += 2)
+                words[at[1]] = ((words[at[1]] & slabcore_rcu_kinds[at[0]].keep)
+                                ^ slabcore_rcu_kinds[at[0]].flip)
+                               + slabcore_rcu_kinds[at[0]].add;
+        }
+        for (; i < count; i++, at += 2)
+            words[at[1]] = ((words[at[1]] & slabcore_rcu_kinds[at[0]].keep)
+                            ^ slabcore_rcu_kinds[at[0]].flip)
+                           + slabcore_rcu_kinds[at[0]].add;
+    }
     """
     # Write callbacks; true if the highest bit of a difference to the last word, or of
     # an index, says that one was wrong.
@@ -86,14 +158,15 @@ cdef extern from *:
         uint32_t *to, const int64_t *words, const uint8_t *kinds, bint of_each,
         size_t count, uint64_t last, uint32_t last_kind
     ) noexcept nogil
-    void prefetch_word "slabcore_rcu_prefetch"(uintptr_t word) noexcept nogil
-    # A kind in numbers: no branch could be guessed where kinds come in no order.
-    const rcu_word *rcu_words "slabcore_rcu_words"
+    # Invoke callbacks; far: the words are asked for a block ahead.
+    void rcu_write "slabcore_rcu_write"(
+        const void *callbacks, uint32_t *words, size_t count, bint far
+    ) noexcept nogil
 
 
 cdef struct rcu_head:
     uint32_t kind
-    uint32_t arg
+    uint32_t arg            # behind the kind: the C above takes both as one
 
 
 cdef struct rcu_stamp:
@@ -105,6 +178,8 @@ cdef struct rcu_data:
     rcu_head *ring
     rcu_stamp *stamps       # beside the ring; NULL where nobody asks
     uint32_t capacity       # a power of two
+    size_t mapped           # bytes of the ring's own pages; 0: it is on the heap
+    bint huge_pages         # ask for them
     int64_t head
     int64_t done
     int64_t wait
@@ -166,10 +241,19 @@ cdef inline void rcu_copy(
         count -= whole
 
 
+cdef inline void rcu_free(rcu_data *d) noexcept nogil:
+    if d.mapped:
+        slabcore_unmap(d.ring, d.mapped)
+    else:
+        PyMem_RawFree(d.ring)
+    PyMem_RawFree(d.stamps)
+
+
 cdef inline int rcu_reserve(rcu_data *d, bint stamped, uint64_t count) except -1 nogil:
     """Make room for *count* records in all; records keep their positions."""
     cdef uint64_t capacity = d.capacity if d.capacity else 64
     cdef rcu_data new = d[0]
+    cdef arena ring
     cdef rcu_head *at
     cdef size_t whole
     cdef int64_t i = d.head
@@ -181,7 +265,14 @@ cdef inline int rcu_reserve(rcu_data *d, bint stamped, uint64_t count) except -1
     while capacity < count:
         capacity *= 2
     new.capacity = <uint32_t>capacity
-    new.ring = <rcu_head *>arena_resize(NULL, capacity * sizeof(rcu_head))
+    arena_init(&ring, sizeof(rcu_head))
+    if MAPS and d.huge_pages and capacity * sizeof(rcu_head) >= LARGE:
+        arena_map(&ring, capacity * sizeof(rcu_head))
+        slabcore_ask_for_huge(ring.entries, ring.mapped)
+    else:
+        ring.entries = arena_resize(NULL, capacity * sizeof(rcu_head))
+    new.ring = <rcu_head *>ring.entries
+    new.mapped = ring.mapped
     while i < d.tail:
         whole = d.tail - i
         at = rcu_at(&new, i, &whole)
@@ -191,8 +282,9 @@ cdef inline int rcu_reserve(rcu_data *d, bint stamped, uint64_t count) except -1
         new.stamps = <rcu_stamp *>arena_resize(NULL, capacity * sizeof(rcu_stamp))
         for i in range(d.head, d.tail):
             new.stamps[i & (capacity - 1)] = d.stamps[i & (d.capacity - 1)]
-        PyMem_RawFree(d.stamps)
-    PyMem_RawFree(d.ring)
+    else:
+        d.stamps = NULL         # they stay, if there are any
+    rcu_free(d)
     d[0] = new
     return 0
 
@@ -394,29 +486,16 @@ cdef inline void rcu_take_many(
     r.invoked += count
 
 
-cdef inline void rcu_write(uint32_t *word, uint32_t kind) noexcept nogil:
-    word[0] = (
-        (word[0] & rcu_words[kind].keep) ^ rcu_words[kind].flip
-    ) + rcu_words[kind].add
-
-
 cdef inline void rcu_write_many(
     rcu_state *r, rcu_data *d, uint32_t *words, uint64_t end, int64_t count
 ) noexcept nogil:
     """Take callbacks for words, and invoke each."""
-    cdef size_t whole, i, asked
+    cdef size_t whole
     cdef const rcu_head *at
     while count:
         whole = count
         at = rcu_at(d, d.head, &whole)
-        asked = 0
-        if end > NEAR and whole > AHEAD:
-            asked = whole - AHEAD
-        for i in range(asked):
-            prefetch_word(<uintptr_t>&words[at[i + AHEAD].arg])
-            rcu_write(&words[at[i].arg], at[i].kind)
-        for i in range(asked, whole):
-            rcu_write(&words[at[i].arg], at[i].kind)
+        rcu_write(at, words, whole, end > NEAR)
         d.head += whole
         r.callbacks -= whole
         r.invoked += whole

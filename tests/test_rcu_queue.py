@@ -438,6 +438,33 @@ def test_words_in_bulk_are_words_one_by_one(rounds, first, form, batches):
     assert many_words.tolist() == one_words.tolist() == twin_words
 
 
+@given(
+    runs=st.lists(
+        st.tuples(st.integers(0, 299), st.integers(1, 130), st.integers(0, 4)),
+        max_size=12,
+    ),
+    stride=st.sampled_from([1, 1, 1, 2, -1]),
+    before=st.integers(0, 200),
+)
+def test_words_in_order_are_written_as_in_any(runs, stride, before):
+    words, twin = np.arange(300, dtype=np.uint32), list(range(300))
+    queue = slabcore.RcuQueue(words=words)
+    queue.call_many([7] * before, kind="inc")  # the ring goes round elsewhere then
+    queue.barrier()
+    twin[7] += before
+    values, kinds = [], []
+    for start, count, kind in runs:
+        run = [start + i * stride for i in range(count)]
+        values += [value for value in run if 0 <= value < 300]
+        kinds += [kind] * (len(values) - len(kinds))
+    queue.call_many(np.array(values, np.uint32), kind=bytes(kinds))
+    assert queue.barrier() == len(values)
+    write = list(reference.KINDS.values())
+    for value, kind in zip(values, kinds, strict=True):
+        twin[value] = write[kind](twin[value])
+    assert words.tolist() == twin
+
+
 def test_many_words_are_asked_for_ahead():
     words = np.zeros(200_000, np.uint32)
     queue = slabcore.RcuQueue(words=words)
