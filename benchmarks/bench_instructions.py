@@ -40,6 +40,12 @@ GATES = {
     "a callback on a word": Gate(
         ("callbacks", "words", "{n}", "shuffled"), 10_000, 100_000, 30
     ),
+    "a cache destroyed in bulk": Gate(
+        ("destroy", "{n}", "interleaved"), 50_000, 100_000, 60
+    ),
+    "a cache destroyed with its memcg": Gate(
+        ("destroy-one", "{n}", "interleaved"), 50_000, 100_000, 100
+    ),
     "a line of a trace": Gate(("scan", "{trace}"), 1_000, 10_000, 1_900),
 }
 LITERAL = ("lifecycles", "4.10", "{n}", "literal")

@@ -224,11 +224,12 @@ LISTS_MEMORY = Row(
         peer("entry of a dict, with its int", "memory", "dict", "100000"),
     ),
     goals=(Within(161, (10 * M,), said="1.5 GiB for ten million"),),
-    gates=(AtMost(0.2, ("three nodes of llist",)),),
+    gates=(Within(60, (M,)),),
     sizes=(M, 10 * M),
     note="Resident memory, memcgs of ten caches included.",
 )
 HOT = ("hot records, plain", "hot records, prefetch")
+POINTERS = ("list_del of pointers", (100 * K,))
 DESTROY = tuple(
     Row(
         title=f"bulk destroy, {order}",
@@ -245,6 +246,7 @@ DESTROY = tuple(
             native("the same, prefetch", "pointer_caches", "prefetch", "{n}", order),
         ),
         goals=(AtMost(1.15, HOT, (10 * K, 100 * K, M)), *more),
+        gates=(AtMost(2, HOT, (10 * K, 100 * K)), AtLeast(1, *POINTERS)),
         sizes=(10 * K, 100 * K, M, 10 * M),
         note="Each cache on three lists, ten caches a memcg.",
     )
@@ -271,6 +273,7 @@ ONE_MEMCG = Row(
         floor("own array", "one_memcg_a_call", "array", "{n}", "interleaved"),
     ),
     goals=(AtMost(1.2, ("own array",), (M,)), AtLeast(3, "chain", (M,))),
+    gates=(AtMost(2, ("own array",), (10 * K, 100 * K)),),
     sizes=(10 * K, 100 * K, M),
     note="A call from Python, less the loop around it; the floors are called from C.",
 )
@@ -592,6 +595,10 @@ REPLAY = Row(
         AtMost(1 / 0.6, ("data plane, plain", "data plane, prefetch")),
         AtLeast(8, "libcachesim, FIFO"),
         AtLeast(8, "libcachesim, Sieve"),
+    ),
+    gates=(
+        AtMost(3, ("data plane, plain", "data plane, prefetch"), (100,)),
+        AtLeast(4, "libcachesim, FIFO", (100,)),
     ),
     sizes=(100, 10 * K, 100 * K),
     note="As many memcgs alive at once. libcachesim reads the allocations among the "

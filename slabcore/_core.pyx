@@ -71,6 +71,7 @@ from slabcore.cache_lists cimport (
     link_at,
     lists_reserve_many,
     lists_reserve_spares,
+    lists_settle,
     memcg_list,
     memcg_list_at,
     memcg_list_destroy,
@@ -3020,7 +3021,6 @@ cdef class CacheLists:
     >>> lists.caches(web).tolist(), len(lists)
     ([0, 2], 3)
     >>> lists.destroy(web)
-    2
     >>> lists.children(0).tolist() == [db], web in lists
     (True, False)
     """
@@ -3043,6 +3043,7 @@ cdef class CacheLists:
     cdef int enter(self) except -1:
         if self.running:
             raise LifecycleError("the lists are worked on; one thread at a time may")
+        lists_settle(&self.l)
         return 0
 
     cdef int64_t memcg(self, int64_t handle) except -1:
@@ -3120,10 +3121,13 @@ cdef class CacheLists:
 
     @cython.binding(False)
     def destroy(self, Py_ssize_t memcg):
-        """Destroy a memcg and its caches; return how many these were."""
-        cdef uint32_t index = self.memcg(memcg)
+        """Destroy a memcg and its caches."""
+        if self.running:
+            self.enter()
+        if not names_memcg(&self.l, memcg):
+            self.memcg(memcg)
         lists_reserve_spares(&self.l)
-        return memcg_list_destroy(&self.l, index)
+        memcg_list_destroy(&self.l, <uint32_t>memcg)
 
     def destroy_many(self, memcgs):
         """Destroy memcgs and their caches; return how many caches these were."""
@@ -3216,6 +3220,7 @@ cdef class CacheLists:
     # --- looking ---
 
     def __len__(self):
+        self.enter()
         return self.l.length
 
     def __contains__(self, memcg):

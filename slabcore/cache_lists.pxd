@@ -3,10 +3,13 @@
 A cache's links in the first two lists are 16 bytes, four caches a cache line, and each
 of those lists is a ring through a head that lies among them: to unlink is four stores
 and no question. A memcg's own list is unrolled: the numbers of its caches lie in the
-memcg's own line, and from the fourteenth on in lines behind. So whoever destroys a
+memcg's own line, and from the fifteenth on in lines behind. So whoever destroys a
 memcg knows where all its caches are at once, and the misses overlap; hopping from one
 cache to the next they would wait for each other. What destroying does not need, whose
 a cache is, lies apart.
+
+One memcg destroyed a call is put off for a few calls, while its lines come. Until
+lists_settle() its caches are still linked: whoever reads or makes calls that first.
 """
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t
@@ -29,11 +32,13 @@ from slabcore.arena cimport (
 from slabcore.list cimport list_link
 
 cdef enum:
-    IN_LINE = 13            # numbers in a memcg's own line
+    IN_LINE = 14            # numbers in a memcg's own line
     IN_MORE = 15            # and in each of those behind
     AHEAD = 32              # accesses that are asked for before their turn
+    A_BATCH = 1024          # caches that lie together are unlinked before more are read
     A_REGION = 1 << 15      # caches whose links, 512 KiB, fit the second-level cache
     MANY = 4 * A_REGION     # from which on they are unlinked region by region
+    WAITING = 4             # memcgs whose own lines are on their way
     IN_CACHE = 1 << 19      # bytes of links up to which asking costs more than waiting
 
 
@@ -62,7 +67,6 @@ cdef struct cache_owner:
 
 
 cdef struct memcg_list:     # a line of 64 bytes
-    uint32_t stamp          # twice its generation; odd while it is there
     uint32_t length
     uint32_t more           # the latest line of further numbers, or NIL
     uint32_t caches[IN_LINE]
@@ -77,6 +81,7 @@ cdef struct cache_lists:
     arena links             # of heads and caches
     arena owners            # shares the caches' indices
     arena memcgs
+    arena stamps            # of each, twice its generation; odd while it is there
     arena more
     arena sorted            # caches to unlink, by region
     arena regions           # where in that the next of each region goes
@@ -84,6 +89,10 @@ cdef struct cache_lists:
     uint32_t length         # caches
     uint32_t groups         # memcgs that are there
     uint32_t worn           # those that had their last generation
+    uint32_t waiting[WAITING]   # destroyed, and the numbers of their caches not read
+    uint32_t waits          # how many
+    uint32_t linked         # where in the links' spares those begin that are linked
+    uint32_t asked          # and those whose neighbours were not asked for
 
 
 cdef struct life_event:     # eight bytes, as in a file
@@ -121,16 +130,20 @@ cdef inline more_caches *more_at(cache_lists *l, uint32_t i) noexcept nogil:
     return &(<more_caches *>l.more.entries)[i]
 
 
+cdef inline uint32_t *stamp_at(cache_lists *l, uint32_t i) noexcept nogil:
+    return &(<uint32_t *>l.stamps.entries)[i]
+
+
 cdef inline int64_t memcg_list_handle(cache_lists *l, uint32_t i) noexcept nogil:
     """Return a handle: the memcg's generation above, its index below."""
-    return <int64_t>(memcg_list_at(l, i).stamp >> 1) << 32 | i
+    return <int64_t>(stamp_at(l, i)[0] >> 1) << 32 | i
 
 
 cdef inline bint names_memcg(cache_lists *l, int64_t handle) noexcept nogil:
     cdef uint32_t i = <uint32_t>handle
     if i >= l.memcgs.used:
         return False
-    return memcg_list_at(l, i).stamp == ((handle >> 32) << 1 | 1)
+    return stamp_at(l, i)[0] == ((handle >> 32) << 1 | 1)
 
 
 cdef inline uint32_t more_used(const memcg_list *m) noexcept nogil:
@@ -149,12 +162,13 @@ cdef inline int cache_lists_init(
     arena_init(&l.links, sizeof(cache_link))
     arena_init(&l.owners, sizeof(cache_owner))
     arena_init(&l.memcgs, sizeof(memcg_list))
+    arena_init(&l.stamps, sizeof(uint32_t))
     arena_init(&l.more, sizeof(more_caches))
     arena_init(&l.sorted, sizeof(uint32_t))
     arena_init(&l.regions, sizeof(uint32_t))
     l.links.huge_pages = l.owners.huge_pages = huge_pages
     l.memcgs.huge_pages = l.more.huge_pages = huge_pages
-    l.sorted.huge_pages = huge_pages
+    l.stamps.huge_pages = l.sorted.huge_pages = huge_pages
     arena_extend(&l.links, 1 + roots)
     arena_reserve(&l.owners, 1 + roots)
     l.roots = roots
@@ -168,6 +182,7 @@ cdef inline void cache_lists_free(cache_lists *l) noexcept nogil:
     arena_free(&l.links)
     arena_free(&l.owners)
     arena_free(&l.memcgs)
+    arena_free(&l.stamps)
     arena_free(&l.more)
     arena_free(&l.sorted)
     arena_free(&l.regions)
@@ -176,8 +191,9 @@ cdef inline void cache_lists_free(cache_lists *l) noexcept nogil:
 cdef inline int memcg_list_new(cache_lists *l, uint32_t *index) except -1 nogil:
     cdef memcg_list *m
     arena_take(&l.memcgs, index)
+    arena_extend(&l.stamps, l.memcgs.used)
+    stamp_at(l, index[0])[0] |= 1
     m = memcg_list_at(l, index[0])
-    m.stamp |= 1
     m.length = 0
     m.more = NIL
     l.groups += 1
@@ -214,6 +230,7 @@ cdef inline int cache_create(
         prefetch(link_at(l, i))
         prefetch(owner_at(l, i))
     arena_take(&l.links, &i)
+    l.linked = l.asked = l.links.spares
     arena_reserve(&l.owners, l.links.used)
     own_list_add(l, memcg_list_at(l, memcg), i)
     at = link_at(l, 0)
@@ -360,37 +377,79 @@ cdef inline void memcg_list_drop(cache_lists *l, uint32_t memcg) noexcept nogil:
             line = more_at(l, line).before
     l.links.spares += m.length
     l.length -= m.length
-    l.groups -= 1
-    if m.stamp == NIL:   # after its last generation it stays unused
-        l.worn += 1
-    else:
+    if stamp_at(l, memcg)[0]:   # after its last generation it stays unused
         l.memcgs.spare[l.memcgs.spares] = memcg
         l.memcgs.spares += 1
-    m.stamp += 1
+
+
+cdef inline void memcg_list_end(cache_lists *l, uint32_t memcg) noexcept nogil:
+    """Let a memcg's handle name nothing."""
+    stamp_at(l, memcg)[0] += 1
+    l.worn += stamp_at(l, memcg)[0] == 0
+    l.groups -= 1
 
 
 cdef inline void lists_begin_anew(cache_lists *l) noexcept nogil:
     """Hand numbers out in the order of memory again, once nothing is left."""
     cdef uint32_t i
     l.links.used = 1 + l.roots
-    l.links.spares = l.more.used = l.more.spares = 0
+    l.links.spares = l.more.used = l.more.spares = l.linked = l.asked = 0
     if l.worn == 0:
         for i in range(l.memcgs.used):
             l.memcgs.spare[i] = l.memcgs.used - 1 - i
 
 
-cdef inline uint32_t memcg_list_destroy(
-    cache_lists *l, uint32_t memcg
-) noexcept nogil:
-    """Destroy one memcg and its caches; return how many these were."""
-    cdef uint32_t before = l.links.spares
-    cdef uint32_t count
-    memcg_list_drop(l, memcg)
-    count = l.links.spares - before
-    caches_unlink(l, l.links.spare + before, count, count < 2)
+cdef inline void memcg_list_take_next(cache_lists *l) noexcept nogil:
+    """Read the numbers of the caches of the memcg that has waited longest."""
+    cdef cache_link *at = link_at(l, 0)
+    cdef uint32_t k, before = l.links.spares
+    memcg_list_drop(l, l.waiting[0])
+    l.waits -= 1
+    memmove(l.waiting, l.waiting + 1, l.waits * sizeof(uint32_t))
+    for k in range(before, l.links.spares):
+        prefetch(&at[l.links.spare[k]])
+
+
+cdef inline void lists_settle(cache_lists *l) noexcept nogil:
+    """Finish what was put off."""
+    if not l.waits and l.linked == l.links.spares:
+        return
+    while l.waits:
+        memcg_list_take_next(l)
+    caches_unlink(l, l.links.spare + l.linked, l.links.spares - l.linked, False)
+    l.linked = l.asked = l.links.spares
     if l.groups == 0:
         lists_begin_anew(l)
-    return count
+
+
+cdef inline void memcg_list_destroy(cache_lists *l, uint32_t memcg) noexcept nogil:
+    """Destroy one memcg and its caches, not knowing of the next; there is room.
+
+    Its own line, its caches' links and their neighbours' are asked for in three calls,
+    and a later one unlinks.
+    """
+    cdef cache_link *at = link_at(l, 0)
+    cdef uint32_t i
+    memcg_list_end(l, memcg)
+    if l.links.used * sizeof(cache_link) <= IN_CACHE:
+        memcg_list_drop(l, memcg)
+        lists_settle(l)
+        return
+    prefetch(memcg_list_at(l, memcg))
+    if l.waits == WAITING:
+        memcg_list_take_next(l)
+    l.waiting[l.waits] = memcg
+    l.waits += 1
+    while l.asked + AHEAD < l.links.spares:
+        i = l.links.spare[l.asked]
+        prefetch(&at[at[i].all.prev])
+        prefetch(&at[at[i].all.next])
+        prefetch(&at[at[i].children.prev])
+        prefetch(&at[at[i].children.next])
+        l.asked += 1
+    while l.linked + AHEAD < l.asked:
+        cache_unlink(at, l.links.spare[l.linked])
+        l.linked += 1
 
 
 cdef inline bint lies_apart(const memcg_list *m) noexcept nogil:
@@ -408,16 +467,22 @@ cdef inline int64_t memcg_list_destroy_many(
     cdef int64_t k
     for k in range(count):
         if k + AHEAD < count:
+            prefetch(stamp_at(l, <uint32_t>memcgs[k + AHEAD]))
             prefetch(memcg_list_at(l, <uint32_t>memcgs[k + AHEAD]))
         if not names_memcg(l, memcgs[k]):
             count = k
             break
         if lies_apart(memcg_list_at(l, <uint32_t>memcgs[k])):
             together = False
+        memcg_list_end(l, <uint32_t>memcgs[k])
         memcg_list_drop(l, <uint32_t>memcgs[k])
+        if together and l.links.spares - before >= A_BATCH:
+            caches_unlink(l, l.links.spare + before, l.links.spares - before, True)
+            before = l.links.spares
     caches_unlink_many(
         l, l.links.spare + before, l.links.spares - before, together
     )
+    l.linked = l.asked = l.links.spares
     if l.groups == 0:
         lists_begin_anew(l)
     return count
@@ -453,9 +518,11 @@ cdef inline int grace_period_end(
     for k in range(due):
         if k + AHEAD < due:
             prefetch(memcg_list_at(l, waiting[k + AHEAD]))
+        memcg_list_end(l, waiting[k])
         memcg_list_drop(l, waiting[k])
     r.destroyed += l.links.spares - before
     caches_unlink(l, l.links.spare + before, l.links.spares - before, False)
+    l.linked = l.asked = l.links.spares
     memmove(waiting, waiting + due, (r.offline.used - due) * sizeof(uint32_t))
     r.offline.used -= due
     r.due = r.offline.used
@@ -536,6 +603,8 @@ cdef inline int64_t replay_events(
             grace_period_end(r, l, r.due)
             ends += period
     grace_period_end(r, l, r.offline.used)
+    if l.groups == 0:
+        lists_begin_anew(l)
     return count
 
 
@@ -570,7 +639,7 @@ cdef inline bint cache_lists_broken(cache_lists *l) noexcept nogil:
         if at[before].children.next != 1 + root or at[1 + root].children.prev != before:
             return True
     for i in range(l.memcgs.used):
-        if memcg_list_at(l, i).stamp & 1:
+        if stamp_at(l, i)[0] & 1:
             groups += 1
             own += memcg_list_at(l, i).length
             if own_list_broken(l, i):

@@ -73,16 +73,17 @@ class CacheLists:
         for memcg, root in zip(memcgs, roots, strict=True):
             self.create(memcg, root)
 
-    def destroy(self, memcg: int) -> int:
-        own = self._memcg(memcg)
-        for cache in own:
+    def destroy(self, memcg: int) -> None:
+        for cache in self._memcg(memcg):
             self._all.remove(cache)
             self._children[cache.root].remove(cache)
         del self._own[memcg]
-        return len(own)
 
     def destroy_many(self, memcgs: Iterable[int]) -> int:
-        return sum([self.destroy(memcg) for memcg in memcgs])
+        before = len(self)
+        for memcg in memcgs:
+            self.destroy(memcg)
+        return before - len(self)
 
     # --- replaying ---
 
