@@ -25,7 +25,12 @@ cdef extern from *:
     #define SLABCORE_NIL 0xFFFFFFFFu
 
     #if defined(__GNUC__)
-    #define SLABCORE_PREFETCH(p) __builtin_prefetch(p)
+    /* The empty asm keeps GCC from dropping calls of a function that only prefetches. */
+    #define SLABCORE_PREFETCH(p) (__builtin_prefetch(p), slabcore_keep())
+    static inline void slabcore_keep(void)
+    {
+        __asm__ __volatile__("");
+    }
     #else
     #define SLABCORE_PREFETCH(p) ((void)(p))
     #endif

@@ -9,7 +9,7 @@ Ticks that would do nothing are skipped, which changes nothing else.
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from slabcore.arena cimport NIL, arena, arena_take
-from slabcore.clock cimport FOREVER, clock_next, clock_pop
+from slabcore.clock cimport FOREVER, clock_next, clock_pop, lowest_bit
 from slabcore.loadavg cimport EXP_1, EXP_5, EXP_15, load_step
 from slabcore.paths cimport step
 from slabcore.rcu cimport rcu_core, rcu_grace_period, rcu_needs_tick, rcu_next
@@ -26,7 +26,6 @@ from slabcore.sched cimport (
     cpu_idle,
     cpu_leave,
     cpu_unsettle,
-    lowest_bit,
     queue_append,
     queue_appendleft,
     queue_popleft,

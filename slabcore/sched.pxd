@@ -12,22 +12,6 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from slabcore.arena cimport NIL, prefetch
 from slabcore.clock cimport FOREVER, clock_queue
 
-cdef extern from *:
-    """
-    #if defined(__GNUC__)
-    #define slabcore_lowest_bit(word) __builtin_ctzll(word)
-    #else
-    static int slabcore_lowest_bit(uint64_t word)
-    {
-        int bit = 0;
-        while (!(word >> bit & 1))
-            bit++;
-        return bit;
-    }
-    #endif
-    """
-    int lowest_bit "slabcore_lowest_bit"(uint64_t word) noexcept nogil
-
 cdef enum:
     FRAMES = 8              # deepest: worker, free, destroy, shutdown, release_cache
     TASKS_A_CHUNK = 256

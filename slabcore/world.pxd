@@ -20,6 +20,7 @@ from slabcore.arena cimport (
     arena_resize,
     arena_take,
 )
+from slabcore.clock cimport lowest_bit
 from slabcore.list cimport (
     list_add,
     list_add_tail,
@@ -54,7 +55,6 @@ from slabcore.sched cimport (
     TASKS_A_CHUNK,
     cpu_idle,
     frame,
-    lowest_bit,
     mutex,
     sched,
     task,
