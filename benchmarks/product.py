@@ -28,7 +28,7 @@ from slabcore import CacheLists, IntrusiveList, Kernel, Machine, RcuQueue, ms
 from slabcore._core import TraceScanner
 from slabcore.comparison import compare
 from slabcore.files import KernelFile
-from slabcore.slabinfo import parse
+from slabcore.slabinfo import SlabInfoText, parse
 from slabcore.traces import LINES, Trace
 
 Handles = list[int]
@@ -399,6 +399,41 @@ def format_rows(file: str) -> Timed:
     return timed(lambda: None, prints, len(rows))
 
 
+def chunks(
+    how: Literal["anew", "one-buffer", "portable", "kept", "changed"], file: str
+) -> Timed:
+    """Time the rows of /proc/slabinfo read into a buffer of 4 KiB, or of all of them.
+
+    kept: nothing changed since they were read. changed: every row did. Else the text
+    is not kept, and every row is printed.
+    """
+    expected = Path(file).read_bytes()
+    rows = parse(expected)
+    text = SlabInfoText(
+        rows.names,
+        rows.table,
+        keep=how in ("kept", "changed"),
+        path="portable" if how == "portable" else None,
+    )
+    buffer = bytearray(len(expected) if how == "one-buffer" else 4096)
+    came = []
+    while length := text.readinto(buffer):
+        came.append(bytes(buffer[:length]))
+    assert b"".join(came) == expected
+    every = np.arange(len(rows))
+
+    def prepare() -> None:
+        text.rewind()
+        if how == "changed":
+            text.update(every, rows.table)
+
+    def read(_: None) -> None:
+        while text.readinto(buffer):
+            pass
+
+    return timed(prepare, read, len(rows), rounds=15)
+
+
 def parse_rows(file: str) -> Timed:
     """Time the rows of /proc/slabinfo read back into columns."""
     text = Path(file).read_bytes()
@@ -412,7 +447,8 @@ def parse_rows(file: str) -> Timed:
 
 def last_reads(reader: Literal["kernel", "cursor"], size: str) -> Timed:
     """Time reads of 4 KiB near the end of a world's /proc/slabinfo of so many rows."""
-    reads = 50
+    # so many that the first, of a cold machine, do not decide
+    reads = min(200, int(size) // 200)
 
     def prepare() -> KernelFile:
         kernel = Kernel("4.11")
@@ -470,6 +506,7 @@ SIDES = MappingProxyType(
         "scan": scan,
         "read-trace": read_trace,
         "format": format_rows,
+        "chunks": chunks,
         "parse": parse_rows,
         "last-reads": last_reads,
         "hold": hold,

@@ -769,16 +769,18 @@ def format_slabinfo(
         Py_XDECREF(out)
 
 
-def count_lines(const unsigned char[::1] text) -> int:
-    """Return how many lines there are, the last with or without its end."""
+def count_lines(const unsigned char[::1] text, Py_ssize_t begin) -> int:
+    """Return how many lines begin at a place or behind it."""
+    cdef Py_ssize_t lines = 0
     cdef const char *at
     cdef const char *end
-    cdef Py_ssize_t lines = 0
-    if not text.shape[0]:
+    if not 0 <= begin < text.shape[0]:
         return 0
-    at = <const char *>&text[0]
-    end = at + text.shape[0]
+    at = <const char *>&text[0] + begin
+    end = <const char *>&text[0] + text.shape[0]
     while at != NULL and at < end:
+        prefetch(at + 1024)
+        prefetch(at + 1088)
         at = <const char *>memchr(at, c"\n", end - at)
         lines += 1
         if at != NULL:
@@ -792,37 +794,43 @@ def scan_slabinfo(
     uint64_t[:, ::1] table,
     uint64_t[:, ::1] stats=None,
 ) -> tuple:
-    """Read rows of /proc/slabinfo; return their names, up to the first that is none.
+    """Read rows of /proc/slabinfo; return their names and where the last one ends.
 
+    That is before the first line that is no row, or not before the end of the text.
     text: with what is above the rows, which is not read. begin: of the first row.
-    table, stats: have room for each line there is.
+    table, stats: as many rows as are read at most.
     """
-    cdef Py_ssize_t rows = table.shape[0], row
+    cdef Py_ssize_t rows = table.shape[0], row = 0
+    cdef const char *first
     cdef const char *at
     cdef const char *end
     cdef const char *line
     cdef size_t length
     cdef PyObject *names
     shapes_checked(rows, table, stats)
-    if not <Py_ssize_t>8 <= begin <= text.shape[0]:
+    if not 8 <= begin <= text.shape[0]:
         raise ValueError("there is no header above the rows")
-    at = <const char *>&text[0] + begin
-    end = <const char *>&text[0] + text.shape[0]
+    first = <const char *>&text[0]
+    at = first + begin
+    end = first + text.shape[0]
     names = new_tuple(rows)
     try:
-        for row in range(rows):
-            line = NULL if at > end else <const char *>memchr(at, c"\n", end - at)
+        while row < rows and at < end:
+            prefetch(at + 1024)
+            prefetch(at + 1088)
+            line = <const char *>memchr(at, c"\n", end - at)
             if line == NULL:
                 line = end
-            if at > end or not scan_row(
+            if not scan_row(
                 at, line, &table[row, 0], NULL if stats is None else &stats[row, 0],
                 &length,
             ):
-                resize_tuple(&names, row)
                 break
             set_item(names, row, new_name(at, length, b"surrogateescape"))
             at = line + 1
-        return <tuple>names
+            row += 1
+        resize_tuple(&names, row)
+        return <tuple>names, at - first
     finally:
         Py_XDECREF(names)
 

@@ -60,7 +60,6 @@ PLAIN = rf"{NUMBER * 5} +: tunables{NUMBER * 3} +: slabdata{NUMBER * 3}"
 EXTRA = rf" +: globalstat{NUMBER * 9} +: cpustat{NUMBER * 4}"
 ROW = rf"(.*?){PLAIN}\s*"
 ROW_WITH_STATISTICS = rf"(.*?){PLAIN}{EXTRA}\s*"
-
 Counts = npt.NDArray[np.uint64]
 
 
@@ -178,13 +177,12 @@ def _parsed(where: str, text: bytes) -> SlabInfo:
     begin = (text.find(b"\n", second) + 1) or len(text)
     above = text[:begin].removesuffix(b"\n").split(b"\n")
     statistics = _statistics(where, list(map(_decoded, above)))
-    rows = count_lines(text) - 2
+    rows = count_lines(text, begin)
     table = np.empty((rows, len(COLUMNS)), np.uint64)
     stats = np.empty((rows, len(STATISTICS)), np.uint64) if statistics else None
-    names = scan_slabinfo(text, begin, table, stats)
-    if len(names) < len(table):
-        line = text.removesuffix(b"\n").split(b"\n", len(names) + 3)[len(names) + 2]
-        raise _no_row(f"{where}:{len(names) + 3}", _decoded(line), statistics)
+    names, end = scan_slabinfo(text, begin, table, stats)
+    if end < len(text):
+        raise _no_row(f"{where}:{len(names) + 3}", text[end:], statistics)
     return SlabInfo(names, table, stats)
 
 
@@ -203,8 +201,9 @@ def _statistics(where: str, above: list[str]) -> bool:
     return statistics
 
 
-def _no_row(where: str, line: str, statistics: bool) -> InputError:
+def _no_row(where: str, rest: bytes, statistics: bool) -> InputError:
     """Say what is wrong with a line that the core did not take for a row."""
+    line = _decoded(rest.split(b"\n", 1)[0])
     # Compiled when a line is read so, which few are: it is a millisecond.
     match = re.fullmatch(ROW_WITH_STATISTICS if statistics else ROW, line, re.ASCII)
     numbers = map(int, match.groups()[1:]) if match else ()

@@ -314,9 +314,22 @@ def test_every_prefix_of_a_file_is_read_or_refused_alike(statistics):
 def test_rows_are_scanned_below_a_header_only():
     with pytest.raises(ValueError, match="there is no header above the rows"):
         _core.scan_slabinfo(b"x" * 20, 3, np.zeros((1, 11), np.uint64))
-    head, room = slabinfo.header(), np.zeros((3, 11), np.uint64)
-    for row in (slabinfo.row("a"), slabinfo.row("a").rstrip()):
-        assert _core.scan_slabinfo(head + row, len(head), room) == ("a",)
+    head, row, room = slabinfo.header(), slabinfo.row("a"), np.zeros((3, 11), np.uint64)
+    for text, end in (
+        (row, len(row)),
+        (row.rstrip(), len(row)),
+        (row + b"x", len(row)),
+    ):
+        found = _core.scan_slabinfo(head + text, len(head), room)
+        assert found == (("a",), len(head) + end)
+
+
+def test_the_shortest_rows_are_read():
+    text = slabinfo.header() + 1000 * (
+        b" 1 2 3 4 5 : tunables 6 7 8 : slabdata 9 0 1\n"
+    )
+    assert len(parse(text)) == 1000 and parse(text).names == ("",) * 1000
+    np.testing.assert_array_equal(parse(text).table[999], [*range(1, 10), 0, 1])
 
 
 def test_a_name_that_no_bytes_stand_for_is_refused():
