@@ -180,9 +180,9 @@ def native_noargs(file: str, size: str) -> Timed:
     return calls_of_nothing(load(file).Floor().noargs, size)
 
 
-def native_method(file: str, size: str) -> Timed:
-    """Time a METH_O method that does nothing."""
-    return calls(load(file).Floor().o, size)
+def native_method(file: str, size: str, name: str = "o") -> Timed:
+    """Time a METH_O method that does nothing, or only makes the int it returns."""
+    return calls(getattr(load(file).Floor(), name), size)
 
 
 def python_method(size: str) -> Timed:

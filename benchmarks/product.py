@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import gc
 import operator
-import random
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from lives import ROOTS, lives
 from peers import (
     calls_of_nothing,
-    consume,
     delays,
     import_of,
     less_the_loop,
@@ -32,6 +31,7 @@ from slabcore.slabinfo import SlabInfoText, parse
 from slabcore.traces import LINES, Trace
 
 Handles = list[int]
+Made = TypeVar("Made")
 
 HELD = 1_000_000
 """Timers taken and queued again, as many as the floor does."""
@@ -150,28 +150,57 @@ def two_worlds(how: str) -> Timed:
 # --- the list -------------------------------------------------------------------------
 
 
-def shuffled(n: int) -> tuple[IntrusiveList, Handles]:
+def shuffled(n: int) -> tuple[IntrusiveList, npt.NDArray[np.int64]]:
     """Return a list whose order is random in memory, and its handles in another one.
 
-    The handles are ints made in the order of their use.
+    Its memory has been in use before, as that of the floors has.
     """
     made = IntrusiveList()
-    handles = made.extend(np.arange(n)).tolist()
-    random.Random(1).shuffle(handles)
-    consume(map(made.move_tail, handles))
-    random.Random(2).shuffle(handles)
-    return made, [int(str(handle)) for handle in handles]
+    made.remove_many(made.extend(np.arange(n))[::-1])
+    handles = made.extend(np.arange(n))
+    drawn = np.random.default_rng(1)
+    made.move_tail_many(drawn.permutation(handles))
+    return made, drawn.permutation(handles)
 
 
-def extend(size: str) -> Timed:
-    """Time entries put into an empty list from an array."""
+def some(make: Callable[[], Made], n: int) -> Callable[[], list[Made]]:
+    """Return what makes as many lists of n entries as it takes to time them well."""
+    return lambda: [make() for _ in range(max(1, 200_000 // n))]
+
+
+def extend(size: str, memory: Literal["touched", "new"] = "touched") -> Timed:
+    """Time entries put into empty lists from an array.
+
+    A list's memory has been in use before, as the floor's has, or it is a new list.
+    """
     values = np.arange(int(size))
+    n = len(values)
 
-    def add(made: IntrusiveList) -> None:
-        made.extend(values)
-        assert len(made) == len(values)
+    def prepare() -> IntrusiveList:
+        made = IntrusiveList()
+        if memory == "touched":
+            made.extend(values)
+            made.clear()
+        return made
 
-    return timed(IntrusiveList, add, len(values))
+    def add(lists: list[IntrusiveList]) -> None:
+        for made in lists:
+            made.extend(values)
+            assert len(made) == n
+
+    return timed(some(prepare, n), add, max(n, 200_000))
+
+
+def remove_many(size: str) -> Timed:
+    """Time entries taken out in random order, by one call a list."""
+    n = int(size)
+
+    def take(lists: list[tuple[IntrusiveList, npt.NDArray[np.int64]]]) -> None:
+        for made, handles in lists:
+            made.remove_many(handles)
+            assert not len(made)
+
+    return timed(some(lambda: shuffled(n), n), take, max(n, 200_000))
 
 
 def add_tail(size: str) -> Timed:
@@ -186,8 +215,15 @@ def add_tail(size: str) -> Timed:
 
 
 def remove(size: str) -> Timed:
-    """Time entries taken out in random order, one call each, less the loop."""
+    """Time entries taken out in random order, one call each, less the loop.
+
+    The handles are ints made in the order of their use.
+    """
     n = int(size)
+
+    def prepare() -> tuple[IntrusiveList, Handles]:
+        made, handles = shuffled(n)
+        return made, handles.tolist()
 
     def take(made: tuple[IntrusiveList, Handles]) -> None:
         list_, handles = made
@@ -195,17 +231,36 @@ def remove(size: str) -> Timed:
             list_.remove(handle)
         assert not len(list_)
 
-    return less_the_loop(lambda: shuffled(n), take, range(n))
+    return less_the_loop(prepare, take, range(n))
 
 
-def to_array(size: str) -> Timed:
-    """Time a shuffled list read into an array."""
+def remove_many_of_one(size: str) -> Timed:
+    """Time entries taken out by a bulk call each, less the loop."""
     n = int(size)
 
-    def walk(made: tuple[IntrusiveList, Handles]) -> None:
-        assert len(made[0].to_array()) == n
+    def prepare() -> tuple[IntrusiveList, list[npt.NDArray[np.int64]]]:
+        made, handles = shuffled(n)
+        return made, [handles[i : i + 1] for i in range(n)]
 
-    return timed(lambda: shuffled(n), walk, n)
+    def take(made: tuple[IntrusiveList, list[npt.NDArray[np.int64]]]) -> None:
+        list_, handles = made
+        for one in handles:
+            list_.remove_many(one)
+        assert not len(list_)
+
+    return less_the_loop(prepare, take, range(n))
+
+
+def to_array(size: str, into: Literal["old", "new"] = "old") -> Timed:
+    """Time a shuffled list read into an array that is there, or into a new one."""
+    n = int(size)
+    out = np.zeros(n, np.int64)
+
+    def walk(lists: list[tuple[IntrusiveList, npt.NDArray[np.int64]]]) -> None:
+        for made, _ in lists:
+            assert len(made.to_array(out if into == "old" else None)) == n
+
+    return timed(some(lambda: shuffled(n), n), walk, max(n, 200_000))
 
 
 # --- callbacks ------------------------------------------------------------------------
@@ -499,6 +554,8 @@ SIDES = MappingProxyType(
         "destroy-one": destroy_one,
         "replay": replay,
         "lists-memory": lists_memory,
+        "remove-many": remove_many,
+        "remove-many-of-one": remove_many_of_one,
         "to-array": to_array,
         "callbacks": callbacks,
         "callables": callables,

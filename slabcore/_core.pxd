@@ -29,7 +29,7 @@ cdef class IntrusiveList:
     cdef int64_t entry(self, int64_t handle) except -1
     cdef int move_all(self, handles, bint first) except -1
     cdef int many_done(self, Py_buffer *given, size_t done) except -1
-    cdef object told(self, bint values)
+    cdef object told(self, out, bint values)
 
 
 cdef class CacheLists:

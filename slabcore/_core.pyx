@@ -2794,13 +2794,13 @@ cdef class IntrusiveList:
     # --- removing and moving ---
 
     @cython.binding(False)
-    def remove(self, Py_ssize_t handle):
+    def remove(self, Py_ssize_t handle, /):
         """Take an entry out."""
         if not side_remove(&self.entries, handle):
             self.stale(handle)
 
     @cython.binding(False)
-    def remove_many(self, handles):
+    def remove_many(self, handles, /):
         """Take entries out, as remove() would one by one.
 
         At a handle that is of no entry it ends with StaleHandleError: those before it
@@ -2819,19 +2819,19 @@ cdef class IntrusiveList:
         side_clear(&self.entries)
 
     @cython.binding(False)
-    def move(self, Py_ssize_t handle):
+    def move(self, Py_ssize_t handle, /):
         """Make an entry the first."""
         if not side_move(&self.entries, handle, True):
             self.stale(handle)
 
     @cython.binding(False)
-    def move_tail(self, Py_ssize_t handle):
+    def move_tail(self, Py_ssize_t handle, /):
         """Make an entry the last."""
         if not side_move(&self.entries, handle, False):
             self.stale(handle)
 
     @cython.binding(False)
-    def move_many(self, handles):
+    def move_many(self, handles, /):
         """Make entries the first, as move() would one by one: the last one comes first.
 
         It ends as remove_many() does at a handle that is of no entry.
@@ -2839,7 +2839,7 @@ cdef class IntrusiveList:
         self.move_all(handles, True)
 
     @cython.binding(False)
-    def move_tail_many(self, handles):
+    def move_tail_many(self, handles, /):
         """Make entries the last, as move_tail() would one by one.
 
         It ends as remove_many() does at a handle that is of no entry.
@@ -2911,42 +2911,56 @@ cdef class IntrusiveList:
         return handle_or_none(&self.entries, self.entries.head.last)
 
     @cython.binding(False)
-    def next(self, Py_ssize_t handle):
+    def next(self, Py_ssize_t handle, /):
         """Return the handle of the entry behind another, None behind the last."""
         cdef uint32_t index = <uint32_t>self.entry(handle)
         side_settle(&self.entries)
         return handle_or_none(&self.entries, self.entries.links[index].next)
 
     @cython.binding(False)
-    def prev(self, Py_ssize_t handle):
+    def prev(self, Py_ssize_t handle, /):
         """Return the handle of the entry before another, None before the first."""
         cdef uint32_t index = <uint32_t>self.entry(handle)
         side_settle(&self.entries)
         return handle_or_none(&self.entries, self.entries.links[index].prev)
 
     @cython.binding(False)
-    def value(self, Py_ssize_t handle):
+    def value(self, Py_ssize_t handle, /):
         """Return an entry's value."""
         return self.entries.values[self.entry(handle)]
 
-    def to_array(self):
-        """Return the values in the list's order, as an array of int64."""
-        return self.told(values=True)
+    def to_array(self, out=None):
+        """Return the values in the list's order, as an array of int64.
 
-    def handles(self):
-        """Return the handles in the list's order, as an array of int64."""
-        return self.told(values=False)
+        out: an array of int64, as long as the list, to write them to and return.
+        """
+        return self.told(out, values=True)
 
-    cdef object told(self, bint values):
-        import numpy
-        array = numpy.empty(side_length(&self.entries), dtype=numpy.int64)
+    def handles(self, out=None):
+        """Return the handles in the list's order, as an array of int64; *out* as there.
+        """
+        return self.told(out, values=False)
+
+    cdef object told(self, out, bint values):
+        cdef size_t length = side_length(&self.entries)
         cdef Py_buffer made
-        PyObject_GetBuffer(array, &made, PyBUF_WRITABLE)
+        if out is None:
+            import numpy
+            out = numpy.empty(length, dtype=numpy.int64)
+        if not lent(out, PyBUF_WRITABLE, &made):
+            what = f"out is {type(out)}"
+            raise InputError("IntrusiveList", what, "a writable array of int64")
         try:
+            if <size_t>made.len != length * sizeof(int64_t):
+                raise InputError(
+                    "IntrusiveList",
+                    f"out has room for {made.len // sizeof(int64_t)} entries",
+                    f"{length}, the length",
+                )
             side_tell(&self.entries, <int64_t *>made.buf, values)
         finally:
             PyBuffer_Release(&made)
-        return array
+        return out
 
     def validate(self):
         """Check that links, length and nodes in use agree.
@@ -2964,17 +2978,29 @@ cdef class IntrusiveList:
             )
 
 
+cdef bint lent(numbers, int how, Py_buffer *given) except -1:
+    """Look into what has 64-bit numbers side by side, as the machine has them."""
+    if not PyObject_CheckBuffer(numbers):
+        return False
+    try:
+        PyObject_GetBuffer(numbers, given, PyBUF_FORMAT | PyBUF_ND | how)
+    except (BufferError, ValueError):
+        return False
+    if (
+        given.itemsize == sizeof(int64_t)
+        and given.format[0] in b"lq"
+        and not given.format[1]
+        and <size_t>given.buf % sizeof(int64_t) == 0
+    ):
+        return True
+    PyBuffer_Release(given)
+    return False
+
+
 cdef int whole_numbers(numbers, str what, Py_buffer *given) except -1:
     """Look into an array of int64, or into what an array or a list is as one."""
-    if PyObject_CheckBuffer(numbers):
-        try:
-            PyObject_GetBuffer(numbers, given, PyBUF_FORMAT | PyBUF_ND)
-        except (BufferError, ValueError):
-            pass
-        else:
-            if given.itemsize == 8 and given.format[0] in b"lq" and not given.format[1]:
-                return 0
-            PyBuffer_Release(given)
+    if lent(numbers, 0, given):
+        return 0
     import numpy
     taken = numpy.asarray(numbers)
     whole = not taken.size or taken.dtype.kind in "biu"
@@ -2985,7 +3011,7 @@ cdef int whole_numbers(numbers, str what, Py_buffer *given) except -1:
             "IntrusiveList", f"the {what} are not whole numbers of 64 bits",
             "a list or an array of them",
         )
-    numbers = numpy.ascontiguousarray(taken, dtype=numpy.int64)
+    numbers = numpy.require(taken, numpy.int64, "CA")
     PyObject_GetBuffer(numbers, given, PyBUF_SIMPLE)
     return 0
 

@@ -9,14 +9,12 @@ Three things are put off or known ahead, so that no one waits for memory:
 * what is taken out of a long list is dead at once, and unlinked 16 calls later, when
   its links and its neighbours' have come. Who reads links calls side_settle() first.
 * bulk work asks for the lines of what is due 32 entries later.
-* anchors are entries on the list, in its order, at no exact distance. A walk goes
-  from all of them at once.
+* anchors are entries on the list, in its order, at no exact distance. A walk of the
+  whole list is one from each to the next, and 16 of these at a time.
 """
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
-
-from cpython.mem cimport PyMem_RawFree
 
 from slabcore.arena cimport (
     NIL,
@@ -24,7 +22,6 @@ from slabcore.arena cimport (
     arena_free,
     arena_init,
     arena_reserve,
-    arena_resize,
 )
 from slabcore.list cimport (
     list_add,
@@ -56,8 +53,10 @@ cdef enum:
     LONG = 1 << 15          # entries whose links are not near at hand
     FAR = 32                # how far ahead a line is asked for
     NEAR = 16               # when it has come, and its neighbours' are asked for
-    ANCHORS = 128
+    ANCHORS = 512
+    AT_ONCE = 16            # walks: as many lines as a core waits for; 64 are slower
     PART = 256              # entries that a walk writes in one place
+    STRIDE = PART + 8       # of parts: at 2 KiB all that is written fell into two sets
 
 
 cdef struct side_list:
@@ -67,6 +66,7 @@ cdef struct side_list:
     int64_t *values
     uint32_t *spare         # indices given back, the latest last
     uint32_t used           # indices ever handed out
+    uint32_t room           # how many there may be
     uint32_t spares
     uint32_t waiting        # how many are put off
     uint32_t turn           # of the next one that is put off
@@ -79,18 +79,21 @@ cdef struct side_list:
     arena rooms[4]          # of links, stamps, values, spare
 
 
-cdef struct side_step:      # of a walk
-    uint32_t entry
-    uint32_t stop           # where the next walk began
-    uint32_t part           # that is written
-    int64_t *to
-    int64_t *end
-
-
 cdef struct side_part:      # of what a walk has written
     uint32_t entry          # its first one
+    uint32_t begin
     uint32_t length
     uint32_t following      # part of the same walk; NIL
+
+
+cdef struct side_told_so_far:
+    int64_t *to
+    uint32_t joined         # entries told of there
+    uint32_t due            # how many there will be when the next anchor is made
+    int64_t *scratch        # where parts lie
+    side_part *parts
+    uint32_t used           # parts ever taken
+    uint32_t spare          # one that was joined; NIL
 
 
 cdef inline void side_init(side_list *l) noexcept nogil:
@@ -104,7 +107,7 @@ cdef inline void side_init(side_list *l) noexcept nogil:
     l.stamps = NULL
     l.values = NULL
     l.spare = NULL
-    l.used = l.spares = l.waiting = l.turn = l.anchors = 0
+    l.used = l.room = l.spares = l.waiting = l.turn = l.anchors = 0
     l.gap = l.to_head = l.to_tail = PART
     for k in range(PUT_OFF):
         l.put_off[k] = NIL
@@ -123,18 +126,27 @@ cdef inline void side_free(side_list *l) noexcept nogil:
 
 
 cdef inline int side_reserve(side_list *l, size_t more) except -1 nogil:
-    """Make room for so many more entries; what takes them in cannot fail then."""
+    """Make room for so many more entries; what takes them in or out cannot fail."""
     cdef size_t count
+    cdef uint32_t least = NIL
     cdef int k
     if more <= l.spares:
         return 0
     count = l.used + (more - l.spares)
-    for k in range(4):
-        arena_reserve(&l.rooms[k], count)
+    if count <= l.room:
+        return 0
+    # One that has grown may have moved, even if the next one finds no memory.
+    arena_reserve(&l.rooms[0], count)
     l.links = <list_link *>l.rooms[0].entries
+    arena_reserve(&l.rooms[1], count)
     l.stamps = <uint16_t *>l.rooms[1].entries
+    arena_reserve(&l.rooms[2], count)
     l.values = <int64_t *>l.rooms[2].entries
+    arena_reserve(&l.rooms[3], count)
     l.spare = <uint32_t *>l.rooms[3].entries
+    for k in range(4):
+        least = min(least, l.rooms[k].capacity)
+    l.room = least
     return 0
 
 
@@ -328,82 +340,141 @@ cdef inline void side_extend(
     side_list *l, const int64_t *values, int64_t *handles, uint32_t count
 ) noexcept nogil:
     """Put an entry last for each value and tell its handle; there must be room."""
-    cdef uint32_t k = 0, i, last, upto
+    cdef uint32_t done = 0, chunk, last, i
     if (l.head.length + count) // ANCHORS > l.gap:
         l.gap = (l.head.length + count) // ANCHORS
-    while k < count and l.spares:
-        if l.spares > FAR:
-            i = l.spare[l.spares - FAR]
-            ask(l.links + i)
-            ask(l.stamps + i)
-            ask(l.values + i)
-        i = side_take(l, values[k])
-        side_put_tail(l, i)
-        handles[k] = side_handle(l, i)
-        k += 1
-    while k < count:
-        # A run of indices that are new, up to the next anchor.
-        i = l.used
+    while done < count:
+        # Up to the next anchor, of one kind: given back, or new.
+        chunk = min(count - done, l.to_tail)
         last = l.head.last
-        upto = i + min(count - k, l.to_tail)
-        l.to_tail -= upto - i
+        if l.spares:
+            chunk = min(chunk, l.spares)
+            i = l.spare[l.spares - 1]
+            l.head.last = side_reuse(l, values + done, handles + done, chunk)
+        else:
+            i = l.used
+            l.head.last = side_use(l, values + done, handles + done, chunk)
         if last == NIL:
             l.head.first = i
         else:
             l.links[last].next = i
-        memcpy(l.values + i, values + k, (upto - i) * sizeof(int64_t))
-        while i < upto:
-            l.links[i].next = i + 1
-            l.links[i].prev = last
-            l.stamps[i] = LIVE
-            handles[k] = i
-            last = i
-            i += 1
-            k += 1
-        l.links[last].next = NIL
-        l.head.last = last
-        l.head.length += upto - l.used
-        l.used = upto
+        l.links[i].prev = last
+        l.head.length += chunk
+        l.to_tail -= chunk
+        done += chunk
         if not l.to_tail:
-            side_new_anchor(l, last, False)
+            side_new_anchor(l, l.head.last, False)
             l.to_tail = l.gap
 
 
-cdef inline void side_ask_near(side_list *l, int64_t handle) noexcept nogil:
-    """Ask for the neighbours of what a handle names; it may name nothing."""
-    cdef uint32_t i = <uint32_t>handle
-    if i < l.used:
-        ask(l.links + l.links[i].next)
-        ask(l.links + l.links[i].prev)
+cdef inline uint32_t side_use(
+    side_list *l, const int64_t *values, int64_t *handles, uint32_t count
+) noexcept nogil:
+    """Chain so many entries that are new; return the last one."""
+    cdef list_link *links = l.links + l.used
+    cdef uint16_t *stamps = l.stamps + l.used
+    cdef uint32_t k, i = l.used
+    memcpy(l.values + i, values, count * sizeof(int64_t))
+    for k in range(count):
+        links[k].next = i + k + 1
+        links[k].prev = i + k - 1
+        stamps[k] = LIVE
+        handles[k] = <int64_t>i + k
+    links[count - 1].next = NIL
+    l.used += count
+    return i + count - 1
 
 
-cdef inline void side_ask(side_list *l, int64_t handle) noexcept nogil:
-    """Ask for what a handle names; it may name nothing."""
-    ask(l.links + <uint32_t>handle)
-    ask(l.stamps + <uint32_t>handle)
+cdef inline uint32_t side_reuse(
+    side_list *l, const int64_t *values, int64_t *handles, uint32_t count
+) noexcept nogil:
+    """Chain so many entries whose indices were given back; return the last one."""
+    cdef list_link *links = l.links
+    cdef uint16_t *stamps = l.stamps
+    cdef int64_t *known = l.values
+    cdef const uint32_t *spare = l.spare
+    cdef uint32_t k, i = NIL, far, before = NIL, left = l.spares
+    cdef uint16_t stamp
+    l.spares -= count
+    for k in range(count):
+        if left > FAR:
+            far = spare[left - 1 - FAR]
+            ask(links + far)
+            ask(stamps + far)
+            ask(known + far)
+        left -= 1
+        i = spare[left]
+        stamp = stamps[i]
+        stamps[i] = stamp | LIVE
+        known[i] = values[k]
+        handles[k] = <int64_t>(stamp // GENERATION) << 32 | i
+        links[i].prev = before
+        if before != NIL:
+            links[before].next = i
+        before = i
+    links[i].next = NIL
+    return i
+
+
+cdef inline void side_ask_ahead(
+    side_list *l, const int64_t *handles
+) noexcept nogil:
+    """Ask for what handles name further on; they may name nothing."""
+    cdef uint32_t far = <uint32_t>handles[FAR], near = <uint32_t>handles[NEAR]
+    ask(l.links + far)
+    ask(l.stamps + far)
+    if near < l.used:
+        ask(l.links + l.links[near].next)
+        ask(l.links + l.links[near].prev)
 
 
 cdef inline size_t side_remove_many(
     side_list *l, const int64_t *handles, size_t count
 ) noexcept nogil:
     """Take out what handles name; return how many, up to one that names nothing."""
-    cdef size_t k = 0
+    cdef list_link *links = l.links
+    cdef uint16_t *stamps = l.stamps
+    cdef uint32_t *spare
+    cdef size_t k = 0, ahead = count - FAR if count > FAR else 0
+    cdef uint32_t i, next, prev
+    cdef uint64_t stamp
     if not l.used:
         return 0
     side_settle(l)
-    while k + FAR < count:
-        side_ask(l, handles[k + FAR])
-        side_ask_near(l, handles[k + NEAR])
-        if not side_kill(l, handles[k]):
-            return k
-        side_unlink(l, <uint32_t>handles[k])
-        k += 1
+    if l.head.cursors != NULL:
+        while k < count and side_remove(l, handles[k]):
+            k += 1
+        return k
+    # list_del() and side_kill(), with what they share in registers.
+    spare = l.spare + l.spares
     while k < count:
-        if not side_kill(l, handles[k]):
-            return k
-        side_unlink(l, <uint32_t>handles[k])
+        if k < ahead:
+            side_ask_ahead(l, handles + k)
+        i = <uint32_t>handles[k]
+        stamp = side_stamp(handles[k])
+        if i >= l.used:
+            break
+        if stamps[i] != stamp:
+            if stamps[i] != (stamp | ANCHORED):
+                break
+            side_forget_anchor(l, i)
+        stamps[i] = <uint16_t>(stamp + GENERATION - LIVE)
+        next = links[i].next
+        prev = links[i].prev
+        if prev == NIL:
+            l.head.first = next
+        else:
+            links[prev].next = next
+        if next == NIL:
+            l.head.last = prev
+        else:
+            links[next].prev = prev
+        spare[0] = i
+        spare += <uint16_t>(stamp + GENERATION - LIVE) != 0
         k += 1
-    return count
+    l.head.length -= <uint32_t>k
+    l.spares = <uint32_t>(spare - l.spare)
+    return k
 
 
 cdef inline size_t side_move_many(
@@ -416,8 +487,7 @@ cdef inline size_t side_move_many(
     side_settle(l)
     while k < count:
         if k + FAR < count:
-            side_ask(l, handles[k + FAR])
-            side_ask_near(l, handles[k + NEAR])
+            side_ask_ahead(l, handles + k)
         if not side_move(l, handles[k], first):
             return k
         k += 1
@@ -461,107 +531,152 @@ cdef inline void side_chase(side_list *l, int64_t *to, bint values) noexcept nog
         i = l.links[i].next
 
 
-cdef inline uint32_t side_parts(side_list *l) noexcept nogil:
-    """Return how many parts a walk from all anchors writes at most."""
-    return l.head.length // PART + l.anchors + 1
-
-
-cdef inline uint32_t side_walk(
-    side_list *l, int64_t *scratch, side_part *parts, bint values
+cdef inline uint32_t side_part_take(
+    side_told_so_far *t, uint32_t entry
 ) noexcept nogil:
-    """Walk from the first entry and from all anchors at once; return how many walks.
-
-    Each writes what is told of its entries into parts of its own. The first parts are
-    those of the walks in order; what follows a part is told in it.
-    """
-    cdef side_step steps[ANCHORS + 1]
-    cdef side_step *at
-    cdef uint32_t k = 0, i, walks = 0, running, used
-    if not l.stamps[l.head.first] & ANCHORED:
-        steps[0].entry = l.head.first
-        walks = 1
-    for k in range(l.anchors):
-        steps[walks].entry = l.anchor[k]
-        walks += 1
-    for k in range(walks):
-        steps[k].part = k
-        steps[k].stop = steps[k + 1].entry if k + 1 < walks else NIL
-        steps[k].to = scratch + <size_t>k * PART
-        steps[k].end = steps[k].to + PART
-        parts[k].entry = steps[k].entry
-    running = used = walks
-    while running:
-        k = 0
-        while k < running:
-            at = &steps[k]
-            i = at.entry
-            at.to[0] = side_told(l, i, values)
-            at.to += 1
-            i = l.links[i].next
-            if i == at.stop:
-                parts[at.part].following = NIL
-                parts[at.part].length = PART - <uint32_t>(at.end - at.to)
-                running -= 1
-                at[0] = steps[running]
-                continue
-            ask(l.links + i)
-            if values:
-                ask(l.values + i)
-            else:
-                ask(l.stamps + i)
-            at.entry = i
-            k += 1
-            if at.to == at.end:
-                parts[at.part].following = used
-                parts[at.part].length = PART
-                parts[used].entry = i
-                at.part = used
-                at.to = scratch + <size_t>used * PART
-                at.end = at.to + PART
-                used += 1
-    return walks
+    """Return a part that nothing is in, whose first entry is to be *entry*."""
+    cdef uint32_t i = t.spare
+    if i != NIL:
+        t.spare = t.parts[i].following
+    else:
+        i = t.used
+        t.used += 1
+    t.parts[i].entry = entry
+    t.parts[i].begin = 0
+    return i
 
 
 cdef inline void side_join(
-    side_list *l, int64_t *to, const int64_t *scratch, side_part *parts, uint32_t walks
+    side_list *l, side_told_so_far *t, uint32_t i
 ) noexcept nogil:
-    """Put the parts of all walks behind one another; set the anchors anew by them."""
-    cdef uint32_t k, part, done = 0, due = 0
+    """Put a walk's parts behind what has come before it; make anchors by the way."""
+    cdef uint32_t following
+    cdef side_part *part
+    while i != NIL:
+        part = &t.parts[i]
+        following = part.following
+        memcpy(
+            t.to + t.joined,
+            t.scratch + <size_t>i * STRIDE + part.begin,
+            part.length * sizeof(int64_t),
+        )
+        if part.length and t.joined >= t.due and l.anchors < ANCHORS:
+            l.stamps[part.entry] |= ANCHORED
+            l.anchor[l.anchors] = part.entry
+            l.anchors += 1
+            t.due = t.joined + l.gap
+        t.joined += part.length
+        part.following = t.spare
+        t.spare = i
+        i = following
+
+
+cdef inline void side_walk(
+    side_list *l, side_told_so_far *t, bint values
+) noexcept nogil:
+    """Walk from the first entry and from each anchor, some at once.
+
+    Each writes what is told of its entries into parts of its own, which are joined when
+    all before it has been. The walks that run are all at the same place of their
+    parts: one that begins later leaves what is before it empty.
+    """
+    cdef uint32_t begins[ANCHORS + 2]
+    cdef uint32_t first[ANCHORS + 1]    # part of each walk
+    cdef bint ended[ANCHORS + 1]
+    cdef uint32_t entry[AT_ONCE]
+    cdef uint32_t stop[AT_ONCE]         # where the next walk begins
+    cdef uint32_t walk[AT_ONCE]
+    cdef uint32_t part[AT_ONCE]
+    cdef int64_t *to[AT_ONCE]
+    cdef const list_link *links = l.links
+    cdef const int64_t *known = l.values
+    cdef uint32_t k, i, place, walks = 0, begun, joined = 0, running
+    cdef bint asks = l.used >= LONG
+    if not l.stamps[l.head.first] & ANCHORED:
+        begins[0] = l.head.first
+        walks = 1
+    memcpy(begins + walks, l.anchor, l.anchors * sizeof(uint32_t))
+    walks += l.anchors
+    begins[walks] = NIL
     side_forget_anchors(l)
     l.gap = max(<uint32_t>PART, l.head.length // (ANCHORS // 2))
-    for k in range(walks):
-        part = k
-        while part != NIL:
-            memcpy(
-                to + done,
-                scratch + <size_t>part * PART,
-                parts[part].length * sizeof(int64_t),
-            )
-            if done >= due and l.anchors < ANCHORS:
-                l.stamps[parts[part].entry] |= ANCHORED
-                l.anchor[l.anchors] = parts[part].entry
-                l.anchors += 1
-                due = done + l.gap
-            done += parts[part].length
-            part = parts[part].following
+    running = begun = min(walks, <uint32_t>AT_ONCE)
+    for k in range(running):
+        walk[k] = k
+        entry[k] = begins[k]
+        stop[k] = begins[k + 1]
+        first[k] = part[k] = side_part_take(t, entry[k])
+        ended[k] = False
+        to[k] = t.scratch + <size_t>part[k] * STRIDE
+    while running:
+        for place in range(PART):
+            k = 0
+            while k < running:
+                i = entry[k]
+                to[k][place] = known[i] if values else side_handle(l, i)
+                i = links[i].next
+                if i != stop[k]:
+                    entry[k] = i
+                    if asks:
+                        ask(links + i)
+                        if values:
+                            ask(known + i)
+                        else:
+                            ask(l.stamps + i)
+                    k += 1
+                    continue
+                t.parts[part[k]].following = NIL
+                t.parts[part[k]].length = place + 1 - t.parts[part[k]].begin
+                ended[walk[k]] = True
+                while joined < begun and ended[joined]:
+                    side_join(l, t, first[joined])
+                    joined += 1
+                if begun < walks:
+                    walk[k] = begun
+                    entry[k] = begins[begun]
+                    stop[k] = begins[begun + 1]
+                    first[begun] = part[k] = side_part_take(t, entry[k])
+                    ended[begun] = False
+                    begun += 1
+                    t.parts[part[k]].begin = place + 1
+                    to[k] = t.scratch + <size_t>part[k] * STRIDE
+                    k += 1
+                else:
+                    running -= 1
+                    walk[k] = walk[running]
+                    entry[k] = entry[running]
+                    stop[k] = stop[running]
+                    part[k] = part[running]
+                    to[k] = to[running]
+        for k in range(running):
+            i = side_part_take(t, entry[k])
+            t.parts[part[k]].following = i
+            t.parts[part[k]].length = PART - t.parts[part[k]].begin
+            part[k] = i
+            to[k] = t.scratch + <size_t>i * STRIDE
 
 
 cdef inline int side_tell(side_list *l, int64_t *to, bint values) except -1 nogil:
     """Write the value, or else the handle, of each entry in the list's order."""
-    cdef uint32_t parts
-    cdef int64_t *scratch
-    cdef side_part *part
+    cdef arena room
+    cdef side_told_so_far t
+    cdef size_t most
     side_settle(l)
     if l.head.length < 4 * PART:
         side_chase(l, to, values)
         return 0
-    parts = side_parts(l)
-    scratch = <int64_t *>arena_resize(
-        NULL, parts * (PART * sizeof(int64_t) + sizeof(side_part))
-    )
-    part = <side_part *>(scratch + <size_t>parts * PART)
-    side_join(l, to, scratch, part, side_walk(l, scratch, part, values))
-    PyMem_RawFree(scratch)
+    # If walks are of one length 16 of them are in it at a time; at worst all are.
+    most = l.head.length // PART + 2 * (l.anchors + 1)
+    arena_init(&room, sizeof(side_part) + STRIDE * sizeof(int64_t))
+    room.huge_pages = False     # most of it stays untouched
+    arena_reserve(&room, most)
+    t.to = to
+    t.joined = t.due = t.used = 0
+    t.spare = NIL
+    t.parts = <side_part *>room.entries
+    t.scratch = <int64_t *>(t.parts + most)
+    side_walk(l, &t, values)
+    arena_free(&room)
     return 0
 
 

@@ -203,10 +203,11 @@ def test_many_handles_may_be_any_whole_numbers():
         handles[15:13:-1],
         handles[16:18].astype(">i8"),
         memoryview(handles[18:20]),
+        np.frombuffer(b"-" + handles[20:22].tobytes(), np.int64, offset=1),
         [],
     ):
         entries.remove_many(some)
-    assert len(entries) == 64 - 18
+    assert len(entries) == 64 - 20
     entries.validate()
     left = len(entries)
     for what in ([1.5], handles[30:31].astype(float), np.zeros(1), "7", b"12345678"):
@@ -320,6 +321,24 @@ def test_a_long_list_is_told_in_its_order(n, seed):
         at = len(order) // 2 + 1
         order = np.concatenate([order[:at], new, order[at:]])
         entries.validate()
+
+
+@pytest.mark.parametrize("n", [1, 3, 3_000])
+def test_an_array_that_is_there_may_be_written(n):
+    entries, order = shuffled(n, 1)
+    out = np.full(n, -1)
+    assert entries.handles(out) is out and (out == order).all()
+    assert entries.to_array(out=out) is out
+    assert (out == entries.to_array()).all()
+    for wrong, what in (
+        (np.zeros(n + 1, np.int64), f"out has room for {n + 1} entries"),
+        (np.zeros(n), "out is <class 'numpy.ndarray'>"),
+        (np.zeros(2 * n + 4, np.int64)[::2], "out is <class 'numpy.ndarray'>"),
+        ([0] * n, "out is <class 'list'>"),
+        (bytes(8 * n), "out is <class 'bytes'>"),
+    ):
+        with pytest.raises(InputError, match=what):
+            entries.to_array(wrong)
 
 
 def test_anchors_stay_in_order_whatever_is_done():

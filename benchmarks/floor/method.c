@@ -9,8 +9,17 @@ static PyObject *nothing(PyObject *self, PyObject *argument)
 	Py_RETURN_NONE;
 }
 
+/* An int that is none of those the interpreter keeps ready. */
+static PyObject *another(PyObject *self, PyObject *argument)
+{
+	(void)self;
+	(void)argument;
+	return PyLong_FromLong(100000);
+}
+
 static PyMethodDef methods[] = {
 	{ "o", nothing, METH_O, "Take one argument, return None." },
+	{ "another", another, METH_O, "Take one argument, return an int that is made." },
 	{ "noargs", nothing, METH_NOARGS, "Take no argument, return None." },
 	{ NULL, NULL, 0, NULL },
 };
