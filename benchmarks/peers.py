@@ -357,6 +357,14 @@ def cache_simulator(policy: str, alive: str) -> Timed:
         )
 
 
+def cimba_processes(size: str) -> Timed:
+    """Time cimba: processes in compiled code, of which each sleeps again."""
+    importlib.import_module("cimba")
+    sleepers = importlib.import_module("peer.cimba_sleepers")
+    events = 5 * EVENTS
+    return result(sleepers.elapsed(int(size), events, 5), events)
+
+
 # --- text -----------------------------------------------------------------------------
 
 
@@ -524,6 +532,7 @@ SIDES = MappingProxyType(
         "libcachesim": cache_simulator,
         "simpy": simpy_timeouts,
         "simpy-processes": simpy_processes,
+        "cimba": cimba_processes,
         "re": functools.partial(by_expression, "re"),
         "regex": functools.partial(by_expression, "regex"),
         "split": by_split,

@@ -677,11 +677,13 @@ EVENTS = Row(
         peer("heapq", "heapq", "{n}"),
         peer("SimPy", "simpy", "{n}", sizes=(K, 10 * K)),
         peer("SimPy, processes", "simpy-processes", "{n}", sizes=(K, 10 * K)),
+        peer("cimba, processes", "cimba", "{n}", sizes=(K, 10 * K)),
     ),
     goals=(
         AtMost(1.3, ("calendar queue",), (K, 100 * K)),
         AtLeast(15, "heapq"),
         AtLeast(40, "SimPy"),
+        AtLeast(12, "cimba, processes"),
     ),
     gates=(
         AtMost(2, ("calendar queue",), (K, 100 * K)),
@@ -690,7 +692,7 @@ EVENTS = Row(
     sizes=(K, 10 * K, 100 * K),
     note="Hold model: the earliest is taken and queued again. The core's queue of "
     "timers alone, cimported; SimPy's events are callbacks of timeouts, without its "
-    "processes, where nothing else is said.",
+    "processes, where nothing else is said; cimba's are compiled and draw their delays.",
 )
 REPLAY = Row(
     title="replay of lifecycle events",
