@@ -436,8 +436,8 @@ CALL = Row(
     sizes=(10 * K, M),
 )
 IN_THE_CACHE = (
-    "what lies in a near cache costs ck_epoch no miss, and the floor itself is no five "
-    "times as fast here: checking, copying and writing take what they take"
+    "objects in order, or few, cost ck_epoch's links no miss, and the floor itself is "
+    "no five times as fast here: checking, copying and writing take what they take"
 )
 ITS_CPU_TIME = (
     "the floor itself is not so many times as fast here; liburcu waits 10 ms between "
@@ -454,8 +454,8 @@ MEMORY_ONCE = (
 )
 TWO_RINGS = "at a million what is timed is memory: the floor's lies in huge pages"
 TWO_CALLS = (
-    "a call of a method and the call of the callable are most of both, and what lies "
-    "between them is a fifth"
+    "a call from Python to queue it and the call of the callable are most of both "
+    "sides, and only call_many saves the first"
 )
 RCU = tuple(
     Row(
@@ -692,7 +692,7 @@ EVENTS = Row(
     sizes=(K, 10 * K, 100 * K),
     note="Hold model: the earliest is taken and queued again. The core's queue of "
     "timers alone, cimported; SimPy's events are callbacks of timeouts, without its "
-    "processes, where nothing else is said; cimba's are compiled and draw their delays.",
+    "processes, if nothing else is said; cimba's are compiled and draw their delays.",
 )
 REPLAY = Row(
     title="replay of lifecycle events",
