@@ -40,6 +40,11 @@ def consume(iterator: Iterable[object]) -> None:
 # --- one list -------------------------------------------------------------------------
 
 
+def once_if_large(n: int) -> int | None:
+    """Return how often to repeat: to make and shuffle a million takes seconds."""
+    return 1 if n > 100_000 else None
+
+
 def linked_list(module: str, what: str, size: str, order: str) -> Timed:
     """Time a doubly linked list of C nodes; a node is removed by its handle.
 
@@ -62,7 +67,7 @@ def linked_list(module: str, what: str, size: str, order: str) -> Timed:
         consume(map(list_.remove, handles))
         assert not len(list_)
 
-    return timed(prepare, remove, n)
+    return timed(prepare, remove, n, rounds=once_if_large(n))
 
 
 def mapping(make: Callable[..., dict[int, None]], *arguments: str) -> Timed:
@@ -82,7 +87,7 @@ def mapping(make: Callable[..., dict[int, None]], *arguments: str) -> Timed:
         consume(map(members.pop, gone))  # quicker than __delitem__, and than a loop
         assert not members
 
-    return timed(prepare, remove, n)
+    return timed(prepare, remove, n, rounds=once_if_large(n))
 
 
 def add_to_deque(size: str, order: str) -> Timed:
@@ -103,7 +108,7 @@ class Node:
 def python_list(what: str, size: str, order: str) -> Timed:
     """Time include/linux/list.h written in Python."""
     n = int(size)
-    rounds = 1 if n > 100_000 else None  # to make and to collect them takes seconds
+    rounds = once_if_large(n)
 
     def add(head: Node, nodes: list[Node]) -> None:
         for node in nodes:

@@ -138,10 +138,18 @@ def ours(name: str, *arguments: str | Source, **more: object) -> Side:
     return Side(name, ("{python}", "product.py", *arguments), **more)
 
 
-def native(name: str, file: str, *arguments: str, flags=(), libraries=()) -> Side:
+def native(
+    name: str, file: str, *arguments: str, flags=(), libraries=(), **more: object
+) -> Side:
     """Return a program under peer/ as a side."""
     source = Source(f"peer/{file}.c", ("-O3", "-march=native", *flags), libraries)
-    return Side(name, (source, *arguments))
+    return Side(name, (source, *arguments), **more)
+
+
+def pointers(name: str, how: str, order: str) -> Side:
+    """Return the destruction of caches from malloc; ten million take half a minute."""
+    sizes = (10 * K, 100 * K, M)
+    return native(name, "pointer_caches", how, "{n}", order, sizes=sizes)
 
 
 def urcu_defer(name: str, order: str) -> Side:
@@ -242,8 +250,8 @@ DESTROY = tuple(
             floor("hot records, prefetch", "bulk_destroy", "prefetch", "{n}", order),
         ),
         peers=(
-            native("list_del of pointers", "pointer_caches", "plain", "{n}", order),
-            native("the same, prefetch", "pointer_caches", "prefetch", "{n}", order),
+            pointers("list_del of pointers", "plain", order),
+            pointers("the same, prefetch", "prefetch", order),
         ),
         goals=(AtMost(1.15, HOT, (10 * K, 100 * K, M)), *more),
         gates=(AtMost(2, HOT, (10 * K, 100 * K)), AtLeast(1, *POINTERS)),

@@ -259,7 +259,7 @@ def main() -> int:
     parser.add_argument("rows", nargs="*", metavar="ROW", help="; ".join(ROWS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=15, help=ENOUGH)
+    parser.add_argument("--seconds", type=float, default=12, help=ENOUGH)
     parser.add_argument("--json", type=Path, metavar="FILE", help=KEEP)
     parser.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
     options = parser.parse_args()
