@@ -22,6 +22,7 @@ from slabcore.arena cimport (
     arena_free,
     arena_init,
     arena_reserve,
+    prefetch,
 )
 from slabcore.list cimport (
     list_add,
@@ -34,16 +35,6 @@ from slabcore.list cimport (
     list_init,
     list_link,
 )
-
-cdef extern from *:
-    """
-    #if defined(__GNUC__)
-    #define SLABCORE_ASK(address) __builtin_prefetch(address)
-    #else
-    #define SLABCORE_ASK(address) ((void)(address))
-    #endif
-    """
-    void ask "SLABCORE_ASK"(const void *address) noexcept nogil
 
 cdef enum:
     LIVE = 1                # of a stamp: it is on the list
@@ -259,12 +250,12 @@ cdef inline void side_put_off(side_list *l, uint32_t i) noexcept nogil:
     cdef uint32_t turn = l.turn
     cdef uint32_t due = l.put_off[turn]
     cdef uint32_t near = l.put_off[turn ^ PUT_OFF // 2]
-    ask(l.links + i)
+    prefetch(l.links + i)
     l.put_off[turn] = i
     l.turn = (turn + 1) % PUT_OFF
     if near != NIL:
-        ask(l.links + l.links[near].next)
-        ask(l.links + l.links[near].prev)
+        prefetch(l.links + l.links[near].next)
+        prefetch(l.links + l.links[near].prev)
     if due == NIL:
         l.waiting += 1
     else:
@@ -399,9 +390,9 @@ cdef inline uint32_t side_reuse(
     for k in range(count):
         if left > FAR:
             far = spare[left - 1 - FAR]
-            ask(links + far)
-            ask(stamps + far)
-            ask(known + far)
+            prefetch(links + far)
+            prefetch(stamps + far)
+            prefetch(known + far)
         left -= 1
         i = spare[left]
         stamp = stamps[i]
@@ -421,11 +412,11 @@ cdef inline void side_ask_ahead(
 ) noexcept nogil:
     """Ask for what handles name further on; they may name nothing."""
     cdef uint32_t far = <uint32_t>handles[FAR], near = <uint32_t>handles[NEAR]
-    ask(l.links + far)
-    ask(l.stamps + far)
+    prefetch(l.links + far)
+    prefetch(l.stamps + far)
     if near < l.used:
-        ask(l.links + l.links[near].next)
-        ask(l.links + l.links[near].prev)
+        prefetch(l.links + l.links[near].next)
+        prefetch(l.links + l.links[near].prev)
 
 
 cdef inline size_t side_remove_many(
@@ -618,11 +609,11 @@ cdef inline void side_walk(
                 if i != stop[k]:
                     entry[k] = i
                     if asks:
-                        ask(links + i)
+                        prefetch(links + i)
                         if values:
-                            ask(known + i)
+                            prefetch(known + i)
                         else:
-                            ask(l.stamps + i)
+                            prefetch(l.stamps + i)
                     k += 1
                     continue
                 t.parts[part[k]].following = NIL
