@@ -471,7 +471,7 @@ def import_of(module: str) -> Timed:
     took = []
     with tempfile.TemporaryDirectory() as prefix:
         environment["PYTHONPYCACHEPREFIX"] = prefix
-        for _ in range(12):
+        for _ in range(8):
             ran = subprocess.run(
                 [sys.executable, "-c", program],
                 check=True,
