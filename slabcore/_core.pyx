@@ -837,8 +837,8 @@ def scan_slabinfo(
 
 @cython.final
 cdef class SlabInfoText:
-    """SlabInfoText(names, table, stats=None, *, header=True, keep=True, path=None)\
-\n--\n
+    """SlabInfoText(names, table, stats=None, *, header=True, keep=True, \
+path=None, huge_pages=True)\n--\n
     The text of rows of /proc/slabinfo, read in chunks of whole rows, again and again.
 
     names, table, stats: as SlabInfo has them; they are copied. A row is read with the
@@ -847,6 +847,7 @@ cdef class SlabInfoText:
     copied, for about as much memory again as the text takes. Without it each row is
     printed when it is read.
     path: one of ROW_PATHS, which print the same; None is the quickest of this machine.
+    huge_pages: ask for them where there is much.
 
     >>> from slabcore.slabinfo import SlabInfoText, parse
     >>> import numpy as np
@@ -862,7 +863,8 @@ cdef class SlabInfoText:
     cdef cache_text t
 
     def __cinit__(
-        self, names, table, stats=None, *, header=True, keep=True, path=None
+        self, names, table, stats=None, *, header=True, keep=True, path=None,
+        huge_pages=True,
     ):
         cdef const uint64_t[:, ::1] rows = table
         cdef const uint64_t[:, ::1] extra = stats
@@ -884,7 +886,10 @@ cdef class SlabInfoText:
         t.keeps = keep
         t.ends = <uint32_t *>arena_resize(NULL, (count + 1) * sizeof(uint32_t))
         t.names = <char *>arena_resize(NULL, room)
-        t.rows = <slabinfo *>arena_resize(NULL, count * sizeof(slabinfo))
+        arena_init(&t.numbers, sizeof(slabinfo))
+        t.numbers.huge_pages = huge_pages
+        arena_reserve(&t.numbers, count)
+        t.rows = <slabinfo *>t.numbers.entries
         if count:
             memcpy(t.rows, &rows[0, 0], count * sizeof(slabinfo))
         if stats is not None:

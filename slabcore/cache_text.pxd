@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 
 from cpython.mem cimport PyMem_RawFree
 
-from slabcore.arena cimport arena_resize
+from slabcore.arena cimport arena, arena_free, arena_init, arena_reserve, arena_resize
 from slabcore.cache_show cimport (
     HEADER_ROOM,
     NAME_WIDTH,
@@ -30,7 +30,8 @@ from slabcore.cache_show cimport (
 
 cdef enum:
     BLOCK = 32              # rows: as many as there are bits in text_block.stale
-    AHEAD = 16              # lines of the next chunk that are prefetched
+    AHEAD = 64              # lines of the next chunk that are prefetched
+    LINE = 64               # bytes
     NAMES_ROOM = 64         # behind the last name, as put_rows() wants
 
 
@@ -46,13 +47,14 @@ cdef struct cache_text:
     uint32_t count
     uint32_t *ends          # of names; ends[0] is 0
     char *names
+    arena numbers           # rows lie in it
     slabinfo *rows
     slab_stats *stats       # NULL: a kernel without
     bint header
     bint keeps
     int path
     # of text that is kept
-    char *text              # all blocks' but those that outgrew their room
+    arena text              # all blocks' but those that outgrew their room
     text_block *blocks
     uint32_t *row_ends      # where each row ends in its block; behind the last -1
     # where the reader is
@@ -96,12 +98,12 @@ cdef inline int text_open(cache_text *t) except -1 nogil:
     memset(t.row_ends, 0, blocks * BLOCK * sizeof(uint32_t))
     for i in range(t.count, blocks * BLOCK):
         t.row_ends[i] = <uint32_t>-1
-    t.text = <char *>arena_resize(
-        NULL, (t.ends[t.count] if t.count else 0) + <size_t>t.count * TAIL
-    )
+    arena_init(&t.text, LINE)
+    t.text.huge_pages = t.numbers.huge_pages
+    arena_reserve(&t.text, (t.ends[t.count] + <size_t>t.count * TAIL) // LINE + 1)
     for block in range(blocks):
         i = block * BLOCK
-        t.blocks[block].text = t.text + at
+        t.blocks[block].text = <char *>t.text.entries + at
         t.blocks[block].room = (
             t.ends[block_end(t, block)] - t.ends[i] + TAIL * (block_end(t, block) - i)
         )
@@ -118,12 +120,12 @@ cdef inline void text_free(cache_text *t) noexcept nogil:
                 PyMem_RawFree(t.blocks[block].text)
     PyMem_RawFree(t.blocks)
     PyMem_RawFree(t.row_ends)
-    PyMem_RawFree(t.text)
     PyMem_RawFree(t.pieces)
     PyMem_RawFree(t.ends)
     PyMem_RawFree(t.names)
-    PyMem_RawFree(t.rows)
     PyMem_RawFree(t.stats)
+    arena_free(&t.numbers)
+    arena_free(&t.text)
 
 
 cdef inline void text_changed(cache_text *t, uint32_t row) noexcept nogil:
@@ -270,7 +272,7 @@ cdef inline Py_ssize_t copy_rows(
         memcpy(out + used, b.text + t.start, whole)
         t.start += <uint32_t>whole
         for i in range(AHEAD):
-            prefetch(b.text + t.start + 64 * i)
+            prefetch(b.text + t.start + LINE * i)
         return used + whole
     return used
 
