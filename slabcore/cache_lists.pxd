@@ -523,7 +523,8 @@ cdef inline int grace_period_end(
     r.destroyed += l.links.spares - before
     caches_unlink(l, l.links.spare + before, l.links.spares - before, False)
     l.linked = l.asked = l.links.spares
-    memmove(waiting, waiting + due, (r.offline.used - due) * sizeof(uint32_t))
+    if due:
+        memmove(waiting, waiting + due, (r.offline.used - due) * sizeof(uint32_t))
     r.offline.used -= due
     r.due = r.offline.used
     r.grace_periods += 1
