@@ -287,10 +287,22 @@ ONE_MEMCG = Row(
 )
 
 
+NEAR_AT_HAND = (
+    "all of it lies in near caches, where asking ahead gains nothing; ours writes or "
+    "looks at twice as much"
+)
+
+
 def list_row(what: str, *, title: str, floors: tuple[Side, ...], **more) -> Row:
     """Return a row of bulk work on one list."""
     urcu_list = native(
-        "liburcu cds_list", "pointer_list", what, "{n}", "shuffled", flags=("-DURCU",)
+        "liburcu cds_list",
+        "pointer_list",
+        what,
+        "{n}",
+        "shuffled",
+        flags=("-DURCU",),
+        why=NEAR_AT_HAND,
     )
     named = {"list_head in Python": "list-head"}
     named |= {name: name for name in ("llist", "dict", "OrderedDict")}
@@ -301,10 +313,11 @@ def list_row(what: str, *, title: str, floors: tuple[Side, ...], **more) -> Row:
     )
     if what == "add":
         python += (peer("deque", "deque", "{n}", "shuffled"),)
-    pointers = (native("list of pointers", "pointer_list", what, "{n}", "shuffled"),)
+    plain = ("list of pointers", "pointer_list", what, "{n}", "shuffled")
+    pointers = (native(*plain, why=NEAR_AT_HAND),)
     if what == "remove":
         ahead = ("pointer_list", "remove-prefetch", "{n}", "shuffled")
-        pointers += (native("list of pointers, prefetch", *ahead),)
+        pointers += (native("list of pointers, prefetch", *ahead, why=NEAR_AT_HAND),)
     return Row(
         title=title,
         group=Group(what, "list", "in bulk"),
@@ -382,6 +395,7 @@ LISTS = (
 )
 NOTHING, ANOTHER = "METH_O that does nothing", "METH_O that makes an int"
 OF_ONE = "remove_many of one"
+IDLE = "it does nothing, and so waits for no node's memory"
 CALL = Row(
     title="one call from Python",
     group=Group("call", "list", "one a node"),
@@ -436,9 +450,9 @@ CALL = Row(
     note="Less the loop around it; ints made in the order of their use. add_tail fills "
     "a new list.",
     peers=(
-        peer("method in Python", "python-method", "{n}"),
-        peer("method by pybind11", "method", PYBIND11, "{n}"),
-        peer("method by nanobind", "method", NANOBIND, "{n}"),
+        peer("method in Python", "python-method", "{n}", why=IDLE),
+        peer("method by pybind11", "method", PYBIND11, "{n}", why=IDLE),
+        peer("method by nanobind", "method", NANOBIND, "{n}", why=IDLE),
         peer("del of a dict", "dict-del", "{n}"),
     ),
     sizes=(10 * K, M),
@@ -679,7 +693,7 @@ WALK = Row(
         floor("16 anchors", "walk", "anchors", "{n}", "shuffled"),
         floor("order in an array", "walk", "array", "{n}", "shuffled"),
     ),
-    peers=(floor("chase", "walk", "chase", "{n}", "shuffled"),),
+    peers=(floor("chase", "walk", "chase", "{n}", "shuffled", why=NEAR_AT_HAND),),
     gates=(AtMost(8, ("16 anchors",), (10 * K,)),),
     sizes=(10 * K, 100 * K, M),
     note="Values are 8 bytes in slabcore's list and 4 in the others. The array has "

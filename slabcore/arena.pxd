@@ -25,7 +25,7 @@ cdef extern from *:
     #define SLABCORE_NIL 0xFFFFFFFFu
 
     #if defined(__GNUC__)
-    /* The empty asm keeps GCC from dropping calls of a function that only prefetches. */
+    /* GCC drops calls of a function that only prefetches, but for the empty asm. */
     #define SLABCORE_PREFETCH(p) (__builtin_prefetch(p), slabcore_keep())
     static inline void slabcore_keep(void)
     {
