@@ -26,25 +26,25 @@ class Gate(NamedTuple):
 
 GATES = {
     "a cache's life under 4.11": Gate(
-        ("lifecycles", "4.11", "{n}"), 4_000, 16_000, 10_400
+        ("lifecycles", "4.11", "{n}"), 4_000, 16_000, 9_800
     ),
     "a cache's life under 4.10": Gate(
         ("lifecycles", "4.10", "{n}"), 4_000, 16_000, 10_400
     ),
-    "an entry of extend": Gate(("extend", "{n}"), 1_000, 10_000, 20),
-    "an entry read into an array": Gate(("to-array", "{n}"), 20_000, 80_000, 50),
-    "a call of add_tail": Gate(("add-tail", "{n}"), 1_000, 10_000, 700),
-    "a call of remove": Gate(("remove", "{n}"), 1_000, 10_000, 150),
+    "an entry of extend": Gate(("extend", "{n}"), 1_000, 10_000, 45),
+    "an entry read into an array": Gate(("to-array", "{n}"), 20_000, 80_000, 28),
+    "a call of add_tail": Gate(("add-tail", "{n}"), 1_000, 10_000, 500),
+    "a call of remove": Gate(("remove", "{n}"), 1_000, 10_000, 125),
     "a row to text": Gate(("format", "{slabinfo}"), 1_000, 10_000, 700),
-    "a row from text": Gate(("parse", "{slabinfo}"), 1_000, 3_000, 2_000),
+    "a row from text": Gate(("parse", "{slabinfo}"), 1_000, 3_000, 1_200),
     "a callback on a word": Gate(
-        ("callbacks", "words", "{n}", "shuffled"), 10_000, 100_000, 30
+        ("callbacks", "words", "{n}", "shuffled"), 10_000, 100_000, 24
     ),
     "a cache destroyed in bulk": Gate(
-        ("destroy", "{n}", "interleaved"), 50_000, 100_000, 60
+        ("destroy", "{n}", "interleaved"), 50_000, 100_000, 72
     ),
     "a cache destroyed with its memcg": Gate(
-        ("destroy-one", "{n}", "interleaved"), 50_000, 100_000, 100
+        ("destroy-one", "{n}", "interleaved"), 50_000, 100_000, 90
     ),
     "a line of a trace": Gate(("scan", "{trace}"), 1_000, 10_000, 1_900),
 }
