@@ -16,6 +16,7 @@ import numpy.typing as npt
 from lives import ROOTS, lives
 from peers import (
     calls_of_nothing,
+    consume,
     delays,
     import_of,
     less_the_loop,
@@ -27,6 +28,7 @@ from slabcore import CacheLists, IntrusiveList, Kernel, Machine, RcuQueue, ms
 from slabcore._core import TraceScanner
 from slabcore.comparison import compare
 from slabcore.files import KernelFile
+from slabcore.kernel import Cache, Memcg
 from slabcore.slabinfo import SlabInfoText, parse
 from slabcore.traces import LINES, Trace
 
@@ -123,6 +125,55 @@ def memory(size: str) -> Timed:
     assert held[1].counters["caches"]["live"] == caches + 100
     bytes_ = (grown[1] - grown[0]) / caches
     return Timed(bytes_, bytes_, bytes_, caches, 1)
+
+
+def many(what: str, how: Literal["many", "each"], size: str) -> Timed:
+    """Time calls of a kernel: all at once over arrays, or one after the other.
+
+    A cgroup uses ten caches, which are there; each call is for one object.
+    """
+    calls = int(size)
+    cgroups = calls if what in ("mkdir", "rmdir") else calls // 10
+    names = [f"cache-{i}" for i in range(10)]
+    paths = [f"/cgroup{i}" for i in range(cgroups)]
+
+    def prepare() -> tuple[Kernel, Any, Any]:
+        kernel = Kernel("4.11", machine=Machine(cpus=8))
+        caches = kernel.create_caches(names, object_size=192, accounted=True)
+        if what == "mkdir":
+            return kernel, None, None
+        handles = kernel.mkdir_many(paths)
+        if what in ("alloc", "free"):
+            kernel.alloc_many(caches, handles[:, None])
+            kernel.drain()
+        if how == "many":
+            return kernel, caches, handles
+        memcgs = [*map(Memcg, paths, handles.tolist())]
+        return kernel, [Cache("", i) for i in range(10)], memcgs
+
+    def call(made: tuple[Kernel, Any, Any]) -> Kernel:
+        kernel, caches, memcgs = made
+        one = getattr(kernel, what if how == "each" else f"{what}_many")
+        if what == "mkdir":
+            one(paths) if how == "many" else consume(map(one, paths))
+        elif what == "rmdir":
+            one(memcgs) if how == "many" else consume(map(one, memcgs))
+        elif how == "many":
+            one(caches, memcgs[:, None])
+        else:
+            for memcg in memcgs:
+                for cache in caches:
+                    one(cache, memcg)
+        return kernel
+
+    def held(kernel: Kernel) -> bool:
+        """Tell whether the calls did what they should."""
+        if what in ("mkdir", "rmdir"):
+            return len(kernel.listdir("/")) == 1 + cgroups * (what == "mkdir")
+        objects = sum(cache.objects for cache in kernel.caches())
+        return objects == (2 * calls if what == "alloc" else 0)
+
+    return timed(prepare, call, calls, rounds=5, check=held)
 
 
 def two_worlds(how: str) -> Timed:
@@ -548,6 +599,7 @@ SIDES = MappingProxyType(
         "lifecycles": lifecycles,
         "reclaim-storm": reclaim_storm,
         "memory": memory,
+        "many": many,
         "two-worlds": two_worlds,
         "extend": extend,
         "add-tail": add_tail,

@@ -824,6 +824,23 @@ THREADS = Row(
     note="Elapsed time: it wants two idle CPUs.",
 )
 
+CALLS = tuple(
+    Row(
+        title=f"calls from Python: {what}",
+        group=Group(what, "world", "one object a call" if times > 2 else "one a call"),
+        unit="ns a call",
+        product=f"{what}_many",
+        ours=(
+            ours(f"{what}_many", "many", what, "many", "{n}"),
+            ours("a loop of calls", "many", what, "each", "{n}"),
+        ),
+        gates=(AtLeast(times, "a loop of calls", (10 * K,)),),
+        sizes=(10 * K, 50 * K),
+        note="Under 4.11, with all that a call sets off before it returns; ten caches.",
+    )
+    for what, times in (("mkdir", 1.2), ("alloc", 4))
+)
+
 ROWS = MappingProxyType(
     {
         "import": IMPORT,
@@ -832,6 +849,8 @@ ROWS = MappingProxyType(
         "destroy-interleaved": DESTROY[0],
         "destroy-clustered": DESTROY[1],
         "one-memcg": ONE_MEMCG,
+        "calls-mkdir": CALLS[0],
+        "calls-alloc": CALLS[1],
         "list-add": LISTS[0],
         "list-remove": LISTS[1],
         "call": CALL,

@@ -567,34 +567,33 @@ class Kernel:
             spread("create_caches", what, given, len(names))
             for what, given in kinds.items()
         ]
-        rows = list(zip(*columns, strict=True))
         sizes: list[int] = []
-        flags: list[int] = []
         taken: set[str] = set()
-        for name, (size, *kind, merges) in zip(names, rows, strict=True):
+        for name, size in zip(names, columns[0], strict=True):
             try:
-                sizes.append(self._check_cache(name, size))
+                fit = self._check_cache(name, size)
             except InputError:
                 break
             if name in taken:
-                sizes.pop()
                 break
             taken.add(name)
-            kind += [merges is not False, merges is True]
-            flags.append(sum(bool(flag) << i for i, flag in enumerate(kind)))
+            sizes.append(fit)
         count = len(sizes)
+        merges = columns.pop()
+        bits = [*columns[1:], [m is not False for m in merges]]
+        flags = np.zeros(len(names), np.int64)
+        for i, column in enumerate([*bits, [m is True for m in merges]]):
+            flags |= np.fromiter(map(bool, column), np.int64, len(names)) << i
         made = np.full(count, -1, np.int64)
         done, error = self._world.create_caches(
-            names[:count],
-            np.array(sizes, np.int64),
-            np.array(flags, np.int64),
-            made,
+            names[:count], np.array(sizes, np.int64), flags[:count], made
         )
         for name, number in zip(names, made[:done].tolist(), strict=False):
             self._named(name, number)
         if error is None and count < len(names):
-            row = dict(zip(kinds, rows[count], strict=True))
-            error = refusal(lambda: self.create_cache(names[count], **row))
+            given = [column[count] for column in [*columns, merges]]
+            kind: dict[str, Any] = dict(zip(kinds, given, strict=True))
+            error = refusal(lambda: self.create_cache(names[count], **kind))
         stop("create_caches", error, done, len(names))
         return made
 
@@ -661,6 +660,18 @@ class Kernel:
 
     def _check_path(self, path: Any, making: Collection[str] = ()) -> str:
         """Return the parent of a cgroup to be; those in *making* will be there."""
+        if isinstance(path, str):
+            above, slash, name = path.rpartition("/")
+            if (
+                (above in self._memcgs or above in making or (slash and not above))
+                and above != "/"
+                and name.isalnum()
+                and len(name) < LONGEST_CGROUP // 4
+                and path not in self._memcgs
+                and path not in making
+            ):
+                return above or "/"
+        # A name with other characters, or what is wrong with this path.
         parts = path.split("/") if isinstance(path, str) else [""]
         if len(parts) < 2 or parts[0] or not all(parts[1:]):
             raise InputError("mkdir", f"{path!r} is no path", "a path such as /web")
