@@ -25,7 +25,7 @@ cdef extern from *:
     #define SLABCORE_NIL 0xFFFFFFFFu
 
     #if defined(__GNUC__)
-    /* GCC drops calls of a function that only prefetches, but for the empty asm. */
+    /* The empty asm keeps GCC from dropping calls of what only prefetches. */
     #define SLABCORE_PREFETCH(p) (__builtin_prefetch(p), slabcore_keep())
     static inline void slabcore_keep(void)
     {
