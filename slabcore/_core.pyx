@@ -2528,6 +2528,8 @@ cdef class TraceFold:
     cdef list paid                      # for allocations of the task below
     cdef int64_t pid
     cdef int64_t tgid
+    cdef int64_t root               # of the last event of a cgroup
+    cdef int64_t root_events        # that cgroup_events has not yet
 
     def __cinit__(self, *args, **keywords):
         self.lives, self.order, self.tasks = {}, [], {}
@@ -2576,6 +2578,7 @@ cdef class TraceFold:
             seen[1] = max(seen[1], line.at_ns)
             seen[2] = max(seen[2], line.cpu)
             at += 1
+        self.note_events()
         return at
 
     cdef int cgroup_of(
@@ -2592,7 +2595,10 @@ cdef class TraceFold:
             return False
         self.paid = None
         root, at_ns = said.root, line.at_ns
-        self.cgroup_events[root] = self.cgroup_events.get(root, 0) + 1
+        if said.root != self.root:
+            self.note_events()
+            self.root = said.root
+        self.root_events += 1
         key = (root, said.id)
         lives = self.lives.get(key)
         life = <TracedLife>lives[len(lives) - 1] if lives is not None else None
@@ -2618,7 +2624,10 @@ cdef class TraceFold:
         if life is None:
             if lives is None:
                 lives = self.lives[key] = []
-            life = TracedLife(len(lives), self.path_of(body, &said))
+            life = TracedLife.__new__(TracedLife)
+            life.generation = len(lives)
+            life.path = self.path_of(body, &said)
+            life.attaches = []
             lives.append(life)
             self.order.append((root, key[1], life))
         if kind == CGROUP_MKDIR:
@@ -2633,6 +2642,15 @@ cdef class TraceFold:
             life.attaches.append((at_ns, pid, allocations))
             (<dict>tasks)[pid] = (life, allocations)
         return True
+
+    cdef int note_events(self) except -1:
+        """Count the events of the last hierarchy that was told of."""
+        if self.root_events:
+            root = self.root
+            before = self.cgroup_events.get(root, 0)
+            self.cgroup_events[root] = before + self.root_events
+            self.root_events = 0
+        return 0
 
     cdef int forget(self, root, TracedLife life) except -1:
         """Forget the tasks of a cgroup that is empty: their pids may come back."""

@@ -166,7 +166,8 @@ cdef inline bint scan_time(
     """Read SECONDS.FRACTION: and the blanks behind it."""
     cdef int64_t seconds, fraction
     cdef uint32_t i = at[0], end = digits(p, i, n, &seconds)
-    if end == i or end - i > 12 or end == n or p[end] != c'.':
+    # More seconds than 32 years may not fit as nanoseconds.
+    if end == i or end - i > 9 or end == n or p[end] != c'.':
         return False
     i = end + 1
     end = digits(p, i, n, &fraction)

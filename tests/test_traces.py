@@ -916,6 +916,31 @@ def test_a_file_says_what_its_lines_say(name):
         assert Trace.read(path) == Trace.fold(lines, str(path))
 
 
+ODD = [
+    cgroup(1, "mkdir", 2**63),
+    cgroup(1, "mkdir", -(2**31)),
+    cgroup(2, "mkdir", path="/a b root=1"),
+    attach(3, 7, path="/x pid=9 comm=y"),
+    attach(3, 7, number=-1, level=0),
+    *(alloc(3, 7, "dentry"), alloc(3, 7, "kvm vcpu"), alloc(3, 8, "dentry")),
+    *(alloc(3, 7, "caché"), alloc(3, 7, "dentry", accounted="false")),
+    alloc(3, 7, "dentry").replace(" name=", " xname=y name="),
+    alloc(3, 7, "dentry").replace("\n", " x=1\n"),
+    alloc(3, 8, "filp").replace(" [000]", "(      7) [000]"),
+    cgroup(123_456_789_012, "rename", path="/b"),
+    *(cgroup(4, "rmdir"), alloc(5, 7, "filp"), cgroup(6, "release")),
+    *(cgroup(7, "rmdir"), cgroup(8, "release"), cgroup(8, "release", root=5)),
+]
+
+
+@given(st.lists(st.sampled_from(ODD), min_size=1, max_size=40))
+def test_what_the_core_folds_is_what_the_grammar_folds(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("odd") / "t.txt"
+    text = [cgroup(0, "mkdir", 1), *text]
+    path.write_text("".join(text), encoding="utf-8")
+    assert Trace.read(path) == Trace.fold(text, str(path))
+
+
 @pytest.mark.parametrize("name", EXPECTED)
 def test_the_scanner_tells_nearly_every_event(name):
     path = sample(name)
