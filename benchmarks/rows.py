@@ -628,6 +628,10 @@ KEPT = Row(
     gates=(AtMost(5, ("memcpy of the text",), (10 * K,)),),
     sizes=(100 * K,),
 )
+QUICKER_SEEK = (
+    "huge pages made the seek from the head quicker as well, 1.3 to 1.6 ms for 2.9; a "
+    "read is 38 rows of some 30 ns and 0.4 us around them"
+)
 RESUME = Row(
     title="the next 4 KiB of /proc/slabinfo, near its end",
     group=Group("read", "seq_file", "4 KiB near the end"),
@@ -637,7 +641,7 @@ RESUME = Row(
         ours("with a cursor", "last-reads", "cursor", "{n}"),
         ours("4.11's seek from the head", "last-reads", "kernel", "{n}"),
     ),
-    goals=(AtLeast(1_000, "4.11's seek from the head", (100 * K,)),),
+    goals=(AtLeast(1_000, "4.11's seek from the head", (100 * K,), why=QUICKER_SEEK),),
     gates=(
         AtLeast(8, "4.11's seek from the head", (10 * K,)),
         Growth(1.5, 10 * K, 30 * K),
