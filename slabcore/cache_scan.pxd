@@ -60,7 +60,9 @@ cdef inline const char *scan_word(
     if end - begin < length or memcmp(end - length, word, length):
         return NULL
     at = before_blanks(end - length, begin)
-    return NULL if at == end - length else at
+    if at == end - length:
+        return NULL
+    return at
 
 
 cdef inline const char *scan_statistics(
@@ -74,7 +76,9 @@ cdef inline const char *scan_statistics(
     if end == NULL:
         return NULL
     end = scan_numbers(end, begin, numbers, 9)
-    return NULL if end == NULL else scan_word(end, begin, b": globalstat", 12)
+    if end == NULL:
+        return NULL
+    return scan_word(end, begin, b": globalstat", 12)
 
 
 cdef inline const char *scan_wide_tail(

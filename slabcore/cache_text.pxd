@@ -265,13 +265,13 @@ cdef inline Py_ssize_t copy_rows(
         # which rows end in what is left: counted for all of a block, without a branch
         ends = &t.row_ends[t.row // BLOCK * BLOCK]
         rows = 0
-        for i in range(BLOCK):
+        for i in range(<size_t>BLOCK):
             rows += ends[i] <= t.start + <uint32_t>(size - used)
         t.row = t.row // BLOCK * BLOCK + rows
         whole = row_start(t, t.row) - t.start
         memcpy(out + used, b.text + t.start, whole)
         t.start += <uint32_t>whole
-        for i in range(AHEAD):
+        for i in range(<size_t>AHEAD):
             prefetch(b.text + t.start + LINE * i)
         return used + whole
     return used

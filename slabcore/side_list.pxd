@@ -100,7 +100,7 @@ cdef inline void side_init(side_list *l) noexcept nogil:
     l.spare = NULL
     l.used = l.room = l.spares = l.waiting = l.turn = l.anchors = 0
     l.gap = l.to_head = l.to_tail = PART
-    for k in range(PUT_OFF):
+    for k in range(<uint32_t>PUT_OFF):
         l.put_off[k] = NIL
 
 
@@ -189,7 +189,7 @@ cdef inline void side_new_anchor(side_list *l, uint32_t i, bint first) noexcept 
     if l.stamps[i] & ANCHORED:
         return
     if l.anchors == ANCHORS:
-        for k in range(0, ANCHORS, 2):
+        for k in range(0, <uint32_t>ANCHORS, 2):
             l.stamps[l.anchor[k]] &= <uint16_t>~ANCHORED
             l.anchor[k // 2] = l.anchor[k + 1]
         l.anchors = ANCHORS // 2
@@ -266,7 +266,7 @@ cdef inline void side_settle(side_list *l) noexcept nogil:
     """Unlink all that waits for it, the oldest first."""
     cdef uint32_t k, i
     if l.waiting:
-        for k in range(PUT_OFF):
+        for k in range(<uint32_t>PUT_OFF):
             i = l.put_off[(l.turn + k) % PUT_OFF]
             if i != NIL:
                 l.put_off[(l.turn + k) % PUT_OFF] = NIL
@@ -600,7 +600,7 @@ cdef inline void side_walk(
         ended[k] = False
         to[k] = t.scratch + <size_t>part[k] * STRIDE
     while running:
-        for place in range(PART):
+        for place in range(<uint32_t>PART):
             k = 0
             while k < running:
                 i = entry[k]
