@@ -629,7 +629,7 @@ KEPT = Row(
     sizes=(100 * K,),
 )
 QUICKER_SEEK = (
-    "huge pages made the seek from the head quicker as well, 1.3 to 1.6 ms for 2.9; a "
+    "huge pages made the seek from the head quicker as well, 1.0 to 1.6 ms for 2.9; a "
     "read is 38 rows of some 30 ns and 0.4 us around them"
 )
 RESUME = Row(
