@@ -652,7 +652,8 @@ cdef const char *text_of(object name, list held, Py_ssize_t *length) except NULL
         text = ascii_at(<PyObject *>name)
     else:
         if PyUnicode_Check(name):
-            name = held[0] = name.encode(errors="surrogateescape")
+            # str's own, not a subclass's: asked twice it must say the same.
+            name = held[0] = str.encode(name, errors="surrogateescape")
         if not PyBytes_Check(name):
             raise TypeError(f"a name is str or bytes, not {type(name).__name__}")
         length[0] = bytes_length(<PyObject *>name)
@@ -1557,10 +1558,11 @@ cdef class World:
         """
         cdef world *w = &self.e.w
         cdef bulk b
-        self.enter()
         raw = [cache_name("cache", name) for name in names]
         text = b"".join(raw)
         lengths = bytes(map(len, raw))
+        # Only now: what yields the names may have let somebody run the world.
+        self.enter()
         bulk_init(&b, F_CREATE_ROOT, self._as_many(made, sizes, flags, raw))
         if not b.calls:
             return 0, None
@@ -2965,14 +2967,16 @@ cdef class IntrusiveList:
         return self.told(out, values=False)
 
     cdef object told(self, out, bint values):
-        cdef size_t length = side_length(&self.entries)
+        cdef size_t length
         cdef Py_buffer made
         if out is None:
             import numpy
-            out = numpy.empty(length, dtype=numpy.int64)
+            out = numpy.empty(side_length(&self.entries), dtype=numpy.int64)
         if not lent(out, PyBUF_WRITABLE, &made):
             what = f"out is {type(out)}"
             raise InputError("IntrusiveList", what, "a writable array of int64")
+        # Asked for only now: what lends a buffer may have changed the list.
+        length = side_length(&self.entries)
         try:
             if <size_t>made.len != length * sizeof(int64_t):
                 raise InputError(
@@ -3055,7 +3059,7 @@ cdef object int64_array(where, what, values):
         whole = taken.max() < 1 << 63
     if not whole or taken.ndim != 1:
         raise InputError(where, f"{what} are no whole numbers", "an array of them")
-    return numpy.ascontiguousarray(taken, dtype=numpy.int64)
+    return numpy.require(taken, numpy.int64, "CA")
 
 
 @cython.final
@@ -3100,6 +3104,8 @@ cdef class CacheLists:
     cdef int enter(self) except -1:
         if self.running:
             raise LifecycleError("the lists are worked on; one thread at a time may")
+        if not self.l.roots:
+            raise LifecycleError("the lists are not there; CacheLists() makes them")
         lists_settle(&self.l)
         return 0
 
@@ -3160,6 +3166,8 @@ cdef class CacheLists:
         cdef int64_t count = owners.shape[0], made
         if not count:
             return
+        # Others may have had their turn while arrays were made of what was given.
+        self.enter()
         self.running = True
         try:
             with nogil:
@@ -3191,9 +3199,11 @@ cdef class CacheLists:
         self.enter()
         cdef const int64_t[::1] owners = int64_array("destroy_many", "memcgs", memcgs)
         cdef int64_t count = owners.shape[0], gone
-        cdef uint32_t before = self.l.length
+        cdef uint32_t before
         if not count:
             return 0
+        self.enter()        # again, as in create_many()
+        before = self.l.length
         self.running = True
         try:
             with nogil:
@@ -3240,9 +3250,16 @@ cdef class CacheLists:
         taken = numpy.ascontiguousarray(events)
         if taken.dtype != dtype or taken.ndim != 1:
             raise InputError("replay", "the events are no array of event_dtype()")
+        if taken.ctypes.data % sizeof(uint32_t):    # in a file they lie anywhere
+            taken = taken.copy()
         PyObject_GetBuffer(taken, &given, PyBUF_SIMPLE)
         count = given.len // sizeof(life_event)
         replay_init(&r)
+        try:
+            self.enter()    # again, as in create_many()
+        except BaseException:
+            PyBuffer_Release(&given)
+            raise
         self.running = True
         try:
             with nogil:

@@ -103,6 +103,7 @@ cdef struct life_event:     # eight bytes, as in a file
 
 cdef struct replay:
     uint32_t *slots         # of each name: 1 + its memcg, then the objects by root
+    uint32_t names          # the highest that has slots
     arena offline           # memcgs that wait for a grace period, the oldest first
     uint32_t due            # of those, the ones that waited when the last one ended
     int64_t mkdirs
@@ -190,8 +191,10 @@ cdef inline void cache_lists_free(cache_lists *l) noexcept nogil:
 
 cdef inline int memcg_list_new(cache_lists *l, uint32_t *index) except -1 nogil:
     cdef memcg_list *m
+    # Its stamp first: without memory for one there must be no memcg.
+    if not l.memcgs.spares:
+        arena_extend(&l.stamps, l.memcgs.used + 1)
     arena_take(&l.memcgs, index)
-    arena_extend(&l.stamps, l.memcgs.used)
     stamp_at(l, index[0])[0] |= 1
     m = memcg_list_at(l, index[0])
     m.length = 0
@@ -255,15 +258,16 @@ cdef inline int64_t cache_create_many(
     cache_lists *l, const int64_t *memcgs, const int64_t *roots, int64_t count
 ) except -1 nogil:
     """Create caches up to the first that has no memcg or no root; return how many."""
-    cdef int64_t k
+    cdef int64_t k, memcg, root
     arena_reserve(&l.links, l.links.used + count)
     arena_reserve(&l.owners, l.links.used + count)
     for k in range(count):
         if k + AHEAD < count:
             prefetch(memcg_list_at(l, <uint32_t>memcgs[k + AHEAD]))
-        if not names_memcg(l, memcgs[k]) or not 0 <= roots[k] < l.roots:
+        memcg, root = memcgs[k], roots[k]
+        if not names_memcg(l, memcg) or not 0 <= root < l.roots:
             return k
-        cache_create(l, <uint32_t>memcgs[k], <uint32_t>roots[k])
+        cache_create(l, <uint32_t>memcg, <uint32_t>root)
     return count
 
 
@@ -464,18 +468,21 @@ cdef inline int64_t memcg_list_destroy_many(
     """Destroy memcgs up to the first that is not there; return how many."""
     cdef uint32_t before = l.links.spares
     cdef bint together = True
-    cdef int64_t k
+    cdef int64_t k, handle
+    cdef uint32_t memcg
     for k in range(count):
         if k + AHEAD < count:
             prefetch(stamp_at(l, <uint32_t>memcgs[k + AHEAD]))
             prefetch(memcg_list_at(l, <uint32_t>memcgs[k + AHEAD]))
-        if not names_memcg(l, memcgs[k]):
+        handle = memcgs[k]
+        if not names_memcg(l, handle):
             count = k
             break
-        if lies_apart(memcg_list_at(l, <uint32_t>memcgs[k])):
+        memcg = <uint32_t>handle
+        if lies_apart(memcg_list_at(l, memcg)):
             together = False
-        memcg_list_end(l, <uint32_t>memcgs[k])
-        memcg_list_drop(l, <uint32_t>memcgs[k])
+        memcg_list_end(l, memcg)
+        memcg_list_drop(l, memcg)
         if together and l.links.spares - before >= A_BATCH:
             caches_unlink(l, l.links.spare + before, l.links.spares - before, True)
             before = l.links.spares
@@ -504,8 +511,11 @@ cdef inline void replay_free(replay *r) noexcept nogil:
 cdef inline uint32_t *slots_of(
     replay *r, cache_lists *l, uint32_t name
 ) noexcept nogil:
-    """Return a name's slots; the first is 0 if it has no memcg."""
-    return r.slots + name * (1 + <size_t>l.roots)
+    """Return a name's slots; the first is 0 if it has no memcg.
+
+    Without the GIL somebody may write to the events: no name is behind the highest.
+    """
+    return r.slots + min(name, r.names) * (1 + <size_t>l.roots)
 
 
 cdef inline int grace_period_end(
@@ -586,7 +596,8 @@ cdef inline int64_t replay_events(
     for k in range(count):
         names = max(names, <size_t>events[k].memcg)
     size = (1 + <size_t>l.roots) * sizeof(uint32_t)
-    r.slots = <uint32_t *>arena_zeroed(1 + <size_t>names, size)
+    r.slots = <uint32_t *>arena_zeroed(1 + names, size)
+    r.names = <uint32_t>names
     ahead = (1 + names) * size > IN_CACHE
     for k in range(count):
         if ahead and k + 2 * AHEAD < count:

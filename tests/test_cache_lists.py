@@ -322,3 +322,53 @@ def test_nothing_is_left_of_lives_that_end(alive):
         assert counts["mkdirs"] == counts["offlines"] == alive
         assert not len(lists) and not lists.memcgs
         lists.validate()
+
+
+def test_lists_that_were_never_made_are_refused():
+    lists = CacheLists.__new__(CacheLists)
+    for use in (
+        lists.mkdir,
+        lists.to_array,
+        lists.validate,
+        lambda: lists.mkdir_many(3),
+        lambda: lists.create(0, 0),
+        lambda: lists.create_many([0], [0]),
+        lambda: lists.destroy(0),
+        lambda: lists.destroy_many([0]),
+        lambda: lists.replay(np.zeros(0, DTYPE)),
+    ):
+        with pytest.raises(LifecycleError, match="not there"):
+            use()
+
+
+def test_what_is_given_may_use_the_lists_while_it_is_made_an_array():
+    # So many caches that destroy() puts off what it can.
+    lists = CacheLists(1)
+    memcgs = lists.mkdir_many(20_000)
+    lists.create_many(np.repeat(memcgs, 5), np.zeros(100_000, np.int64))
+    left = memcgs.tolist()
+
+    class Given:
+        def __array__(self, dtype=None, copy=None):
+            for _ in range(3):
+                lists.destroy(left.pop())
+            return np.array(left[:4])
+
+    lists.create_many(Given(), [0, 0, 0, 0])
+    lists.validate()
+    assert len(lists) == 5 * 19_997 + 4
+    assert lists.destroy_many(Given()) == 24
+    lists.validate()
+    assert len(lists) == 5 * (19_994 - 4)
+
+
+def test_arrays_may_lie_at_any_address():
+    events = np.frombuffer(bytes(1 + 2 * DTYPE.itemsize), DTYPE, offset=1, count=2)
+    numbers = np.frombuffer(bytes(17), np.int64, offset=1)
+    assert events.ctypes.data % 4 and not numbers.flags.aligned
+    lists = CacheLists(1)
+    lists.mkdir()
+    lists.create_many(numbers, numbers)
+    assert lists.destroy_many(numbers[:1]) == 2
+    with pytest.raises(InputError, match="event 1: memcg 0 is alive"):
+        CacheLists(1).replay(events)

@@ -2,6 +2,7 @@
 
 import doctest
 import inspect
+import sys
 from array import array
 
 import numpy as np
@@ -590,3 +591,16 @@ class WalkMachine(RuleBasedStateMachine):
 
 
 TestWalkMachine = WalkMachine.TestCase
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ is of Python 3.12")
+def test_an_array_that_changes_the_list_when_it_is_lent_is_too_short():
+    entries = IntrusiveList(range(10))
+
+    class Out:
+        def __buffer__(self, flags):
+            entries.extend(range(10_000))
+            return memoryview(np.empty(10, np.int64))
+
+    with pytest.raises(InputError, match="room for 10 entries; expected 10010"):
+        entries.to_array(Out())

@@ -340,3 +340,13 @@ def test_a_name_that_no_bytes_stand_for_is_refused():
 
 def test_the_words_of_the_header_are_the_references():
     assert reference.COLUMNS == COLUMNS
+
+
+def test_a_name_says_the_same_each_time_it_is_asked():
+    class Name(str):
+        def encode(self, *args, **keywords):
+            return b"x" * next(lengths)
+
+    lengths = iter([5, 1_000_000])
+    text = SlabInfoText([Name("caf\xe9")], np.zeros((1, 11), np.uint64), header=False)
+    assert text.read().startswith("caf\xe9 ".encode())
