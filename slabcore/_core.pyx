@@ -3885,7 +3885,7 @@ cdef class RcuQueue:
         import operator
 
         import numpy
-        cdef int32_t i
+        cdef int32_t i, count
         if self.ncpus:
             raise LifecycleError("the queue is there; it is made once")
         if not 1 <= cpus <= 4096:
@@ -3914,10 +3914,12 @@ cdef class RcuQueue:
         self.empty = numpy.empty
         counts = callback is not None or words is not None
         self.nothing = 0 if counts else numpy.empty(0, "q")
-        self.objects = [[] for _ in range(cpus if callback is not None else 0)]
-        self.until = <int64_t *>zeroed(cpus * sizeof(int64_t))
-        self.r.data = <rcu_data *>zeroed(cpus * sizeof(rcu_data))
-        self.ncpus = cpus
+        # One number from here on: an int's subclass may multiply as it likes.
+        count = cpus
+        self.objects = [[] for _ in range(count if callback is not None else 0)]
+        self.until = <int64_t *>zeroed(count * sizeof(int64_t))
+        self.r.data = <rcu_data *>zeroed(count * sizeof(rcu_data))
+        self.ncpus = count
         for i in range(self.ncpus):
             self.r.data[i].blimit = self.r.blimit
             self.r.data[i].huge_pages = huge_pages

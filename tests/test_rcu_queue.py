@@ -807,3 +807,14 @@ def test_callbacks_that_queue_and_fail_do_so_in_both(steps, options):
     assert history_of("core", steps, **options) == history_of(
         "reference", steps, **options
     )
+
+
+def test_there_is_room_for_all_cpus_however_their_number_multiplies():
+    class Number(int):
+        def __mul__(self, other):
+            return 8
+
+    queue = slabcore.RcuQueue(Number(4000))
+    for cpu in range(4000):
+        queue.call(cpu, cpu)
+    assert queue.barrier().tolist() == list(range(4000))
