@@ -1073,6 +1073,7 @@ cdef class World:
             for i in range(w.s.ncpus):
                 arm_reaper(w, i)
         settle(e)
+        self.made = True
 
     def __dealloc__(self):
         cdef engine *e = &self.e
@@ -1293,6 +1294,8 @@ cdef class World:
         """Be the only one here, and close what was closed during a run."""
         if self.running:
             raise LifecycleError("the kernel runs; one thread at a time may use it")
+        if not self.made:
+            raise LifecycleError("the world is not there; World() makes it")
         while self.closing:
             number = self.closing.pop()
             try:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import slabcore
+from slabcore import _core
 from slabcore.designs import designs
 from slabcore.errors import (
     BusyError,
@@ -815,6 +816,22 @@ def test_a_cache_has_a_name_that_slabtop_reads(name):
     kernel.create_cache("x" * 127, object_size=64)
     with pytest.raises(InputError, match=r"expected no blank and at most 127 bytes"):
         kernel.create_cache(name, object_size=64)
+
+
+def test_a_world_that_was_never_made_refuses_calls():
+    world = _core.World.__new__(_core.World)
+    for use in (
+        world.counters,
+        world.drain,
+        world.mkdir,
+        world.state,
+        world.validate,
+        lambda: world.advance_to(5),
+        lambda: world.boot_cache(64, True, False, False),
+        lambda: world.close(0),
+    ):
+        with pytest.raises(LifecycleError, match="the world is not there"):
+            use()
 
 
 def test_whole_reads_of_slabinfo_are_an_array(engine):
