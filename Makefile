@@ -17,7 +17,7 @@ WORKERS := -n auto --dist worksteal
 export CC
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-CORE := setup.py $(wildcard slabcore/*.pyx slabcore/*.pxd)
+CORE := setup.py $(wildcard slabcore/*.pyx slabcore/*.pxd slabcore/core/*.pxi)
 INSTALL = $(BIN)/pip install -qq --no-build-isolation -e
 
 .NOTPARALLEL:

@@ -44,7 +44,7 @@ if switch("STRICT"):
 core = setuptools.Extension(
     "slabcore._core",
     ["slabcore/_core.pyx"],
-    depends=glob.glob("slabcore/*.pxd"),
+    depends=[*glob.glob("slabcore/*.pxd"), *glob.glob("slabcore/core/*.pxi")],
     define_macros=macros,
     extra_compile_args=flags,
     extra_link_args=links,

@@ -243,7 +243,7 @@ cdef enum:  # finding_kind
     RECORD_REPEATED
     FINDINGS
 
-cdef enum:  # event; _core.pyx has the names
+cdef enum:  # event; core/world.pxi has the names
     EV_QUEUE_WORK
     EV_EXECUTE_START
     EV_EXECUTE_END
