@@ -36,6 +36,7 @@ from running import ROOT, Bench, Told
 PAGE = ROOT / "docs" / "performance.md"
 PICTURE = PAGE.with_name("speed.svg")
 BEGIN, END = "<!-- timed: speed -->\n", "<!-- end -->"
+AGAIN = "0 tells the figures of --json again"
 KEEP = "keep the figures here; rows that are not run now stay as they are in it"
 ENOUGH = "a row that has taken longer gets no further round"
 LIBRARIES = (
@@ -258,7 +259,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", metavar="ROW", help="; ".join(ROWS))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=1, help=AGAIN)
     parser.add_argument("--seconds", type=float, default=12, help=ENOUGH)
     parser.add_argument("--json", type=Path, metavar="FILE", help=KEEP)
     parser.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
@@ -268,7 +269,7 @@ def main() -> int:
     records = []
     if options.json and options.json.exists():
         records = json.loads(options.json.read_text("utf-8"))
-    names = options.rows or list(ROWS)
+    names = (options.rows or list(ROWS)) if options.runs else []
     left = [name for name in ROWS if name not in {*names, *(t["row"] for t in records)}]
     if options.write and left:
         parser.error(
