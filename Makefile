@@ -2,7 +2,7 @@
 #                 make test      the test suite            (ARGS="-k rcu" goes to pytest)
 #                 make speed     slabcore, floors in C and peers in one table
 # and to check a change as CI does: .ci/run, which is made of make test and of
-#                 make lint types bench sanitize
+#                 make lint types bench sanitize examples
 # `make format` formats the Python files; `make clean` forgets all that was built.
 
 PYTHON ?= python3
@@ -21,7 +21,8 @@ CORE := setup.py $(wildcard slabcore/*.pyx slabcore/*.pxd slabcore/core/*.pxi)
 INSTALL = $(BIN)/pip install -qq --no-build-isolation -e
 
 .NOTPARALLEL:
-.PHONY: demo test clients peers lint types docs bench speed sanitize format clean
+.PHONY: demo test clients peers lint types docs bench speed sanitize examples versions \
+  format clean
 
 demo: $(VENV)/run
 	@$(BIN)/slabcore demo
@@ -75,6 +76,26 @@ sanitize: $(VENV)/test
 	$(SANITIZED) $(BIN)/python -c "$$INSTRUMENTED" && \
 	$(SANITIZED) $(BIN)/pytest -q -p no:cacheprovider --capture=sys $(WORKERS) \
 	  -k "not generated_blocks and not clients" $(ARGS)
+
+# sdist and wheel, what is in them, and examples/ on the wheel in an empty environment.
+# Names of examples and options of examples/run.py go into ARGS.
+examples: $(VENV)/dist
+	$(BIN)/python examples/run.py $(ARGS)
+
+# The suite on each version that is here, each in an environment of its own in build/;
+# PYTHONS="python3.13 /opt/python/bin/python3" names others.
+PYTHONS ?= python3.11 python3.12 python3.13
+versions:
+	@ran=; missing=; for python in $(PYTHONS); do \
+	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' \
+	    2>/dev/null) || { missing="$$missing $$python"; continue; }; \
+	  echo "== Python $$version"; \
+	  HYPOTHESIS_PROFILE=sanitize $(MAKE) --no-print-directory test \
+	    PYTHON=$$python VENV=build/python$$version \
+	    ARGS='-q -k "not generated_blocks and not clients" $(ARGS)' || exit 1; \
+	  ran="$$ran $$version"; \
+	done; \
+	echo "make versions: ran on:$${ran:- none}; not here:$${missing:- none}"; test "$$ran"
 
 format: $(VENV)/lint
 	$(BIN)/ruff format
@@ -144,7 +165,7 @@ $(VENV)/test: $(VENV)/build $(CORE)
 	@$(INSTALL) '.[test]'
 	@touch $(VENV)/run $@
 
-$(VENV)/lint $(VENV)/clients: $(VENV)/build
+$(VENV)/lint $(VENV)/clients $(VENV)/dist: $(VENV)/build
 	@$(BIN)/python -c "$$REQUIREMENTS" $(@F) > $@.txt
 	@$(BIN)/pip install -qq -r $@.txt
 	@touch $@
