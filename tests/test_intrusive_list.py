@@ -87,7 +87,8 @@ def test_values_and_handles_are_whole_numbers():
         with pytest.raises(TypeError, match="float"):
             call(1.0)
     assert float(entries.first) not in entries
-    for values in (5, [1.5], ["a"], [2**63], np.array([2**63], np.uint64), None):
+    no_numbers = (5, np.int64(5), np.array(5), None, [1.5], ["a"], [True], [2**63])
+    for values in (*no_numbers, np.array([2**63], np.uint64)):
         with pytest.raises(InputError) as refusal:
             entries.extend(values)
         assert str(refusal.value) == (

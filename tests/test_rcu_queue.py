@@ -507,6 +507,16 @@ def test_a_wrong_word_or_kind_queues_nothing(engine):
         nothing.call(0, kind="dec")
 
 
+def test_values_may_lie_anywhere(engine):
+    lying = memoryview(b"-" + np.array([5, 7], np.int64).tobytes())[1:].cast("q")
+    queue = make(engine)
+    queue.call_many(lying)
+    assert list(queue.barrier()) == [5, 7]
+    words = memoryview(bytearray(9))[1:].cast("I")
+    with pytest.raises(TypeError, match="expected a writable array of uint32"):
+        make("core", words=words)
+
+
 def test_kinds_are_for_words(engine):
     for options in ({}, {"callback": print}):
         queue = make(engine, **options)

@@ -144,31 +144,43 @@ cdef class CacheLists:
     def create_many(self, memcgs, roots):
         """Create a cache for each pair, in their order."""
         self.enter()
-        memcgs = int64_array("create_many", "memcgs", memcgs)
-        roots = int64_array("create_many", "roots", roots)
-        if memcgs.size != roots.size:
-            what = f"there are {memcgs.size} memcgs and {roots.size} roots"
-            raise InputError("create_many", what, "as many")
-        cdef const int64_t[::1] owners = memcgs
-        cdef const int64_t[::1] numbers = roots
-        cdef int64_t count = owners.shape[0], made
-        if not count:
-            return
-        # Others may have had their turn while arrays were made of what was given.
-        self.enter()
-        self.running = True
+        cdef Py_buffer given, given_roots
+        cdef const int64_t *memcg
+        cdef const int64_t *root
+        cdef int64_t count, made
+        whole_numbers("create_many", "memcgs", memcgs, &given)
         try:
-            with nogil:
-                made = cache_create_many(&self.l, &owners[0], &numbers[0], count)
+            whole_numbers("create_many", "roots", roots, &given_roots)
+        except BaseException:
+            PyBuffer_Release(&given)
+            raise
+        try:
+            count = given.len // sizeof(int64_t)
+            if given.len != given_roots.len:
+                what = f"there are {count} memcgs and {given_roots.len // 8} roots"
+                raise InputError("create_many", what, "as many")
+            if not count:
+                return
+            memcg = <const int64_t *>given.buf
+            root = <const int64_t *>given_roots.buf
+            # Others may have had their turn while arrays were made of what was given.
+            self.enter()
+            self.running = True
+            try:
+                with nogil:
+                    made = cache_create_many(&self.l, memcg, root, count)
+            finally:
+                self.running = False
+            if made < count:
+                where = f"create_many: pair {made}"
+                if names_memcg(&self.l, memcg[made]):
+                    most = <int64_t>self.l.roots - 1
+                    raise InputError(where, f"root is {root[made]}", f"0 to {most}")
+                text = f"handle {memcg[made]}: no memcg of the lists"
+                raise StaleHandleError(f"{where}: {text}")
         finally:
-            self.running = False
-        if made < count:
-            where = f"create_many: pair {made}"
-            if names_memcg(&self.l, owners[made]):
-                most = <int64_t>self.l.roots - 1
-                raise InputError(where, f"root is {numbers[made]}", f"0 to {most}")
-            text = f"handle {owners[made]}: no memcg of the lists"
-            raise StaleHandleError(f"{where}: {text}")
+            PyBuffer_Release(&given)
+            PyBuffer_Release(&given_roots)
 
     # --- destroying ---
 
@@ -185,25 +197,32 @@ cdef class CacheLists:
     def destroy_many(self, memcgs):
         """Destroy memcgs and their caches; return how many caches these were."""
         self.enter()
-        cdef const int64_t[::1] owners = int64_array("destroy_many", "memcgs", memcgs)
-        cdef int64_t count = owners.shape[0], gone
+        cdef Py_buffer given
+        cdef const int64_t *owners
+        cdef int64_t count, gone
         cdef uint32_t before
-        if not count:
-            return 0
-        self.enter()        # again, as in create_many()
-        before = self.l.length
-        self.running = True
+        whole_numbers("destroy_many", "memcgs", memcgs, &given)
         try:
-            with nogil:
-                lists_reserve_many(&self.l)
-                gone = memcg_list_destroy_many(&self.l, &owners[0], count)
+            count = given.len // sizeof(int64_t)
+            if not count:
+                return 0
+            owners = <const int64_t *>given.buf
+            self.enter()        # again, as in create_many()
+            before = self.l.length
+            self.running = True
+            try:
+                with nogil:
+                    lists_reserve_many(&self.l)
+                    gone = memcg_list_destroy_many(&self.l, owners, count)
+            finally:
+                self.running = False
+            if gone < count:
+                raise StaleHandleError(
+                    f"destroy_many: memcg {gone}: handle {owners[gone]}: no memcg of "
+                    "the lists"
+                )
         finally:
-            self.running = False
-        if gone < count:
-            raise StaleHandleError(
-                f"destroy_many: memcg {gone}: handle {owners[gone]}: no memcg of the "
-                "lists"
-            )
+            PyBuffer_Release(&given)
         return before - self.l.length
 
     # --- replaying ---

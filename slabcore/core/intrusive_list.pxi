@@ -119,7 +119,7 @@ cdef class IntrusiveList:
         import numpy
         cdef Py_buffer given, made
         cdef size_t count
-        whole_numbers(values, "values", &given)
+        whole_numbers("IntrusiveList", "values", values, &given)
         try:
             count = given.len // sizeof(int64_t)
             handles = numpy.empty(count, dtype=numpy.int64)
@@ -153,7 +153,7 @@ cdef class IntrusiveList:
         """
         cdef Py_buffer given
         cdef size_t done
-        whole_numbers(handles, "handles", &given)
+        whole_numbers("IntrusiveList", "handles", handles, &given)
         done = side_remove_many(
             &self.entries, <const int64_t *>given.buf, given.len // sizeof(int64_t)
         )
@@ -194,7 +194,7 @@ cdef class IntrusiveList:
     cdef int move_all(self, handles, bint first) except -1:
         cdef Py_buffer given
         cdef size_t done
-        whole_numbers(handles, "handles", &given)
+        whole_numbers("IntrusiveList", "handles", handles, &given)
         done = side_move_many(
             &self.entries,
             <const int64_t *>given.buf,

@@ -300,6 +300,7 @@ cdef class RcuQueue:
             if not values.size:
                 values = values.astype("q")
             values = values.astype("q", "C", "safe", copy=False)
+            values = numpy.require(values, requirements="A")
             what = numbers(values, PyBUF_SIMPLE, &given)
         try:
             if kind is not None or self.held.itemsize:
