@@ -41,8 +41,10 @@ lint: $(VENV)/lint
 	$(BIN)/ruff format --check
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint slabcore tests
 
-types: $(VENV)/lint $(VENV)/run
+# mypy reads the package, and like pyright what users write: examples/, tests/typing.
+types: $(VENV)/lint $(VENV)/test
 	$(BIN)/mypy
+	$(BIN)/pyright
 	$(BIN)/stubtest slabcore._core
 
 docs: $(VENV)/test
@@ -85,6 +87,7 @@ examples: $(VENV)/dist
 # The suite on each version that is here, each in an environment of its own in build/;
 # PYTHONS="python3.13 /opt/python/bin/python3" names others.
 PYTHONS ?= python3.11 python3.12 python3.13
+versions: export SUITE := -q -k "not generated_blocks and not clients" $(ARGS)
 versions:
 	@ran=; missing=; for python in $(PYTHONS); do \
 	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' \
@@ -92,7 +95,7 @@ versions:
 	  echo "== Python $$version"; \
 	  HYPOTHESIS_PROFILE=sanitize $(MAKE) --no-print-directory test \
 	    PYTHON=$$python VENV=build/python$$version \
-	    ARGS='-q -k "not generated_blocks and not clients" $(ARGS)' || exit 1; \
+	    ARGS="$$SUITE" || exit 1; \
 	  ran="$$ran $$version"; \
 	done; \
 	echo "make versions: ran on:$${ran:- none}; not here:$${missing:- none}"; test "$$ran"

@@ -169,7 +169,7 @@ def size(path: Path) -> str:
 
 def run_all(chosen: Iterable[Path], wheel: Path, *, write: bool) -> list[str]:
     """Run examples on a wheel; return the names of those that fail."""
-    failed = []
+    failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="slabcore-examples-") as place:
         begun = say("an environment with the wheel in it")
         base = environment(Path(place) / "environment")
