@@ -44,6 +44,11 @@ cdef struct bulk:
     int64_t *made           # a handle or number a call
 
 
+cdef inline int64_t given(const int64_t *numbers, int64_t i) noexcept nogil:
+    """Read a caller's number, once: others may write to it while a world runs."""
+    return (<const volatile int64_t *>numbers)[i]
+
+
 cdef inline void bulk_init(bulk *b, int function, int64_t calls) noexcept nogil:
     memset(b, 0, sizeof(bulk))
     b.function = function
@@ -97,12 +102,12 @@ cdef inline int bulk_name(world *w, bulk *b, uint32_t *at) except -1 nogil:
 
 cdef inline int bulk_boot(world *w, bulk *b) except -1 nogil:
     """Create the next root before time begins."""
-    cdef int64_t flags = b.flags[b.done]
+    cdef int64_t flags = given(b.flags, b.done)
     cdef uint32_t name, number
     bulk_name(w, b, &name)
     link_root(
-        w, <uint32_t>b.sizes[b.done], flags & 1 != 0, flags & 2 != 0, flags & 4 != 0,
-        flags & 16 != 0, name, &number,
+        w, <uint32_t>given(b.sizes, b.done), flags & 1 != 0, flags & 2 != 0,
+        flags & 4 != 0, flags & 16 != 0, name, &number,
     )
     b.made[b.done] = number
     b.done += 1
@@ -111,30 +116,31 @@ cdef inline int bulk_boot(world *w, bulk *b) except -1 nogil:
 
 cdef inline int bulk_next(world *w, bulk *b, frame *f) except -1 nogil:
     """Tell whether the next call can be made, and put its operands into a frame."""
-    cdef int64_t i = b.done, handle
+    cdef int64_t i = b.done, handle, root
     if i == b.calls:
         return False
     f.function = b.function
     f.a = f.b = f.c = f.d = NIL
     f.n = 0
     if b.function == F_CREATE_ROOT:
-        f.a = <uint32_t>b.sizes[i]
-        f.b = <uint32_t>b.flags[i]
+        f.a = <uint32_t>given(b.sizes, i)
+        f.b = <uint32_t>given(b.flags, i)
         bulk_name(w, b, &f.d)
         return True
-    handle = b.memcgs[i]
+    handle = given(b.memcgs, i)
     if b.function == F_MKDIR or b.function == F_RMDIR:
         if b.function == F_MKDIR and handle < 0 and -1 - handle < i:
-            handle = b.made[-1 - handle]
+            handle = given(b.made, -1 - handle)
         if not named(w, handle, True, &f.a):
             return False
         f.b = memcg_at(&w.m, f.a).generation
         return b.function == F_MKDIR or f.a != 0
-    if not 0 <= b.roots[i] < w.c.roots.used:
+    root = given(b.roots, i)
+    if not 0 <= root < w.c.roots.used:
         return False
-    f.a = <uint32_t>b.roots[i]
+    f.a = <uint32_t>root
     f.c = b.how
-    f.n = b.counts[i]
+    f.n = given(b.counts, i)
     if b.function == F_ALLOC:
         return root_serves(&w.c, f.a) and named(w, handle, True, &f.b)
     if root_gone(&w.c, f.a) or not named(w, handle, False, &f.b):

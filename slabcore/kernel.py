@@ -193,6 +193,25 @@ def _count(where: str, given: Any) -> int:
     return count
 
 
+def _steps(given: Any) -> list[Step]:
+    """Return the steps of a program, each of five whole numbers."""
+    if not isinstance(given, Iterable):
+        expected = "a list of steps (op, a, b, c, d)"
+        raise InputError("program", f"{given!r} is no list", expected)
+    steps: list[Step] = []
+    for number, step in enumerate(given):
+        try:
+            op, a, b, c, d = map(operator.index, step)
+        except (TypeError, ValueError):
+            where, expected = (
+                f"program: step {number}",
+                "whole numbers (op, a, b, c, d)",
+            )
+            raise InputError(where, f"{step!r} is none", expected) from None
+        steps.append((op, a, b, c, d))
+    return steps
+
+
 def _countable(counts: Numbers) -> npt.NDArray[np.bool_]:
     """Tell which of some whole numbers are numbers of objects."""
     return (counts >= 1) & (counts < 1 << 31)
@@ -854,8 +873,13 @@ class Kernel:
         """Add a program: steps (op, a, b, c, d) as slabcore.workloads compiles them.
 
         Returns: its number, for spawn and for the fork steps of later programs.
+        Raises: InputError.
         """
-        return int(self._world.program(steps))
+        rows = _steps(steps)
+        try:
+            return int(self._world.program(rows))
+        except ValueError as error:
+            raise InputError("program", str(error)) from None
 
     def spawn(
         self,

@@ -1,6 +1,7 @@
 """CacheLists: three lists a cache, against the twin, and what a replay leaves."""
 
 import doctest
+import gc
 import inspect
 import random
 
@@ -372,3 +373,61 @@ def test_arrays_may_lie_at_any_address():
     assert lists.destroy_many(numbers[:1]) == 2
     with pytest.raises(InputError, match="event 1: memcg 0 is alive"):
         CacheLists(1).replay(events)
+
+
+# --- memory, and what its making lets in ---
+
+
+def test_without_memory_no_cgroup_is_made_that_nobody_can_name():
+    memory = pytest.importorskip("_testcapi")
+    for allocation in range(200):
+        lists = CacheLists(1)
+        lists.mkdir()
+        memory.set_nomemory(allocation)
+        try:
+            made = lists.mkdir_many(5000)
+        except MemoryError:
+            made = ()
+        finally:
+            memory.remove_mem_hooks()
+        assert lists.memcgs == 1 + len(made)
+        lists.validate()
+        if len(made):
+            break
+    assert allocation > 2 and len(made) == 5000
+
+
+@pytest.mark.parametrize("deed", ["grow", "destroy"])
+@pytest.mark.parametrize("asked", ["caches", "children", "to_array"])
+def test_garbage_that_changes_what_is_asked_for_breaks_no_answer(asked, deed):
+    class Late:
+        def __del__(self):
+            if deed == "destroy":
+                lists.destroy(web)
+            lists.mkdir_many(10_000)
+            if deed == "grow":
+                lists.create_many([web] * 90, [0] * 90)
+
+    def told():
+        about = {"caches": [web], "children": [0], "to_array": []}[asked]
+        try:
+            return len(getattr(lists, asked)(*about))
+        except StaleHandleError:
+            return "gone"
+
+    lists = CacheLists(1)
+    web = lists.mkdir()
+    lists.create_many([web] * 9, [0] * 9)
+    late = Late()
+    late.itself = late
+    before = gc.get_threshold()
+    gc.collect()
+    del late
+    gc.set_threshold(1)
+    try:
+        answer = told()
+    finally:
+        gc.set_threshold(*before)
+    gc.collect()
+    assert answer in (9, told())
+    lists.validate()

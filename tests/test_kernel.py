@@ -674,6 +674,33 @@ def test_a_program_is_repeated(kernel):
     assert kernel.counters["virtual_ns"] == kernel.now_ns
 
 
+@pytest.mark.parametrize(
+    ("steps", "error"),
+    [
+        (3, "program: 3 is no list; expected a list of steps (op, a, b, c, d)"),
+        ([3], "program: step 0: 3 is none; expected whole numbers (op, a, b, c, d)"),
+        (
+            [(SLEEP, 1, 0, 0, 0), (SLEEP, 0.5, 0, 0, 0)],
+            f"program: step 1: ({SLEEP}, 0.5, 0, 0, 0) is none; expected whole numbers "
+            "(op, a, b, c, d)",
+        ),
+        (
+            [(SLEEP, 1)],
+            f"program: step 0: ({SLEEP}, 1) is none; expected whole numbers "
+            "(op, a, b, c, d)",
+        ),
+        (
+            [(999, 1, 0, 0, 0)],
+            "program: (999, 1, 0, 0, 0) is no step; expected (op, a, b, c, d)",
+        ),
+    ],
+)
+def test_what_is_no_program_is_told(steps, error):
+    with pytest.raises(InputError) as refusal:
+        Kernel("4.9").program(steps)
+    assert str(refusal.value) == error
+
+
 def test_no_repetition_starts_after_until(kernel):
     number = kernel.program([(SLEEP, ms(5), 0, 0, 0)])
     kernel.spawn(number, repeat=100, at_ns=ms(10), until_ns=ms(31))

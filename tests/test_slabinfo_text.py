@@ -350,3 +350,9 @@ def test_a_name_says_the_same_each_time_it_is_asked():
     lengths = iter([5, 1_000_000])
     text = SlabInfoText([Name("caf\xe9")], np.zeros((1, 11), np.uint64), header=False)
     assert text.read().startswith("caf\xe9 ".encode())
+
+
+def test_a_block_of_rows_is_no_longer_than_32_bits_count():
+    names = [bytes(134_217_725)] * 32  # one name, 32 times: 127 bytes short of 4 GiB
+    with pytest.raises(MemoryError, match="less than 4 GiB"):
+        SlabInfoText(names, np.zeros((32, 11), np.uint64))

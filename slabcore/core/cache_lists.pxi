@@ -128,12 +128,16 @@ cdef class CacheLists:
         self.enter()
         if count < 0:
             raise InputError("mkdir_many", f"count is {count}", "0 or more")
-        cdef int64_t[::1] handles = numpy.empty(count, dtype=numpy.int64)
+        made = numpy.empty(count, dtype=numpy.int64)
+        cdef int64_t[::1] handles = made
+        self.enter()        # again, as in create_many()
+        # All memory before the first is made: whoever has no handles has no memcgs.
         arena_reserve(&self.l.memcgs, self.l.memcgs.used + <size_t>count)
+        arena_reserve(&self.l.stamps, self.l.memcgs.used + <size_t>count)
         for k in range(count):
             memcg_list_new(&self.l, &index)
             handles[k] = memcg_list_handle(&self.l, index)
-        return handles.base
+        return made
 
     @cython.binding(False)
     def create(self, Py_ssize_t memcg, Py_ssize_t root):
@@ -233,7 +237,7 @@ cdef class CacheLists:
         import numpy
         return numpy.dtype([("memcg", "u4"), ("kind", "u2"), ("root", "u2")])
 
-    def replay(self, events, *, int64_t grace_period=1024):
+    def replay(self, events, *, Py_ssize_t grace_period=1024):
         """Let events happen in a row; return counts of what did.
 
         events: an array of event_dtype(). *memcg* is a name of the trace's own, which
@@ -326,10 +330,16 @@ cdef class CacheLists:
     def caches(self, Py_ssize_t memcg):
         """Return the roots of a memcg's caches, in its own list's order."""
         import numpy
-        cdef uint32_t index = self.memcg(memcg)
-        cdef const memcg_list *m = memcg_list_at(&self.l, index)
-        cdef int64_t[::1] roots = numpy.empty(m.length, dtype=numpy.int64)
-        cdef uint32_t line = m.more, used = more_used(m), end = m.length, k, i
+        cdef const memcg_list *m
+        cdef int64_t[::1] roots = None
+        cdef uint32_t line, used, end, k, i
+        # Making room may let others in: it is looked at again behind that.
+        while True:
+            m = memcg_list_at(&self.l, <uint32_t>self.memcg(memcg))
+            if roots is not None and roots.shape[0] == m.length:
+                break
+            roots = numpy.empty(m.length, dtype=numpy.int64)
+        line, used, end = m.more, more_used(m), m.length
         for k in range(min(m.length, <uint32_t>IN_LINE)):
             roots[k] = owner_at(&self.l, m.caches[k]).root
         while line != NIL:
@@ -344,14 +354,20 @@ cdef class CacheLists:
     def children(self, Py_ssize_t root):
         """Return the memcgs of a root's children, in the list's order."""
         import numpy
-        cdef Py_ssize_t count = 0
-        self.known(root)
-        cdef uint32_t head = <uint32_t>(1 + root)
-        cdef uint32_t i = link_at(&self.l, head).children.next
-        while i != head:
-            count += 1
-            i = link_at(&self.l, i).children.next
-        cdef int64_t[::1] memcgs = numpy.empty(count, dtype=numpy.int64)
+        cdef Py_ssize_t count
+        cdef uint32_t head, i
+        cdef int64_t[::1] memcgs = None
+        while True:     # as in caches()
+            self.known(root)
+            head = <uint32_t>(1 + root)
+            count = 0
+            i = link_at(&self.l, head).children.next
+            while i != head:
+                count += 1
+                i = link_at(&self.l, i).children.next
+            if memcgs is not None and memcgs.shape[0] == count:
+                break
+            memcgs = numpy.empty(count, dtype=numpy.int64)
         count = 0
         i = link_at(&self.l, head).children.next
         while i != head:
@@ -364,11 +380,15 @@ cdef class CacheLists:
         """Return every cache by creation, as an array of memcg and root."""
         import numpy
         cdef Py_ssize_t count = 0
-        cdef uint32_t memcg
-        self.enter()
-        cdef uint32_t i = link_at(&self.l, 0).all.next
-        array = numpy.empty(self.l.length, [("memcg", "i8"), ("root", "i8")])
-        cdef int64_t[:, ::1] rows = array.view("i8").reshape(-1, 2)
+        cdef uint32_t memcg, i
+        cdef int64_t[:, ::1] rows = None
+        while True:     # as in caches()
+            self.enter()
+            if rows is not None and rows.shape[0] == self.l.length:
+                break
+            array = numpy.empty(self.l.length, [("memcg", "i8"), ("root", "i8")])
+            rows = array.view("i8").reshape(-1, 2)
+        i = link_at(&self.l, 0).all.next
         while i != 0:
             memcg = owner_at(&self.l, i).memcg
             rows[count, 0] = memcg_list_handle(&self.l, memcg)

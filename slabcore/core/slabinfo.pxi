@@ -24,6 +24,7 @@ from slabcore.cache_show cimport (
     slabinfo_row,
 )
 from slabcore.cache_text cimport (
+    BLOCK,
     NAMES_ROOM,
     cache_text,
     text_changed,
@@ -309,8 +310,9 @@ path=None, huge_pages=True)\n--\n
             numbers_checked(i, &rows[i, 0])
             text_of(listed[i], held, &length)
             room += max(length, <Py_ssize_t>NAME_WIDTH)
-        if room > 0xFFFFFFFF:
-            raise MemoryError("the names of one text have at most 4 GiB")
+        # Lengths of a block are 32 bits, too, and its rows' numbers come on top.
+        if room + BLOCK * <size_t>ROW_ROOM > 0xFFFFFFFF:
+            raise MemoryError("the names of one text have less than 4 GiB")
         t.path = path_named(path)
         t.header = header
         t.keeps = keep
