@@ -97,7 +97,7 @@ cdef class RcuQueue:
     cdef int call_words(
         self, int32_t number, const Py_buffer *given, int what, kind
     ) except -1
-    cdef int32_t on(self, int64_t cpu) except -1
+    cdef int32_t on(self, Py_ssize_t cpu) except -1
     cdef int span(self, cpu, int32_t *first, int32_t *end) except -1
     cdef void look(self, rcu_data *d) noexcept nogil
     cdef void begin(self) noexcept nogil

@@ -363,6 +363,34 @@ def test_what_an_iterator_fails_with_leaves_what_came_before(engine):
     assert queue.barrier() == 2
 
 
+@pytest.mark.parametrize("marker", reference.MARKERS)
+@pytest.mark.parametrize("wait", ["barrier", "synchronize"])
+def test_garbage_that_queues_while_a_waiter_gets_room_is_invoked_later(marker, wait):
+    class Late:
+        def __del__(self):
+            queue.call("late", 0)
+
+    seen = []
+    queue = slabcore.RcuQueue(2, callback=seen.append, marker=marker)
+    queue.call_many(["early"] * 63, 0)  # room for one more, which a waiter takes
+    queue.call_many(["early"] * 64, 1)  # and for none
+    late = Late()
+    late.itself = late
+    before = gc.get_threshold()
+    gc.collect()
+    del late
+    gc.set_threshold(1)
+    try:
+        getattr(queue, wait)(*((1,) if wait == "synchronize" else ()))
+    finally:
+        gc.set_threshold(*before)
+    queue.validate()
+    gc.collect()
+    queue.barrier()
+    queue.barrier()
+    assert seen.count("early") == 127 and seen.count("late") == 1
+
+
 # --- words ---
 
 
@@ -598,7 +626,78 @@ def test_the_ring_grows_and_goes_round(steps):
     assert out + many.barrier().tolist() == list(range(queued))
 
 
+def test_what_is_queued_can_be_looked_at(engine):
+    queue = make(engine, 2)
+    queue.call_many([5, -6, 7])
+    queue.grace_period()
+    queue.call(2**40)
+    assert listed(queue.values()) == [5, -6, 7, 2**40] and len(queue) == 4
+    assert listed(queue.values(1)) == [] and not make(engine)
+    words = make(engine, words=np.zeros(9, np.uint32))
+    words.call_many([8, 0, 8], kind="inc")
+    assert listed(words.values()) == [8, 0, 8]
+    with pytest.raises(ValueError, match="cpu=2: expected 0 to 1"):
+        queue.values(2)
+
+
+def test_who_waits_is_no_value(engine):
+    def fail(value):
+        raise ZeroDivisionError
+
+    queue = make(engine, 2, callback=fail, marker="queued")
+    queue.call_many(["a", None, "b"], 1)
+    with pytest.raises(ZeroDivisionError):
+        queue.barrier()
+    assert queue.values(1) == [None, "b"] and len(queue) == 2
+    assert sum(queue.segments(1)) == 3  # the marker is there still
+
+
+def test_words_and_values_may_lie_anywhere():
+    memory = bytearray(8 * 5 + 1)
+    for number, form in ((5, "q"), (10, "I")):
+        values = memoryview(memory)[1:].cast(form)
+        for i in range(number):
+            values[i] = i
+        queue = slabcore.RcuQueue(words=np.zeros(10, np.uint32))
+        queue.call_many(values, kind="inc")
+        assert queue.values().tolist() == list(range(number))
+        queue.barrier()
+        assert queue.words.tolist() == [1] * number + [0] * (10 - number)
+        plain = slabcore.RcuQueue()
+        plain.call_many(values)
+        assert plain.barrier().tolist() == list(range(number))
+    with pytest.raises(TypeError, match="expected a writable array of uint32"):
+        slabcore.RcuQueue(words=values)
+
+
 # --- what is refused ---
+
+
+def test_cpus_and_counts_are_whole_numbers(engine):
+    for options in (
+        {"cpus": 2.0},
+        {"blimit": 1.5},
+        {"qhimark": 9.0},
+        {"qlowmark": 1.0},
+    ):
+        with pytest.raises(TypeError, match="float"):
+            make(engine, **options)
+    queue = make(engine, np.int64(2))
+    queue.call(1, np.int64(1))
+    for call in (
+        lambda: queue.call(2, 1.0),
+        lambda: queue.call_many([2], 1.0),
+        lambda: queue.quiescent(1.0),
+        lambda: queue.advance(1.0),
+        lambda: queue.invoke(1.0),
+        lambda: queue.invoke(batches=1.5),
+        lambda: queue.synchronize(1.0),
+        lambda: queue.segments(1.0),
+        lambda: queue.values(1.0),
+    ):
+        with pytest.raises(TypeError, match="float"):
+            call()
+    assert queue.pending == 1
 
 
 def test_what_makes_no_queue_is_refused(engine):
@@ -765,6 +864,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert core.pending == sum(map(len, self.waiting.values()))
         for cpu in range(self.cpus):
             assert core.segments(cpu) == twin.segments(cpu)
+            assert listed(core.values(cpu)) == listed(twin.values(cpu))
 
 
 TestQueueMachine = QueueMachine.TestCase

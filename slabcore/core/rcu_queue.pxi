@@ -24,6 +24,7 @@ from slabcore.rcu cimport (
     rcu_batch,
     rcu_batch_end,
     rcu_broken,
+    rcu_copy,
     rcu_data,
     rcu_entrain,
     rcu_free,
@@ -108,16 +109,18 @@ cdef class RcuQueue:
         import operator
 
         import numpy
-        cdef int32_t i, count
+        # Numbers from here on: an int's subclass may multiply as it likes.
+        cdef Py_ssize_t count = cpus, limit = blimit, high = qhimark, low = qlowmark
+        cdef int32_t i
         if self.ncpus:
             raise LifecycleError("the queue is there; it is made once")
-        if not 1 <= cpus <= 4096:
-            raise ValueError(f"cpus={cpus}: expected 1 to 4096")
-        if blimit < 1:
-            raise ValueError(f"blimit={blimit}: expected 1 or more")
-        if qhimark < 0 or qlowmark < 0:
-            name = "qlowmark" if qhimark >= 0 else "qhimark"
-            raise ValueError(f"{name}={min(qhimark, qlowmark)}: expected 0 or more")
+        if not 1 <= count <= 4096:
+            raise ValueError(f"cpus={count}: expected 1 to 4096")
+        if limit < 1:
+            raise ValueError(f"blimit={limit}: expected 1 or more")
+        if high < 0 or low < 0:
+            name = "qlowmark" if high >= 0 else "qhimark"
+            raise ValueError(f"{name}={min(high, low)}: expected 0 or more")
         if marker not in _MARKERS:
             raise ValueError(f"marker={marker!r}: expected queued or entrained")
         if callback is not None and not callable(callback):
@@ -128,21 +131,19 @@ cdef class RcuQueue:
             PyBuffer_Release(&self.held)   # of an attempt that failed
             self.name_words(words)
             self.array = words
-        self.r.blimit = blimit
-        self.r.qhimark = qhimark
-        self.r.qlowmark = qlowmark
+        self.r.blimit = limit
+        self.r.qhimark = high
+        self.r.qlowmark = low
         self.entrains = marker == "entrained"
         self.callback = callback
         self.calls_values = callback is operator.call
         self.empty = numpy.empty
         counts = callback is not None or words is not None
         self.nothing = 0 if counts else numpy.empty(0, "q")
-        # One number from here on: an int's subclass may multiply as it likes.
-        count = cpus
         self.objects = [[] for _ in range(count if callback is not None else 0)]
         self.until = <int64_t *>zeroed(count * sizeof(int64_t))
         self.r.data = <rcu_data *>zeroed(count * sizeof(rcu_data))
-        self.ncpus = count
+        self.ncpus = <int32_t>count
         for i in range(self.ncpus):
             self.r.data[i].blimit = self.r.blimit
             self.r.data[i].huge_pages = huge_pages
@@ -170,7 +171,7 @@ cdef class RcuQueue:
             f"words={words!r}: expected a writable array of uint32, in C order"
         )
 
-    cdef int32_t on(self, int64_t cpu) except -1:
+    cdef int32_t on(self, Py_ssize_t cpu) except -1:
         if not 0 <= cpu < self.ncpus:
             raise ValueError(f"cpu={cpu}: expected 0 to {self.ncpus - 1}")
         return <int32_t>cpu
@@ -185,7 +186,7 @@ cdef class RcuQueue:
 
     # --- queueing ---
 
-    def call(self, value, int64_t cpu=0, kind=None):
+    def call(self, value, Py_ssize_t cpu=0, kind=None):
         """Queue a value on a CPU (call_rcu()).
 
         kind: what becomes of the word: inc, dec, set, clear or change.
@@ -269,7 +270,7 @@ cdef class RcuQueue:
         rcu_queued(&self.r, d, count)
         return 0
 
-    def call_many(self, values, int64_t cpu=0, kind=None):
+    def call_many(self, values, Py_ssize_t cpu=0, kind=None):
         """Queue each of the values, in their order, on a CPU; of numbers all or none.
 
         Arrays of int64 are taken as they are, and of uint32, if they name words.
@@ -500,8 +501,10 @@ cdef class RcuQueue:
         cdef int64_t *to
         cdef rcu_data *d
         cdef Py_buffer made
-        if batches is not None and batches < 1:
-            raise ValueError(f"batches={batches}: expected 1 or more, or None")
+        if batches is not None:
+            batches = PyNumber_Index(batches)
+            if batches < 1:
+                raise ValueError(f"batches={batches}: expected 1 or more, or None")
         most = FOREVER if batches is None else min(batches, FOREVER)
         self.span(cpu, &first, &end)
         self.enter()
@@ -600,11 +603,17 @@ cdef class RcuQueue:
                     values = self.empty(self.queued(first, end) + 1, "q")
                 PyObject_GetBuffer(values, &made, PyBUF_WRITABLE)
                 to = <int64_t *>made.buf
-            for i in range(first, end):
-                if self.callback is not None:
+            i = first
+            while i < end:
+                d = &self.r.data[i]
+                if self.callback is None:
+                    rcu_reserve(d, False, rcu_qlen(d) + 1)
+                elif rcu_qlen(d) == d.capacity:
                     self.reserve(i, 1)
-                else:
-                    rcu_reserve(&self.r.data[i], False, rcu_qlen(&self.r.data[i]) + 1)
+                    # Garbage that was collected for it may have queued on any.
+                    i = first
+                    continue
+                i += 1
             for i in range(first, end):
                 d = &self.r.data[i]
                 if barrier and not rcu_qlen(d):
@@ -630,7 +639,7 @@ cdef class RcuQueue:
             queued += rcu_qlen(&self.r.data[i])
         return queued
 
-    def synchronize(self, int64_t cpu=0):
+    def synchronize(self, Py_ssize_t cpu=0):
         """Wait on a CPU for a grace period that begins now (synchronize_rcu()).
 
         The CPU waits as its callbacks do, behind them. Alone it need not wait.
@@ -697,12 +706,46 @@ cdef class RcuQueue:
         """The number of the last grace period that a callback waits for or waited."""
         return self.r.requested
 
-    def segments(self, int64_t cpu=0):
+    def segments(self, Py_ssize_t cpu=0):
         """Return how many callbacks of a CPU are due, wait for a grace period, wait for
         the one behind it, and have no number yet: done, wait, next ready, next.
         """
         cdef const rcu_data *d = &self.r.data[self.on(cpu)]
         return d.done - d.head, d.wait - d.done, d.ready - d.wait, d.tail - d.ready
+
+    def __len__(self):
+        return self.r.callbacks - self.waiters
+
+    def values(self, Py_ssize_t cpu=0):
+        """Return what is queued on a CPU, in its order: an array, of objects a list.
+
+        Who waits in barrier() or synchronize(), and was not let through, is none.
+        """
+        cdef int32_t number = self.on(cpu)
+        cdef rcu_data *d = &self.r.data[number]
+        cdef int64_t i, count
+        cdef rcu_head head
+        cdef Py_buffer made
+        if self.callback is not None:
+            kept = []
+            # Behind that: making a list may let others in.
+            objects = <list>self.objects[number]
+            for i in range(d.head, d.tail):
+                if d.ring[i & (d.capacity - 1)].kind == RCU_OBJECT:
+                    kept.append(objects[i & (d.capacity - 1)])
+            return kept
+        values = self.empty(rcu_qlen(d), "q")
+        while values.size != rcu_qlen(d):   # making room may have let others in
+            values = self.empty(rcu_qlen(d), "q")
+        PyObject_GetBuffer(values, &made, PyBUF_WRITABLE)
+        if self.held.itemsize:
+            for i in range(rcu_qlen(d)):
+                head = d.ring[(d.head + i) & (d.capacity - 1)]
+                (<int64_t *>made.buf)[i] = head.arg
+        else:
+            rcu_copy(d, d.head, <rcu_head *>made.buf, rcu_qlen(d))
+        PyBuffer_Release(&made)
+        return values
 
     def validate(self):
         """Check that segments, numbers and counts agree.

@@ -78,6 +78,8 @@ class RcuQueue:
         callback: Callable[[Any], object] | None = None,
         words: MutableSequence[int] | None = None,
     ) -> None:
+        cpus, blimit = operator.index(cpus), operator.index(blimit)
+        qhimark, qlowmark = operator.index(qhimark), operator.index(qlowmark)
         if not 1 <= cpus <= 4096:
             raise ValueError(f"cpus={cpus}: expected 1 to 4096")
         if blimit < 1:
@@ -238,7 +240,7 @@ class RcuQueue:
     def invoke(
         self, cpu: int | None = None, batches: int | None = 1
     ) -> list[Any] | int:
-        if batches is not None and batches < 1:
+        if batches is not None and operator.index(batches) < 1:
             raise ValueError(f"batches={batches}: expected 1 or more, or None")
         numbers = self._numbers(cpu)
         with _Invoking(self):
@@ -329,6 +331,18 @@ class RcuQueue:
             for callback in segment
         )
 
+    def __len__(self) -> int:
+        return self.pending
+
+    def values(self, cpu: int = 0) -> list[Any]:
+        """Return what is queued on a CPU, in its order."""
+        return [
+            callback.value
+            for segment in self._cpu(cpu).segments
+            for callback in segment
+            if not callback.marker
+        ]
+
     def segments(self, cpu: int = 0) -> tuple[int, ...]:
         return tuple(map(len, self._cpu(cpu).segments))
 
@@ -342,6 +356,7 @@ class RcuQueue:
                 raise CorruptionError("a callback is due before its grace period")
 
     def _cpu(self, cpu: int) -> _Cpu:
+        cpu = operator.index(cpu)
         if not 0 <= cpu < len(self._cpus):
             raise ValueError(f"cpu={cpu}: expected 0 to {len(self._cpus) - 1}")
         return self._cpus[cpu]
