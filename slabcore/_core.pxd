@@ -51,6 +51,7 @@ cdef class SeqFile:
     cdef IntrusiveList entries
     cdef object source
     cdef object shows       # a callable, of (file, entry)
+    cdef object finds       # a callable, of entry, or None
     cdef object resumes     # a callable, of position, or None
     cdef object entry
     cdef object answer      # a hook's last OSError

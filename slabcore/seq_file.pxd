@@ -17,7 +17,7 @@ from cpython.mem cimport PyMem_RawFree
 from slabcore.arena cimport arena_resize
 
 cdef enum:
-    SEQ_PAGE = 4096             # bytes of the first buffer
+    SEQ_PAGE = 4096             # bytes of the first buffer, unless it is set
     SEQ_LARGEST = 0x40000000    # the largest that kvmalloc() hands out, doubling
     SEQ_SKIP = 1                # of show(): forget what was printed
 
@@ -55,6 +55,7 @@ cdef struct seq_operations:
 
 cdef struct seq_file:
     char *buf
+    size_t page             # of the first buffer
     size_t size             # of buf; 0 before the first; a failed doubling keeps it
     size_t from_            # where the bytes not yet delivered begin
     size_t count            # and how many they are; all of size: it did not fit
@@ -94,6 +95,7 @@ cdef inline void seq_open(
     memset(m, 0, sizeof(seq_file))
     m.op = op
     m.private = private
+    m.page = SEQ_PAGE
     m.steps_late = era == ERA_A
     m.seeks_badly = era == ERA_B
     m.reads_on = era == ERA_D
@@ -189,7 +191,7 @@ cdef inline bint seq_copy(seq_file *m) noexcept nogil:
 
 cdef inline int seq_deliver(seq_file *m) except -1 nogil:
     """Begin a read that is where it wants to be: first what is left over."""
-    if m.buf == NULL and not seq_alloc(m, SEQ_PAGE):
+    if m.buf == NULL and not seq_alloc(m, m.page):
         return SEQ_DONE
     if m.count:
         if not seq_copy(m) or m.count:
@@ -308,7 +310,7 @@ cdef inline int seq_seek(seq_file *m) except -1 nogil:
     m.index = 0
     m.count = 0
     m.from_ = 0
-    if m.target == 0 or (m.buf == NULL and not seq_alloc(m, SEQ_PAGE)):
+    if m.target == 0 or (m.buf == NULL and not seq_alloc(m, m.page)):
         return seq_sought(m)
     m.traverses = True
     return SEQ_SECTION

@@ -18,7 +18,7 @@ import slabcore
 FLOORS = (
     (
         *("errors", "arena", "list", "side_list", "clock", "trace", "decimal"),
-        "seq_file",
+        *("seq_file", "sources"),
     ),
     ("loadavg", "sched", "log", "rcu", "mutex", "workqueue"),
     (

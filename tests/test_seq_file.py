@@ -521,7 +521,7 @@ HOOKS = "expected a source with start, next and stop, and show or show="
             "SeqFile: era is 'A' and there is a cursor; expected D, which a reader "
             "with a cursor follows",
         ),
-        (lambda file: file([1, 2]), f"SeqFile: list has no start(); {HOOKS}"),
+        (lambda file: file(object()), f"SeqFile: object has no start(); {HOOKS}"),
         (
             lambda file: SeqFile(IntrusiveList()),
             f"SeqFile: IntrusiveList has no show(); {HOOKS}",
@@ -566,7 +566,7 @@ def test_bytes_and_places_are_whole_numbers(file):
 
 def test_its_signature_is_its_own():
     assert str(inspect.signature(SeqFile)) == (
-        "(source, *, era='D', cursor=False, show=None)"
+        "(source, *, era='D', cursor=False, show=None, page=4096)"
     )
     assert SeqFile.__doc__.lstrip().startswith("An open file")
 
@@ -745,6 +745,8 @@ class Wild:
         self.calls = []
         if "resume" in habits:
             self.resume = self.resumed
+        if "find" in habits:
+            self.find = self.found
 
     def does(self, habit):
         return habit in self.habits and self.dice.random() < 0.05
@@ -770,6 +772,11 @@ class Wild:
     def resumed(self, pos):
         self.calls.append(("resume", pos))
         self.fails()
+
+    def found(self, number):
+        self.calls.append(("find", number))
+        self.fails()
+        return number if number in self.numbers else None
 
     def next(self, number, pos):
         self.calls.append(("next", number, pos))
@@ -801,7 +808,7 @@ class Wild:
 
 HABITS = [
     *("errno", "no errno", "raise", "inject", "take", "take others", "resume"),
-    *("header", "stay", "jump", "large", "skip"),
+    *("find", "header", "stay", "jump", "large", "skip"),
 ]
 
 

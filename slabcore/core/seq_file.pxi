@@ -15,7 +15,7 @@ from slabcore.seq_file cimport (
     ERA_C,
     ERA_D,
     SEQ_END,
-    SEQ_PAGE,
+    SEQ_LARGEST,
     SEQ_SECTION,
     SEQ_SKIP,
     seq_file,
@@ -32,6 +32,7 @@ from slabcore.seq_file cimport (
 from slabcore.side_list cimport side_handle, side_settle
 
 from slabcore.errors import InputError, LifecycleError
+from slabcore.sources import source_of
 
 
 cdef int64_t list_reader_start(seq_file *m, int64_t *pos) noexcept nogil:
@@ -116,10 +117,16 @@ _ERAS = {"A": ERA_A, "B": ERA_B, "C": ERA_C, "D": ERA_D}
 @cython.final
 @cython.no_gc_clear     # its cursor is one of the list's until it is deallocated
 cdef class SeqFile:
-    """SeqFile(source, *, era='D', cursor=False, show=None)\n--\n
-    An open file that shows the entries of a source, as fs/seq_file.c reads one.
+    """SeqFile(source, *, era='D', cursor=False, show=None, page=4096)\n--\n
+    An open file that shows the entries of a source, a page at a time, as fs/seq_file.c.
 
-    source: an IntrusiveList, or an object with
+    It is read while the source changes. Between two pages it keeps its place by number,
+    as the kernel does: what is added or removed before that place makes a row come
+    twice, or not at all. With a cursor it keeps the place itself.
+
+    source: a list, or what else has a length and items; a dict or a set, whose keys are
+    shown in ascending order; an IntrusiveList, whose entries are its handles; each with
+    *show*. Or an object with
     ``start(pos)``, which returns the entry at a position, None at the end;
     ``next(entry, pos)``, which returns the entry behind it and that one's position;
     ``stop(entry)``, which ends what start began, after each call of it;
@@ -130,16 +137,31 @@ cdef class SeqFile:
     ``KernelFile(SeqFile(source), name)`` reads as what open() returns.
     era: "A" reads as kernels up to 4.18, "B" as 4.19 to 5.2, "C" as 5.3 to 5.9, "D" as
     all since.
-    cursor: keep the place in the list and not its number. What is in the list from the
-    first read to the end of the file is shown exactly once, and the end is final. An
-    entry that is moved is taken out and put in: it may come twice, or not at all. A
-    source of one's own says with ``removed`` what it loses. Where the place is kept its
-    ``resume(pos)`` is called in start's stead, to lock what stop unlocks and no more.
-    If it has none start is called, and the entry that it returns makes no difference.
-    show: called as ``show(m, entry)`` in the source's stead; an IntrusiveList's entries
-    are its handles.
+    cursor: keep the place and not its number. What is in the source from the first read
+    to the end of the file is shown exactly once, and the end is final. What is moved in
+    an IntrusiveList is taken out and put in: it may come twice, or not at all. A list
+    has only numbers, and none is kept. Where the place is kept a source of one's own
+    has its ``find(entry)`` called in start's stead, which returns the entry to go on
+    with: that one, or the one that follows now if it is gone. Or it says with
+    ``removed`` what it loses, and has its ``resume(pos)`` called, to lock what stop
+    unlocks and no more. If it has neither start is called for that, and the entry that
+    it returns makes no difference.
+    show: called as ``show(m, entry)`` in the source's stead.
+    page: bytes of the buffer, of which one stays free; a record that does not fit alone
+    doubles it.
 
-    >>> from slabcore import IntrusiveList, SeqFile
+    >>> from slabcore import SeqFile
+    >>> def rows(cursor):
+    ...     stock = dict.fromkeys(range(100), "in stock")
+    ...     def show(m, item):
+    ...         m.write(f"{item} {stock[item]}\\n")
+    ...     file = SeqFile(stock, cursor=cursor, show=show, page=512)
+    ...     text = file.read(4096)
+    ...     del stock[0]
+    ...     return len((text + b"".join(file.pages())).splitlines())
+    >>> rows(cursor=False), rows(cursor=True)
+    (99, 100)
+    >>> from slabcore import IntrusiveList
     >>> def rows(cursor):
     ...     caches = IntrusiveList(range(100))
     ...     def show(m, cache):
@@ -155,7 +177,10 @@ cdef class SeqFile:
     def __cinit__(self, *args, **keywords):
         self.closed = True
 
-    def __init__(self, source, *, era: str = "D", cursor: bool = False, show=None):
+    def __init__(
+        self, source, *, era: str = "D", cursor: bool = False, show=None, page=4096
+    ):
+        cdef Py_ssize_t first = page
         cdef seq_operations *op = &self.op
         if self.m.op != NULL:
             raise LifecycleError("the file is open; it is made once")
@@ -164,6 +189,10 @@ cdef class SeqFile:
         if cursor and era != "D":
             what = f"era is {era!r} and there is a cursor"
             raise InputError("SeqFile", what, "D, which a reader with a cursor follows")
+        if not isinstance(source, IntrusiveList):
+            hooked = source_of(source, show, cursor)
+            if hooked is not source:
+                source, show = hooked, None
         hooks = [] if isinstance(source, IntrusiveList) else ["start", "next", "stop"]
         for hook in [*hooks, *(["show"] if show is None else [])]:
             if not callable(getattr(source, hook, None)):
@@ -173,6 +202,9 @@ cdef class SeqFile:
                 )
         if show is not None and not callable(show):
             raise InputError("SeqFile", f"show is {show!r}", "a callable")
+        if not 2 <= first <= SEQ_LARGEST:
+            expected = f"2 to {SEQ_LARGEST} bytes"
+            raise InputError("SeqFile", f"page is {first}", expected)
         self.source = source
         if isinstance(source, IntrusiveList):
             self.entries = source
@@ -187,11 +219,13 @@ cdef class SeqFile:
             op.stop = source_stop
             op.show = source_show
         self.shows = source.show if show is None else show
+        self.finds = getattr(source, "find", None)
         self.resumes = getattr(source, "resume", None)
         self.reader.keeps = cursor
         self.reader.index = -1
         self.reader.file = <void *>self
         seq_open(&self.m, _ERAS[era], op, &self.reader)
+        self.m.page = first
         self.closed = False
 
     def __dealloc__(self):
@@ -205,7 +239,9 @@ cdef class SeqFile:
     cdef object start(self, int64_t pos):
         cdef bint kept = self.reader.keeps and self.reader.index == pos and pos > 0
         try:
-            if kept and self.resumes is not None:
+            if kept and self.finds is not None:
+                self.entry = self.finds(self.entry)
+            elif kept and self.resumes is not None:
                 self.resumes(pos)
                 self.m.visits += self.entry is not None
             else:
@@ -278,7 +314,7 @@ cdef class SeqFile:
 
     cdef int want(self, size_t size) except -1:
         """Make room for all that the next step can deliver."""
-        cdef size_t most = self.m.copied + max(self.m.size, <size_t>SEQ_PAGE)
+        cdef size_t most = self.m.copied + max(self.m.size, self.m.page)
         most = min(most, size)
         if most > self.capacity:
             self.room = <char *>arena_resize(self.room, most)
@@ -330,6 +366,14 @@ cdef class SeqFile:
         However large *n* is, it is what was left over and one buffer more, at most.
         """
         return self.deliver(&self.position, n)
+
+    def pages(self):
+        """Yield page after page from here to the end, each of whole records.
+
+        The first is what was left over of a record, if a read before left any.
+        """
+        while page := self.deliver(&self.position, SEQ_LARGEST):
+            yield page
 
     def pread(self, Py_ssize_t n, Py_ssize_t offset):
         """Return up to *n* bytes at *offset*, as pread(2) does."""

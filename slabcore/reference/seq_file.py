@@ -79,9 +79,11 @@ ERAS = MappingProxyType(
 class Source(Protocol):
     """Stand for what a file shows. An OSError that a hook raises is its -errno.
 
-    A source may have a `resume(pos)`: where a file with a cursor keeps its place, it is
-    called in start's stead, to lock what stop unlocks. If there is none start is called
-    for that, and the entry that it returns makes no difference.
+    A source may have a `find(entry)`: where a file with a cursor keeps its place, it is
+    called in start's stead, and returns the entry to go on with: that one, or the one
+    that follows now if it is gone. Or it may have a `resume(pos)`, which is called only
+    to lock what stop unlocks. If it has neither start is called for that, and the entry
+    that it returns makes no difference.
     """
 
     def start(self, pos: int) -> Any | None:
@@ -134,15 +136,18 @@ class SeqFile:
         era: str = "D",
         cursor: bool = False,
         show: Callable[[SeqFile, Any], int | None] | None = None,
+        page: int = PAGE,
     ) -> None:
         """Open a file.
 
         cursor: at stop keep the entry that comes next, and resume there in one step;
         a file like that ends once, and follows era D otherwise. Whoever removes an
-        entry from the source has to say so with `removed`; a move is a removal and an
-        insertion.
+        entry from the source has to say so with `removed`, unless the source can find
+        what follows; a move is a removal and an insertion.
         show: shows entries in the source's stead.
+        page: bytes of the first buffer.
         """
+        page = index(page)
         if era not in ERAS:
             raise InputError("SeqFile", f"era is {era!r}", "A, B, C or D")
         if cursor and era != "D":
@@ -155,11 +160,15 @@ class SeqFile:
                 raise InputError("SeqFile", what, expected)
         if show is not None and not callable(show):
             raise InputError("SeqFile", f"show is {show!r}", "a callable")
+        if not 2 <= page <= LARGEST:
+            raise InputError("SeqFile", f"page is {page}", f"2 to {LARGEST} bytes")
         self.source = source
         self.era = ERAS[era]
+        self.page = page
         self.cursor = cursor
         self._show_entry = source.show if show is None else show
         self._accepted = getattr(source, "accepted", None)
+        self._find = getattr(source, "find", None)
         self._resume = getattr(source, "resume", None)
         self._position = 0  # f_pos
         self._buffer = bytearray()
@@ -314,7 +323,7 @@ class SeqFile:
         if at != self._read_pos:
             yield from self._traverse(at)
         if not self._allocated:
-            self._allocate(PAGE)
+            self._allocate(self.page)
         if self._count:
             self._deliver(user)
             if self._count:
@@ -425,7 +434,7 @@ class SeqFile:
         try:
             if offset:
                 if not self._allocated:
-                    self._allocate(PAGE)
+                    self._allocate(self.page)
                 yield from self._sections(lambda: self._search(offset))
         except Exception:
             self._forget()
@@ -489,7 +498,9 @@ class SeqFile:
         kept = self.cursor and pos > 0 and pos == self._kept
         self._lost = True
         try:
-            if kept and self._resume is not None:
+            if kept and self._find is not None:
+                self._here = self._find(self._here)
+            elif kept and self._resume is not None:
                 self._resume(pos)
                 self.visits += self._here is not None
             else:

@@ -1,0 +1,106 @@
+"""What SeqFile reads of Python's own: a sequence by places, keys in their order."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Collection, Mapping, Set
+from typing import Any
+
+from slabcore.errors import InputError
+
+__all__ = ["Items", "Keys", "source_of"]
+
+Show = Callable[[Any, Any], int | None]
+
+
+class Items:
+    """Show the items of a sequence. A place is how many items stand before it."""
+
+    def __init__(self, items: Any, show: Show) -> None:
+        self.items = items
+        self.shows = show
+
+    def start(self, pos: int) -> int | None:
+        return pos if pos < len(self.items) else None
+
+    def next(self, place: int, pos: int) -> tuple[int | None, int]:
+        return self.start(place + 1), pos + 1
+
+    def stop(self, place: int | None) -> None:
+        pass
+
+    def show(self, m: Any, place: int) -> int | None:
+        return self.shows(m, self.items[place])
+
+
+class Keys:
+    """Show the keys of a mapping or a set, the least first. A place is a key."""
+
+    def __init__(self, keys: Collection[Any], show: Show) -> None:
+        self.keys = keys
+        self.show = show
+        self.ahead: list[Any] = []  # a heap of the keys behind the place
+
+    def start(self, pos: int) -> Any | None:
+        """Return the key that so many are less than."""
+        self._look(list(self.keys))
+        for _ in range(min(pos, len(self.ahead))):
+            heapq.heappop(self.ahead)
+        return self._least()
+
+    def find(self, place: Any | None) -> Any | None:
+        """Return the least key that is not below a place, whether or not it is there.
+
+        What is between two places comes once, whatever was added and removed.
+        """
+        if place is None:
+            return None
+        self._look([key for key in self.keys if not key < place])
+        return self._least()
+
+    def next(self, place: Any, pos: int) -> tuple[Any | None, int]:
+        return self._least(), pos + 1
+
+    def stop(self, place: Any | None) -> None:
+        self.ahead = []
+
+    def _look(self, keys: list[Any]) -> None:
+        if None in keys:
+            raise InputError("SeqFile", "None is a key", "keys that have an order")
+        heapq.heapify(keys)
+        self.ahead = keys
+
+    def _least(self) -> Any | None:
+        """Take out the least key; what show removed meanwhile is not shown."""
+        while self.ahead:
+            key = heapq.heappop(self.ahead)
+            if key in self.keys:
+                return key
+        return None
+
+
+def source_of(source: Any, show: Show | None, cursor: bool) -> Any:
+    """Return what has the hooks of a source: itself, or what shows its items or keys.
+
+    Raises: InputError.
+    """
+    if callable(getattr(source, "start", None)) or isinstance(source, str | bytes):
+        return source
+    keyed = isinstance(source, Mapping | Set)
+    if not keyed and not (
+        hasattr(source, "__len__") and hasattr(source, "__getitem__")
+    ):
+        return source
+    kind = type(source).__name__
+    if not callable(show):
+        what = f"{kind} has no show()" if show is None else f"show is {show!r}"
+        raise InputError("SeqFile", what, "show=, called with the file and an item")
+    if keyed:
+        return Keys(source, show)
+    if cursor:
+        raise InputError(
+            "SeqFile",
+            f"{kind} has numbers for places, and there is a cursor",
+            "a mapping, a set, an IntrusiveList, or a source with start, next and stop",
+        )
+    return Items(source, show)

@@ -1,0 +1,320 @@
+"""Lists, dicts and sets as files: pages by number, and pages by key."""
+
+import bisect
+import threading
+from collections import OrderedDict, UserDict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slabcore import InputError, IntrusiveList, SeqFile
+from slabcore.reference.seq_file import SeqFile as Twin
+from slabcore.sources import Items, Keys
+
+BOTH = pytest.mark.parametrize("kind", [SeqFile, Twin], ids=["core", "reference"])
+
+
+def line(m, number):
+    """Print a number in ten bytes."""
+    m.write(f"{number:<9}\n")
+
+
+def numbers(text):
+    return [int(number) for number in text.split()]
+
+
+def shown(file):
+    """Return the numbers of each page to the end."""
+    return [numbers(page) for page in file.pages()]
+
+
+# --- pages ---
+
+
+def test_a_page_is_as_many_rows_as_fit_with_a_byte_to_spare():
+    file = SeqFile(range(10), show=line, page=41)
+    assert shown(file) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert file.state["size"] == 41
+    rows = [len(page) for page in shown(SeqFile(range(10), show=line, page=40))]
+    assert rows == [3, 3, 3, 1]
+    assert len(shown(SeqFile(range(1000), show=line))[0]) == 409
+
+
+def test_pages_go_on_where_the_file_is():
+    file = SeqFile(range(10), show=line, page=41)
+    assert file.read(25) == b"0        \n1        \n2    "
+    pages = file.pages()
+    assert next(pages).startswith(b"    \n3 ")
+    file.lseek(90)
+    assert list(pages) == [b"9        \n"] and file.read(10) == b""
+
+
+def test_a_row_that_fits_no_page_has_a_larger_one():
+    file = SeqFile([5, 900, 6], show=lambda m, n: m.write("x" * n + "\n"), page=64)
+    # The buffer stays large.
+    assert [len(page) for page in file.pages()] == [6, 901 + 7]
+
+
+@pytest.mark.parametrize("page", [1, 0, -1, (1 << 30) + 1])
+@BOTH
+def test_a_page_that_holds_no_byte_is_refused(kind, page):
+    with pytest.raises(InputError) as refusal:
+        kind(Items([1], line), page=page)
+    assert str(refusal.value) == (
+        f"SeqFile: page is {page}; expected 2 to 1073741824 bytes"
+    )
+
+
+@BOTH
+def test_a_page_is_a_whole_number(kind):
+    with pytest.raises(TypeError, match="float"):
+        kind(Items([1], line), page=64.0)
+
+
+# --- what a number for a place does, and a key ---
+
+
+def pages_around(change, cursor):
+    """Return what two readers' worth of pages show if a table changes after one."""
+    table = dict.fromkeys(range(10, 20))
+    file = SeqFile(table, cursor=cursor, show=line, page=41)
+    first = file.read(4096)
+    change(table)
+    return numbers(first) + [number for page in shown(file) for number in page]
+
+
+def test_a_place_that_is_a_number_loses_a_row_and_repeats_one():
+    ten = list(range(10, 20))
+    lost = pages_around(lambda table: table.pop(11), cursor=False)
+    assert lost == [number for number in ten if number != 14]
+    repeated = pages_around(lambda table: table.update({1: None}), cursor=False)
+    assert repeated == [10, 11, 12, 13, *ten[3:]]
+
+
+def test_a_place_that_is_a_key_loses_and_repeats_none():
+    ten = list(range(10, 20))
+    assert pages_around(lambda table: table.pop(11), cursor=True) == ten
+    assert pages_around(lambda table: table.update({1: None}), cursor=True) == ten
+    gone = pages_around(lambda table: table.pop(14), cursor=True)
+    assert gone == [number for number in ten if number != 14]
+    ahead = pages_around(lambda table: table.update({99: None}), cursor=True)
+    assert ahead == [*ten, 99]
+    assert pages_around(lambda table: table.clear(), cursor=True) == ten[:4]
+
+
+KEYS = st.integers(0, 60)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["add", "remove", "read", "read"]), KEYS), max_size=40
+)
+
+
+@given(
+    first=st.sets(KEYS),
+    steps=STEPS,
+    page=st.sampled_from([11, 41, 4096]),
+    kind=st.sampled_from([dict.fromkeys, OrderedDict.fromkeys, set, UserDict.fromkeys]),
+)
+def test_what_stays_is_shown_once_whatever_else_comes_and_goes(
+    first, steps, page, kind
+):
+    table = kind(first)
+    file = SeqFile(table, cursor=True, show=line, page=page)
+    twin = Twin(Keys(table, line), cursor=True, page=page)
+    stays, text = set(first), b""
+    for deed, key in steps:
+        if deed == "read":
+            chunk = file.read(key)
+            assert chunk == twin.read(key)
+            assert file.calls == twin.calls and file.state == twin.state
+            text += chunk
+        elif deed == "remove":
+            table.discard(key) if kind is set else table.pop(key, None)
+            stays.discard(key)
+        else:
+            table.add(key) if kind is set else table.setdefault(key)
+    seen = numbers(text + b"".join(file.pages()))
+    assert seen == sorted(set(seen))
+    assert stays <= set(seen)
+    assert file.read(100) == b""
+
+
+@given(
+    first=st.lists(KEYS, max_size=30),
+    steps=st.lists(
+        st.tuples(st.sampled_from(["insert", "delete", "read"]), st.integers(0, 99)),
+        max_size=30,
+    ),
+    era=st.sampled_from("ABCD"),
+    keyed=st.booleans(),
+)
+def test_places_that_are_numbers_are_the_twins(first, steps, era, keyed):
+    held = set(first) if keyed else list(first)
+    file = SeqFile(held, era=era, show=line, page=41)
+    twin = Twin((Keys if keyed else Items)(held, line), era=era, page=41)
+    for deed, number in steps:
+        if deed == "read":
+            assert file.read(number) == twin.read(number)
+            assert file.calls == twin.calls and file.tell() == twin.tell()
+        elif keyed:
+            held.add(number) if deed == "insert" else held.discard(number)
+        elif deed == "insert":
+            held.insert(number, number)
+        else:
+            del held[number : number + 3]
+
+
+def test_show_may_take_keys_out():
+    table = dict.fromkeys(range(30))
+
+    def show(m, key):
+        line(m, key)
+        table.pop(key)
+        table.pop(key + 1, None)
+
+    file = SeqFile(table, cursor=True, show=show)
+    assert shown(file) == [list(range(0, 30, 2))]
+
+
+def test_an_array_is_a_list():
+    rows = np.array([(1, 2.5), (2, 0.5)], dtype=[("order", "i8"), ("price", "f8")])
+    file = SeqFile(
+        rows, show=lambda m, row: m.write(f"{row['order']} {row['price']}\n")
+    )
+    assert file.read(100) == b"1 2.5\n2 0.5\n"
+    assert shown(SeqFile(np.arange(3), show=line)) == [[0, 1, 2]]
+    assert shown(SeqFile((), show=line)) == []
+    assert shown(SeqFile([None, 7], show=lambda m, n: line(m, n or 0))) == [[0, 7]]
+
+
+# --- a source with places of its own ---
+
+
+class Sorted:
+    """Keep keys in order, behind a lock that is held for each section."""
+
+    def __init__(self, keys):
+        self.keys = sorted(keys)
+        self.lock = threading.Lock()
+        self.asked = []
+
+    def at(self, index):
+        return self.keys[index] if index < len(self.keys) else None
+
+    def start(self, pos):
+        assert self.lock.acquire(blocking=False)
+        self.asked.append(("start", pos))
+        return self.at(pos)
+
+    def find(self, key):
+        assert self.lock.acquire(blocking=False)
+        self.asked.append(("find", key))
+        return None if key is None else self.at(bisect.bisect_left(self.keys, key))
+
+    def next(self, key, pos):
+        return self.at(bisect.bisect_right(self.keys, key)), pos + 1
+
+    def stop(self, key):
+        self.lock.release()
+
+    def show(self, m, key):
+        assert self.lock.locked()
+        line(m, key)
+
+
+@BOTH
+def test_a_source_is_asked_to_find_its_place(kind):
+    source = Sorted(range(10))
+    file = kind(source, cursor=True, page=41)
+    text = file.read(4096)
+    source.keys.remove(4)
+    bisect.insort(source.keys, 100)
+    del source.keys[:2]
+    while chunk := file.read(4096):
+        text += chunk
+    assert numbers(text) == [0, 1, 2, 3, *range(5, 10), 100]
+    assert source.asked == [("start", 0), ("find", 4), ("find", 9), ("find", None)]
+    assert not source.lock.locked()
+    file.lseek(0)  # without its place, it starts
+    assert numbers(file.read(4096)) == [2, 3, 5, 6]
+    assert source.asked[-1] == ("start", 0)
+
+
+@BOTH
+def test_without_a_cursor_nothing_is_found(kind):
+    source = Sorted(range(10))
+    file = kind(source, page=41)
+    while file.read(4096):
+        pass
+    assert source.asked == [("start", pos) for pos in (0, 4, 8, 10)]
+
+
+@BOTH
+def test_a_place_that_cannot_be_found_is_an_error_and_a_new_start(kind):
+    source = Sorted(range(10))
+    proper, failures = source.find, [ZeroDivisionError]
+
+    def find(key):
+        found = proper(key)
+        if failures:
+            raise failures.pop()
+        return found
+
+    source.find = find
+    file = kind(source, cursor=True, page=41)
+    text = file.read(4096)
+    with pytest.raises(ZeroDivisionError):
+        file.read(4096)
+    assert not source.lock.locked() and file.tell() == len(text)
+    while chunk := file.read(4096):
+        text += chunk
+    assert numbers(text) == list(range(10))
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "error"),
+    [
+        (
+            [1],
+            {},
+            "list has no show(); expected show=, called with the file and an item",
+        ),
+        (
+            {},
+            {"show": 7},
+            "show is 7; expected show=, called with the file and an item",
+        ),
+        (
+            np.arange(2),
+            {"show": line, "cursor": True},
+            "ndarray has numbers for places, and there is a cursor; expected a "
+            "mapping, a set, an IntrusiveList, or a source with start, next and stop",
+        ),
+        (
+            "/proc/slabinfo",
+            {"show": line},
+            "str has no start(); expected a source with start, next and stop, and show "
+            "or show=",
+        ),
+    ],
+)
+def test_what_has_no_places_is_refused(source, options, error):
+    with pytest.raises(InputError) as refusal:
+        SeqFile(source, **options)
+    assert str(refusal.value) == f"SeqFile: {error}"
+
+
+def test_keys_without_an_order_are_told_by_the_read():
+    with pytest.raises(InputError, match="None is a key; expected keys that have"):
+        SeqFile({None: 1}, show=line).read(10)
+    with pytest.raises(TypeError, match="not supported between"):
+        SeqFile({1, "a"}, show=line).read(10)
+
+
+def test_an_intrusive_list_is_read_as_before():
+    file = SeqFile(IntrusiveList(range(3)), show=lambda m, h: m.write(f"{h}\n"))
+    assert len(file.read(100).split()) == 3
