@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Any, NoReturn
@@ -67,10 +68,12 @@ class OneLineErrors(click.Group):
 def _open_what_is_closed() -> None:
     """Open a stream that came closed, so that no file of ours gets its number.
 
-    Writing to standard output then fails as it does on any file that cannot be written.
+    Writing to standard output then fails as it does on any file that cannot be written,
+    and at once: what was left in a buffer would be complained of when that goes.
     """
     if sys.stdout is None:
-        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+        raw = io.FileIO(os.open(os.devnull, os.O_RDONLY), "wb")
+        sys.stdout = io.TextIOWrapper(raw, write_through=True)
     if sys.stderr is None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
