@@ -133,6 +133,7 @@ cdef class World:
         unsigned int d, long long n,
     ) except -1
     cdef int finish(self) except -1 nogil
+    cdef int unheld(self) except -1
     cdef object many(self, bulk *b)
     cdef int heed(self) except -1
     cdef object stop(self)

@@ -8,7 +8,7 @@ has come, since those before it may have removed a cgroup.
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
-from slabcore.arena cimport NIL
+from slabcore.arena cimport NIL, arena_extend
 from slabcore.clock cimport FOREVER
 from slabcore.engine cimport engine, note_drained, settle
 from slabcore.memcontrol cimport mem_cgroup, memcg_at
@@ -18,11 +18,14 @@ from slabcore.world cimport (
     F_ALLOC,
     F_CREATE_ROOT,
     F_FREE_OBJECTS,
+    F_HOLD_MUTEX,
     F_MKDIR,
     F_RMDIR,
+    hold,
     keep_name,
     link_root,
     memcg_handle,
+    task_at,
     task_new,
     world,
 )
@@ -70,6 +73,66 @@ cdef inline int call_begin(engine *e, const frame *operands) except -1 nogil:
     e.until = FOREVER
     sched_wake(&w.s, t)
     return settle(e)
+
+
+cdef inline int64_t call_beside(
+    engine *e, const frame *operands, uint32_t memcg
+) except -1 nogil:
+    """Let a new task of a cgroup run a function beside all others; return its ticket.
+
+    memcg: it has a task more until then; NIL: none has.
+    """
+    cdef world *w = &e.w
+    cdef task *t
+    cdef frame *f
+    cdef int64_t ticket
+    w.n.user_tasks += 1
+    w.n.threads += 1
+    task_new(w, w.main_cpu, False, &t)
+    f = task_push(t, operands.function)
+    f.a, f.b, f.c, f.d = operands.a, operands.b, operands.c, operands.d
+    f.n = operands.n
+    w.tickets += 1
+    t.ticket = ticket = w.tickets
+    if memcg != NIL:
+        t.memcg = memcg
+        memcg_at(&w.m, memcg).tasks += 1
+    if f.function == F_HOLD_MUTEX:
+        keep_hold(w, t)
+    sched_wake(&w.s, t)
+    settle(e)
+    return ticket
+
+
+cdef inline int keep_hold(world *w, task *t) except -1 nogil:
+    """Keep who is to be woken when a mutex is given up."""
+    cdef uint32_t i = w.holds.used
+    arena_extend(&w.holds, i + 1)
+    (<hold *>w.holds.entries)[i].ticket = t.ticket
+    (<hold *>w.holds.entries)[i].task = t.index
+    return 0
+
+
+cdef inline bint hold_end(engine *e, int64_t ticket) except -1 nogil:
+    """Give up a mutex, or a place in its line; tell whether there was one."""
+    cdef world *w = &e.w
+    cdef hold *holds = <hold *>w.holds.entries
+    cdef uint32_t i = 0, j
+    cdef task *t
+    while i < w.holds.used and holds[i].ticket != ticket:
+        i += 1
+    if i == w.holds.used:
+        return False
+    t = task_at(w, holds[i].task)
+    w.holds.used -= 1
+    for j in range(i, w.holds.used):
+        holds[j] = holds[j + 1]
+    t.frames[0].b = 0
+    if t.frames[0].i:
+        w.n.user_tasks += 1
+        sched_wake(&w.s, t)
+        settle(e)
+    return True
 
 
 cdef inline void call_end(engine *e) noexcept nogil:

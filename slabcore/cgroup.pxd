@@ -45,8 +45,12 @@ from slabcore.world cimport (
     SYNC_PASSED,
     SYNC_PENDING,
     T_CGROUPS,
+    WATCH_CACHE,
+    WATCH_FREED,
+    WATCH_OFFLINE,
     W_CGROUP_RELEASE,
     call,
+    came_about,
     css_put,
     hop_ns,
     lock,
@@ -246,6 +250,9 @@ cdef inline int offline_work(world *w, task *t, frame *f) except -1 nogil:
                 memcg_id_put(&w.m, f.a)
             w.n.offlined += 1
             w.n.offlined_at = w.s.now
+            if w.watches.used:
+                came_about(w, WATCH_CACHE, NIL, f.a, 0)
+                came_about(w, WATCH_OFFLINE, NIL, f.a, 1)
             parent = m.parent
             css_put(w, t.cpu, f.a, 2)
             m = memcg_at(&w.m, parent)
@@ -317,6 +324,8 @@ cdef inline int cgroup_free_work(
         f.pc = 1
         if not passes(w, t, spend(w, T_CGROUPS, w.cost.cgroup_free)):
             return RUN
+    if w.watches.used:
+        came_about(w, WATCH_FREED, NIL, f.a, 1)
     memcg_at(&w.m, f.a).generation += 1
     list_del(&w.m.all, &memcg_at(&w.m, 0).siblings, sizeof(mem_cgroup), f.a)
     arena_give(&w.m.groups, f.a)

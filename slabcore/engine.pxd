@@ -48,6 +48,7 @@ from slabcore.world cimport (
     W_REAP,
     YIELD,
     busy,
+    end_beside,
     passes,
     queue_new_work,
     task_at,
@@ -124,6 +125,8 @@ cdef inline int resume(engine *e, cpu *c) except -1 nogil:
                 e.w.main = NULL
                 e.w.main_result = t.result
                 e.w.main_cpu = t.cpu
+            if t.ticket:
+                end_beside(&e.w, t)
             t.next = e.w.s.spare_tasks
             e.w.s.spare_tasks = t
             return 0
@@ -235,6 +238,19 @@ cdef inline bint needs_tick(const engine *e) noexcept nogil:
         if rcu_needs_tick(&e.w.r, c, i):
             return True
     return False
+
+
+cdef inline bint nothing_runs(engine *e) noexcept nogil:
+    """Tell whether no task runs or will, but for SLAB's reapers."""
+    cdef int32_t i
+    for i in range(e.w.s.ncpus):
+        if not cpu_idle(&e.w.s.cpus[i]):
+            return False
+    return (
+        clock_next(&e.w.s.timers) == FOREVER
+        and not e.w.r.callbacks
+        and e.w.r.gpnum == e.w.r.completed
+    )
 
 
 cdef inline int32_t first_cull(engine *e) noexcept nogil:

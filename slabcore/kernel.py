@@ -23,6 +23,7 @@ from slabcore.errors import (
     BusyError,
     InputError,
     LifecycleError,
+    SlabcoreError,
     StaleHandleError,
 )
 from slabcore.files import KernelFile, cgroup_path, failed, opened
@@ -31,10 +32,14 @@ from slabcore.operands import Numbers, operand, refusal, spread, stop, together
 from slabcore.slabinfo import COLUMNS, SlabInfo, described, parse
 
 __all__ = [
+    "CALLS",
     "EVENTS",
     "HOTPLUGS",
     "LOG",
+    "MUTEXES",
+    "WATCHES",
     "Cache",
+    "Finished",
     "Kernel",
     "LiveCache",
     "Memcg",
@@ -105,6 +110,13 @@ SLABINFO_READS = np.dtype(
     ]
 )
 HOTPLUGS = ("cpu-dead", "memory-online", "memory-offline")
+# What runs beside other calls, and what can be waited for: World knows them by number.
+CALLS = (
+    *("mkdir", "rmdir", "join", "alloc", "pin", "free", "drop_caches", "hotplug"),
+    "hold",
+)
+MUTEXES = ("cgroup_mutex", "slab_mutex")
+WATCHES = ("cache", "offline", "freed")
 
 FINDINGS = types.MappingProxyType(
     {
@@ -283,6 +295,26 @@ class LiveCache:
     slabs: int
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finished:
+    """Tell that what was begun, watched or spawned has come to its end."""
+
+    number: int
+    """As begin(), watch(), hold() or spawn() returned it."""
+    call: str
+    """One of CALLS or WATCHES, or "spawn"."""
+    at_ns: int
+    value: Any
+    """Of mkdir the Memcg; of a watch whether it came about; else None."""
+    error: SlabcoreError | None
+
+    def result(self) -> Any:
+        """Return the value, or raise the error, as the call itself would have."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
 class _OpenFile:
     """Make the system calls on a file that a world has open."""
 
@@ -319,8 +351,9 @@ class Kernel:
     virtual time moves on. Building: create_cache, destroy_cache, mkdir, rmdir. Using:
     alloc, free, pin, drop_caches, hotplug. Many of them in a row, over arrays:
     create_caches, mkdir_many, rmdir_many, alloc_many, free_many, pin_many. Time:
-    advance, advance_to, drain, next_event_ns. Programs: program, spawn, run. Files:
-    open, listdir. Looking: counters, caches, timeline, snapshot, validate.
+    advance, advance_to, drain, next_event_ns. Beside all others, as time passes: begin,
+    hold, let_go, watch, finished, advance_to_finished. Programs: program, spawn, run.
+    Files: open, listdir. Looking: counters, caches, timeline, snapshot, validate.
     One thread at a time may use a kernel; several kernels may run in as many threads.
     Ctrl-C leaves a kernel of the core usable: advance, advance_to, drain and run stop
     between two events and can be called again; alloc and pin end with the object under
@@ -394,6 +427,10 @@ class Kernel:
         self._memcgs = {"/": 0}  # handles of those that are not removed
         self._paths = {0: "/"}  # of each cgroup ever made here, by handle
         self.start_changes: tuple[str, ...] = ()
+        # What was begun, by number: the call, its cgroup's path and its handle.
+        self._begun: dict[int, tuple[str, str, int]] = {}
+        self._ended: list[Finished] = []
+        self._making: set[str] = set()  # paths of cgroups that are being made
 
     @classmethod
     def from_slabinfo(
@@ -679,6 +716,10 @@ class Kernel:
 
     def _check_path(self, path: Any, making: Collection[str] = ()) -> str:
         """Return the parent of a cgroup to be; those in *making* will be there."""
+        if self._begun:
+            self._collect()
+            if path in self._making:
+                raise InputError("mkdir", f"{path!r} is being made", "a new path")
         if isinstance(path, str):
             above, slash, name = path.rpartition("/")
             if (
@@ -831,10 +872,13 @@ class Kernel:
         its CPUs. A live cache that the walk does not reach is a finding.
         Raises: InputError.
         """
+        self._world.hotplug(self._event(event))
+
+    def _event(self, event: str) -> int:
         if event not in HOTPLUGS:
             known = " or ".join(HOTPLUGS)
             raise InputError("hotplug", f"{event!r} is not known", known)
-        self._world.hotplug(HOTPLUGS.index(event))
+        return HOTPLUGS.index(event)
 
     # --- time ---
 
@@ -850,6 +894,10 @@ class Kernel:
 
         Raises: InputError if that is past.
         """
+        self._world.advance_to(self._when(when_ns))
+
+    def _when(self, when_ns: int) -> int:
+        """Return a time to come."""
         when_ns = _whole("advance_to", "when_ns", when_ns)
         if when_ns < self.now_ns:
             raise InputError(
@@ -857,7 +905,7 @@ class Kernel:
             )
         if when_ns >= END_NS:
             raise InputError("advance_to", f"when_ns is {when_ns}", "under 2**62 ns")
-        self._world.advance_to(when_ns)
+        return when_ns
 
     def drain(self) -> None:
         """Run until no program, work item or RCU callback is left."""
@@ -866,6 +914,149 @@ class Kernel:
     def next_event_ns(self) -> int:
         """Return when something can happen next without a further call."""
         return int(self._world.next_event_ns())
+
+    # --- calls that run beside one another ---
+    #
+    # A call above is made by one task, and nothing else is asked of the kernel until it
+    # returns. What is begun here is a task each, and runs as time passes.
+
+    def begin(self, call: str, *operands: Any) -> int:
+        """Begin a call as a task of its own; it runs as time passes, beside all others.
+
+        call: "mkdir", "rmdir", "alloc", "pin", "free", "drop_caches" or "hotplug", with
+        the operands of the method of that name; "join" and a cgroup: what it takes to
+        move a process there, which is the caller's own and keeps no cgroup busy.
+        Who allocates or frees is a task of the cgroup, which is busy until then. The
+        cgroup of a mkdir is there once that has finished; its path is taken at once.
+        Returns: the number under which finished() tells its end.
+        Raises: what the call would of its operands. What becomes of it is told later.
+
+        >>> kernel = Kernel("4.9")
+        >>> web = kernel.mkdir("/web")
+        >>> number = kernel.begin("rmdir", web)
+        >>> kernel.advance_to_finished()
+        True
+        >>> [done.call for done in kernel.finished()]
+        ['rmdir']
+        """
+        numbers: tuple[int, ...]
+        about = "", -1
+        match call, operands:
+            case "mkdir", (path,):
+                numbers = (self._memcgs[self._check_path(path)],)
+                about = path, -1
+            case "rmdir" | "join", (memcg,):
+                memcg = self._memcg(call, memcg)
+                numbers = (memcg.handle,)
+                about = memcg.path, memcg.handle
+            case "alloc" | "pin" | "free", (cache, memcg, *count) if len(count) < 2:
+                numbers = self._operands(call, cache, memcg, *(count or (1,)))
+            case "drop_caches", ():
+                numbers = ()
+            case "hotplug", (event,):
+                numbers = (self._event(event),)
+            case _:
+                known = ", ".join(CALLS[:-1])
+                what = f"{call!r} with {len(operands)} operands is no call"
+                raise InputError("begin", what, f"one of {known}, and its operands")
+        number = int(self._world.begin(CALLS.index(call), *numbers))
+        self._begun[number] = (call, *about)
+        if call == "mkdir":
+            self._making.add(about[0])
+        return number
+
+    def hold(self, mutex: str) -> int:
+        """Get in line for "cgroup_mutex" or "slab_mutex", and own it until let_go().
+
+        Until then calls that return when they are done are refused, since what they
+        wait for may be this mutex: begin() them.
+        Returns: the number under which finished() tells that it is owned; with the
+        value False if it was given up first.
+        """
+        number = int(self._world.begin(CALLS.index("hold"), self._mutex(mutex)))
+        self._begun[number] = ("hold", "", -1)
+        return number
+
+    def let_go(self, number: int) -> None:
+        """Give up a mutex that is held, or the place in its line.
+
+        Raises: StaleHandleError if none is held under this number.
+        """
+        self._world.let_go(_whole("let_go", "number", number))
+
+    def line(self, mutex: str) -> tuple[bool, int]:
+        """Return whether a mutex is owned, and how many tasks wait for it."""
+        owned, length = self._world.line(self._mutex(mutex))
+        return bool(owned), int(length)
+
+    def watch(
+        self, what: str, memcg: Memcg | str, cache: Cache | str | None = None
+    ) -> int:
+        """Wait for something of a cgroup, which changes nothing in the kernel.
+
+        what: "cache", that *cache* has a child for it, or none is needed, with the
+        value False if cgroup or cache go first; "offline", that rmdir's first part is
+        over; "freed", that the last of it is. Of a cgroup that is freed, at once.
+        Returns: the number under which finished() tells that it came about.
+        """
+        if what not in WATCHES or (what == "cache") != (cache is not None):
+            expected = '"cache" and a cache, "offline" or "freed"'
+            raise InputError("watch", f"{what!r} cannot be watched so", expected)
+        handle = self._memcg("watch", memcg).handle
+        root = 0 if cache is None else self._cache("watch", cache).number
+        number = int(self._world.watch(WATCHES.index(what), handle, root))
+        self._begun[number] = (what, "", handle)
+        return number
+
+    def finished(self) -> list[Finished]:
+        """Return what has finished since this was last asked, in the order of ends."""
+        self._collect()
+        ended, self._ended = self._ended, []
+        return ended
+
+    @property
+    def at_rest(self) -> bool:
+        """Tell whether nothing can happen without a further call.
+
+        A mutex that is held is nothing that happens. SLAB's reaper never rests.
+        """
+        return bool(self._world.at_rest)
+
+    def advance_to_finished(self, when_ns: int | None = None) -> bool:
+        """Let virtual time pass until something has finished, at most to *when_ns*.
+
+        It ends as well when all is at rest, at the last event, as nothing could finish.
+        Returns: whether something has that finished() has not told.
+        Raises: InputError if *when_ns* is past.
+        """
+        if self._ended:
+            return True
+        when_ns = END_NS - 1 if when_ns is None else self._when(when_ns)
+        return bool(self._world.advance_to_finished(when_ns))
+
+    def _collect(self) -> None:
+        """Take up what has finished, and the names of cgroups made and removed."""
+        for number, at_ns, result, error in self._world.finished():
+            call, path, handle = self._begun.pop(number, ("spawn", "", -1))
+            value: Any = None
+            self._making.discard(path if call == "mkdir" else "")
+            if call in WATCHES or call == "hold":
+                value = bool(result)
+            elif call == "mkdir" and error is None:
+                self._memcgs[path] = result
+                self._paths[result] = path
+                value = Memcg(path, result, self._owner)
+            elif (
+                call == "rmdir" and error is None and (self._memcgs.get(path) == handle)
+            ):
+                del self._memcgs[path]
+            self._ended.append(Finished(number, call, at_ns, value, error))
+
+    def _mutex(self, mutex: str) -> int:
+        if mutex not in MUTEXES:
+            known = " or ".join(MUTEXES)
+            raise InputError("mutex", f"{mutex!r} is not known", known)
+        return MUTEXES.index(mutex)
 
     # --- programs ---
 
@@ -889,11 +1080,12 @@ class Kernel:
         at_ns: int = 0,
         until_ns: int = 0,
         background: bool = False,
-    ) -> None:
+    ) -> int:
         """Start a task that runs a program *repeat* times.
 
         at_ns: it sleeps until then. until_ns: no repetition starts later; 0: no limit.
         background: neither run() nor drain() waits for its end.
+        Returns: the number under which finished() tells its end.
         Raises: InputError.
         """
         program = _whole("spawn", "program", program)
@@ -906,7 +1098,7 @@ class Kernel:
             if not 0 <= when_ns < END_NS:
                 what = f"{name} is {when_ns}"
                 raise InputError("spawn", what, "0 to 2**62 - 1 ns")
-        self._world.spawn(program, repeat, at_ns, until_ns, background)
+        return int(self._world.spawn(program, repeat, at_ns, until_ns, background))
 
     def run(self) -> None:
         """Run until every program has ended."""
@@ -981,6 +1173,7 @@ class Kernel:
         Raises: FileNotFoundError; NotADirectoryError of a file.
         """
         path = _path("listdir", path)
+        self._collect()
         at = path.rstrip("/") or "/"
         if at == "/proc":
             return sorted(name.rpartition("/")[2] for name in PROC_FILES)
@@ -1000,6 +1193,7 @@ class Kernel:
 
     def _file(self, path: str) -> tuple[int, int]:
         """Return the kind of a file and the handle of its cgroup."""
+        self._collect()
         if path in PROC_FILES:
             return PROC_FILES[path], 0
         directory, _, name = path.rpartition("/")
@@ -1150,6 +1344,7 @@ class Kernel:
 
     def _listed(self) -> Iterator[tuple[LiveCache, int]]:
         """Yield every live cache by age, and how many kernfs nodes it has."""
+        self._collect()
         for (
             root,
             of,
@@ -1182,6 +1377,8 @@ class Kernel:
         if isinstance(memcg, Memcg):
             self._own(what, memcg)
             return memcg
+        if self._begun:
+            self._collect()
         if not isinstance(memcg, str):
             raise InputError(what, f"{memcg!r} is no cgroup", "a Memcg or its path")
         if memcg not in self._memcgs:

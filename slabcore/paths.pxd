@@ -47,6 +47,7 @@ from slabcore.world cimport (
     F_FREE_OBJECTS,
     F_FREE_WORK,
     F_GROW,
+    F_HOLD_MUTEX,
     F_HOTPLUG,
     F_MISS,
     F_MKDIR,
@@ -124,6 +125,7 @@ from slabcore.programs cimport (
     burst,
     drop_caches,
     free_objects,
+    hold_mutex,
     run_program,
     slabinfo,
     unpin,
@@ -323,6 +325,8 @@ cdef inline int step(world *w, task *t) except -1 nogil:
             outcome = delete_directory(w, t, f)
         elif function == F_REMOVE_DIRECTORY_WORK:
             outcome = remove_directory_work(w, t, f)
+        elif function == F_HOLD_MUTEX:
+            outcome = hold_mutex(w, t, f)
         else:
             outcome = release_cache(w, t, f)
         if outcome == DONE:

@@ -40,6 +40,7 @@ from slabcore.world cimport (
     F_DESTROY_ROOT,
     F_DROP_CACHES,
     F_FREE_OBJECTS,
+    F_HOLD_MUTEX,
     F_HOTPLUG,
     F_MISS,
     F_MKDIR,
@@ -79,6 +80,7 @@ from slabcore.world cimport (
     RUN,
     RUN_USER,
     SLEEP,
+    SLEEP_D,
     T_OBJECTS,
     T_PROGRAMS,
     begin_phase,
@@ -86,10 +88,12 @@ from slabcore.world cimport (
     cache_put,
     call,
     css_put,
+    end_user_task,
     file_at,
     heir_of,
     kept_memcg,
     lock,
+    note_finished,
     objcg_put,
     open_file,
     passes,
@@ -398,6 +402,21 @@ cdef inline int drop_caches(world *w, task *t, frame *f) except -1 nogil:
             css_put(w, t.cpu, f.a, 1)
             f.a = memcg_at(&w.m, f.a).siblings.next
             f.pc = 3
+
+
+cdef inline int hold_mutex(world *w, task *t, frame *f) except -1 nogil:
+    """Own mutex a, until somebody sets b and wakes the task; i: it was owned."""
+    if f.pc == 0:
+        f.pc = 1
+        return lock(w, t, <int>f.a)
+    if f.pc == 1 and f.b == NIL:
+        f.pc = 2
+        f.i = 1
+        end_user_task(w)
+        note_finished(w, t.ticket, F_HOLD_MUTEX, 1)
+        return SLEEP_D
+    unlock(w, <int>f.a)
+    return DONE
 
 
 cdef inline int burst(world *w, task *t, frame *f) except -1 nogil:
@@ -709,9 +728,7 @@ cdef inline int end_program(world *w, task *t) noexcept nogil:
         memcg_at(&w.m, t.memcg).tasks -= 1
         t.memcg = NIL
     if not t.background:
-        w.n.user_tasks -= 1
-        if not w.n.user_tasks:
-            w.n.ended_at = w.s.now
+        end_user_task(w)
     if parent_runs(t) and not t.while_parent:
         t.parent.children -= 1
         if t.parent.waiting and not t.parent.children:

@@ -82,6 +82,7 @@ cdef struct task:           # what waking and running touch, then its frames, th
     task *flush_next        # in a workqueue's line of flushes
     int64_t flush_number
     int64_t flush_left      # items that it still waits for
+    int64_t ticket          # under which its end is told; 0: nobody asked
 
 
 cdef struct task_queue:

@@ -142,6 +142,7 @@ cdef enum:  # function
     F_REAP_WORK
     F_SLABINFO
     F_READ_FILE
+    F_HOLD_MUTEX
 
 cdef enum:  # work_kind
     W_CREATE
@@ -334,11 +335,21 @@ cdef enum:  # file_kind
     FILE_LOADAVG            # /proc/loadavg
     FILE_KINDS
 
+cdef enum:  # watch_kind
+    WATCH_CACHE             # a cgroup's cache of a root is there
+    WATCH_OFFLINE
+    WATCH_FREED
+    WATCH_KINDS
+
 cdef enum:  # file_list
     LIST_NONE               # one record, at position 0
     LIST_ALL                # slab_caches
     LIST_ROOTS              # slab_root_caches; its entries are numbers of roots
     LIST_MEMCG              # of the caches of a cgroup
+
+cdef enum:  # results of calls that ran beside others
+    MISSED_ID = -1          # there was none left
+    TOO_LATE = -2           # the cgroup was removed meanwhile
 
 cdef enum:
     STEPS_A_LOOK = 1 << 16  # steps and events between two looks for Ctrl-C
@@ -566,6 +577,25 @@ cdef struct slabinfo_read:  # a whole read of /proc/slabinfo by a program
     bint by_cursor
 
 
+cdef struct finished:       # a call that ran beside others, a program, or a watch
+    int64_t ticket
+    int64_t at
+    int64_t result          # a verdict, or of F_MKDIR the handle; MISSED_ID, TOO_LATE
+    int32_t function        # of the task; -1: it was a watch
+
+
+cdef struct watch:
+    int64_t ticket
+    uint32_t kind
+    uint32_t root
+    uint32_t memcg
+
+
+cdef struct hold:           # of a mutex, or a place in its line
+    int64_t ticket
+    uint32_t task           # index
+
+
 cdef struct world:
     sched s
     workqueues q
@@ -586,6 +616,10 @@ cdef struct world:
     arena names             # of root caches: the length of each before its bytes
     arena files             # open_file *; NULL: closed
     arena slabinfo_reads
+    int64_t tickets         # given out
+    arena finished          # since somebody last asked
+    arena watches
+    arena holds
     int64_t load[3]
     uint32_t max_memcgs
     int64_t hz
@@ -647,6 +681,7 @@ cdef inline int task_new(
     t.user = t.interrupted = t.spins = t.counted = t.waiting = t.is_softirq = 0
     t.wants_write = t.in_hotplug = 0
     t.background = t.while_parent = 0
+    t.ticket = 0
     t.depth = 0
     new[0] = t
     return 0
@@ -1256,6 +1291,77 @@ cdef inline void read_delays(const world *w, int64_t *delays) noexcept nogil:
         delays[i] = delay
 
 
+cdef inline int note_finished(
+    world *w, int64_t ticket, int32_t function, int64_t result
+) except -1 nogil:
+    """Note an end, and let time stop there for those who wait for it."""
+    cdef uint32_t i = w.finished.used
+    cdef finished *row
+    arena_extend(&w.finished, i + 1)
+    row = &(<finished *>w.finished.entries)[i]
+    row.ticket = ticket
+    row.at = w.s.now
+    row.result = result
+    row.function = function
+    w.s.disturbed = True
+    return 0
+
+
+cdef inline int came_about(
+    world *w, uint32_t kind, uint32_t root, uint32_t memcg, int64_t result
+) except -1 nogil:
+    """Finish the watches for this of a cgroup and a root; NIL: of any."""
+    cdef watch *watches = <watch *>w.watches.entries
+    cdef uint32_t i, left = 0
+    for i in range(w.watches.used):
+        if (
+            watches[i].kind == kind
+            and (root == NIL or watches[i].root == root)
+            and (memcg == NIL or watches[i].memcg == memcg)
+        ):
+            note_finished(w, watches[i].ticket, -1, result)
+        else:
+            watches[left] = watches[i]
+            left += 1
+    w.watches.used = left
+    return 0
+
+
+cdef inline void end_user_task(world *w) noexcept nogil:
+    w.n.user_tasks -= 1
+    if not w.n.user_tasks:
+        w.n.ended_at = w.s.now
+
+
+cdef inline int end_beside(world *w, task *t) except -1 nogil:
+    """Note what a task that ran beside others has left, and let it leave its cgroup."""
+    cdef const frame *f = &t.frames[0]
+    cdef int64_t result = 1
+    cdef bint alive
+    if f.function == F_PROGRAM:
+        return note_finished(w, t.ticket, f.function, result)
+    end_user_task(w)
+    if f.function == F_HOLD_MUTEX:
+        # Of one that was owned it was noted then.
+        return 0 if f.i else note_finished(w, t.ticket, f.function, 0)
+    if f.function == F_MKDIR or f.function == F_RMDIR or f.function == F_ATTACH:
+        alive = memcg_alive(w, f.a, f.b)
+        if f.function == F_ATTACH:
+            result = 1 if t.memcg != NIL else TOO_LATE
+        elif f.function == F_MKDIR and t.result != NIL:
+            result = memcg_handle(w, t.result)
+        elif f.function == F_MKDIR:
+            result = MISSED_ID if alive else TOO_LATE
+        elif not t.result:
+            result = 0 if alive else TOO_LATE
+    elif f.function == F_FREE_OBJECTS:
+        result = t.result
+    if t.memcg != NIL:
+        memcg_at(&w.m, t.memcg).tasks -= 1
+        t.memcg = NIL
+    return note_finished(w, t.ticket, f.function, result)
+
+
 cdef inline int link_child(
     world *w, uint32_t root, uint32_t memcg, uint32_t nodes
 ) except -1 nogil:
@@ -1283,6 +1389,8 @@ cdef inline int link_child(
     slot_forget_miss(&w.c, &r.slots[m.kmemcg_id])
     r.slots[m.kmemcg_id] = cache
     m.filled += 1
+    if w.watches.used:
+        came_about(w, WATCH_CACHE, root, memcg, 1)
     set_nodes(w, cache, nodes)
     # None missed it since a failed destruction of the root emptied the slot.
     if missed_at < 0:
@@ -1323,6 +1431,8 @@ cdef inline int unlink_cache(world *w, uint32_t cache) except -1 nogil:
             slot_forget_miss(&w.c, &r.slots[i])
         PyMem_RawFree(r.slots)
         r.slots = NULL
+        if w.watches.used:
+            came_about(w, WATCH_CACHE, links.root, NIL, 0)
         return 0
     list_del(
         &root_of(&w.c, cache).children,

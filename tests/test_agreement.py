@@ -524,6 +524,8 @@ class Agreement(RuleBasedStateMachine):
         self.author = Author()
         self.worlds: tuple[Any, Any] | None = None
         self.handles = [(0, 0), (1 << 40, 1 << 40)]
+        self.making: set[int] = set()  # tickets of begun mkdirs
+        self.held: list[int] = []
 
     @initialize(
         design=st.one_of(
@@ -670,6 +672,79 @@ class Agreement(RuleBasedStateMachine):
         now = self.worlds[1].now_ns
         until = until and now + until
         self.both(lambda world: world.spawn(number, repeat, now + at, until))
+
+    # --- calls that run beside others ---
+
+    def begun(self, call: Callable[[Any, int], Any], memcg: int = 0) -> Any:
+        """Begin on both; the ticket is the same."""
+        assert self.worlds is not None
+        core, twin = (
+            outcome(lambda world, n=n: call(world, self.of(n, memcg)), w)
+            for n, w in enumerate(self.worlds)
+        )
+        assert core == twin
+        return core
+
+    @rule(memcg=memcgs)
+    def begin_mkdir(self, memcg: int) -> None:
+        ticket = self.begun(lambda world, handle: world.begin(0, handle), memcg)
+        if isinstance(ticket, int):
+            self.making.add(ticket)
+
+    @rule(call=st.integers(1, 2), memcg=memcgs)
+    def begin_rmdir_or_join(self, call: int, memcg: int) -> None:
+        self.begun(lambda world, handle: world.begin(call, handle), memcg)
+
+    @rule(call=st.integers(3, 5), root=roots, memcg=memcgs, count=counts)
+    def begin_with_objects(self, call: int, root: int, memcg: int, count: int) -> None:
+        self.begun(lambda world, handle: world.begin(call, root, handle, count), memcg)
+
+    @rule(call=st.integers(6, 7), event=st.integers(0, 2))
+    def begin_drop_or_hotplug(self, call: int, event: int) -> None:
+        self.both(lambda world: world.begin(call, event))
+
+    @rule(mutex=st.integers(0, 1))
+    def hold(self, mutex: int) -> None:
+        self.held.append(self.both(lambda world: world.begin(8, mutex)))
+
+    @precondition(lambda self: self.held)
+    @rule(which=st.integers(0, 9), again=st.booleans())
+    def let_go(self, which: int, again: bool) -> None:
+        ticket = self.held[which % len(self.held)]
+        self.both(lambda world: world.let_go(ticket))
+        if not again:
+            self.held.remove(ticket)
+
+    @precondition(lambda self: self.held)
+    @rule()
+    def let_all_go(self) -> None:
+        for ticket in self.held:
+            self.both(lambda world, ticket=ticket: world.let_go(ticket))
+        self.held.clear()
+
+    @rule(kind=st.integers(0, 2), memcg=memcgs, root=roots)
+    def watch(self, kind: int, memcg: int, root: int) -> None:
+        self.begun(lambda world, handle: world.watch(kind, handle, root), memcg)
+
+    @rule()
+    def finished(self) -> None:
+        assert self.worlds is not None
+        core, twin = (world.finished() for world in self.worlds)
+        for (ticket, *mine, error), (other, *its, other_error) in zip(
+            core, twin, strict=True
+        ):
+            assert ticket == other
+            assert (type(error), str(error)) == (type(other_error), str(other_error))
+            if ticket in self.making and error is None:
+                self.handles.append((mine.pop(), its.pop()))
+            assert mine == its
+
+    @rule(ns=st.one_of(lengths, st.just(20 * SECOND)))
+    def advance_to_finished(self, ns: int) -> None:
+        self.both(lambda world: world.advance_to_finished(world.now_ns + ns))
+        self.both(lambda world: world.at_rest)
+        for mutex in range(2):
+            self.both(lambda world, mutex=mutex: world.line(mutex))
 
     @rule(ns=lengths)
     def advance(self, ns: int) -> None:

@@ -13,6 +13,7 @@ from cpython.ref cimport Py_XDECREF
 from slabcore.arena cimport (
     NIL,
     arena_at,
+    arena_extend,
     arena_free,
     arena_init,
     arena_resize,
@@ -25,11 +26,21 @@ from slabcore.bulk cimport (
     bulk_init,
     bulk_next,
     call_begin,
+    call_beside,
     call_end,
+    hold_end,
     named,
 )
 from slabcore.clock cimport FOREVER, clock_free, clock_init
-from slabcore.engine cimport engine, next_event, run_event, sample, settle
+from slabcore.engine cimport (
+    CULL,
+    engine,
+    next_event,
+    nothing_runs,
+    run_event,
+    sample,
+    settle,
+)
 from slabcore.invariants cimport breach, world_broken
 from slabcore.list cimport list_init
 from slabcore.log cimport KWORKER_TASK, PROGRAM_TASK, SOFTIRQ_TASK, record
@@ -48,7 +59,9 @@ from slabcore.memcontrol cimport (
 from slabcore.procfs cimport file_close, file_free, file_lseek, file_open, file_read
 from slabcore.rcu cimport BLIMIT, QHIMARK, QLOWMARK, rcu_data, rcu_free, rcu_qlen
 from slabcore.sched cimport (
+    CGROUP_MUTEX,
     HOTPLUG_LOCK,
+    SLAB_MUTEX,
     cpu as sched_cpu,
     frame,
     mutex,
@@ -103,10 +116,12 @@ from slabcore.world cimport (
     FREE_BARRIER_PER_CACHE,
     FREE_CALL_RCU,
     F_ALLOC,
+    F_ATTACH,
     F_CREATE_ROOT,
     F_DESTROY_ROOT,
     F_DROP_CACHES,
     F_FREE_OBJECTS,
+    F_HOLD_MUTEX,
     F_HOTPLUG,
     F_MKDIR,
     F_PROGRAM,
@@ -128,6 +143,7 @@ from slabcore.world cimport (
     KMEM_CACHE_CREATE,
     KOBJECT_UNDER_SLAB,
     MEMORY_OFFLINE,
+    MISSED_ID,
     NAME_ROOM,
     OP_ALLOC,
     OP_CREATE_CACHE,
@@ -158,11 +174,17 @@ from slabcore.world cimport (
     SYSFS_UNLOCKED,
     SYSFS_WORK,
     SYSFS_WORK_LEAKS,
+    TOO_LATE,
+    WATCH_CACHE,
+    WATCH_KINDS,
+    WATCH_OFFLINE,
     WORK_ON_DESTROYED,
     W_BARRIER,
     busy,
     child_name,
     file_at,
+    finished,
+    hold,
     hop_point,
     keep_name,
     kept_memcg,
@@ -170,6 +192,7 @@ from slabcore.world cimport (
     mark,
     memcg_handle,
     new_worker,
+    note_finished,
     open_file,
     program,
     read_delays,
@@ -177,6 +200,7 @@ from slabcore.world cimport (
     slabinfo_read,
     tally,
     task_new,
+    watch,
     world,
 )
 
@@ -267,6 +291,19 @@ _SCHEDULE_EVENTS = {
 }
 
 
+# What begin() takes, by number, and who does it.
+_CALLS = (
+    ("mkdir", F_MKDIR),
+    ("rmdir", F_RMDIR),
+    ("join", F_ATTACH),
+    ("alloc", F_ALLOC),
+    ("pin", F_ALLOC),
+    ("free", F_FREE_OBJECTS),
+    ("drop_caches", F_DROP_CACHES),
+    ("hotplug", F_HOTPLUG),
+    ("hold", F_HOLD_MUTEX),
+)
+
 _TASK_KINDS = {
     PROGRAM_TASK: "program", KWORKER_TASK: "kworker", SOFTIRQ_TASK: "softirq"
 }
@@ -338,6 +375,18 @@ cdef object refusal(call, tuple operands):
         call(*operands)
     except (LifecycleError, StaleHandleError) as error:
         return error
+
+
+def _held():
+    return LifecycleError(
+        "a mutex is held, or waited for, until let_go(); begin() the call meanwhile"
+    )
+
+
+def _stuck():
+    return LifecycleError(
+        "what is left waits for a mutex that is held; expected let_go() of it"
+    )
 
 
 cdef dict mutex_figures(const mutex *m):
@@ -449,6 +498,9 @@ cdef class World:
         arena_init(&e.w.names, 1)
         arena_init(&e.w.files, sizeof(open_file *))
         arena_init(&e.w.slabinfo_reads, sizeof(slabinfo_read))
+        arena_init(&e.w.finished, sizeof(finished))
+        arena_init(&e.w.watches, sizeof(watch))
+        arena_init(&e.w.holds, sizeof(hold))
         arena_init(&e.samples, sizeof(sample))
 
     def __init__(
@@ -557,6 +609,9 @@ cdef class World:
         arena_free(&w.names)
         arena_free(&w.files)
         arena_free(&w.slabinfo_reads)
+        arena_free(&w.finished)
+        arena_free(&w.watches)
+        arena_free(&w.holds)
         arena_free(&e.samples)
 
     def _read_costs(self, costs):
@@ -774,6 +829,9 @@ cdef class World:
             with nogil:
                 while busy(&e.w) if drain else e.w.n.user_tasks != 0:
                     at = next_event(e, &kind, &number)
+                    if kind >= CULL and e.w.holds.used and nothing_runs(e):
+                        with gil:
+                            raise _stuck()
                     run_event(e, at, kind, number)
                     if e.w.steps >= STEPS_A_LOOK:
                         e.w.steps = 0
@@ -799,12 +857,19 @@ cdef class World:
         call_end(e)
         return 0
 
+    cdef int unheld(self) except -1:
+        """Refuse a call that runs to its end while a mutex is held for long."""
+        if self.e.w.holds.used:
+            raise _held()
+        return 0
+
     cdef long long call(
         self, int function, unsigned int a, unsigned int b, unsigned int c,
         unsigned int d, long long n,
     ) except -1:
         """Run a function as the world's own user task; return its result."""
         cdef frame f
+        self.unheld()
         f.function = function
         f.a, f.b, f.c, f.d, f.n = a, b, c, d, n
         self.running = True
@@ -826,6 +891,8 @@ cdef class World:
         """
         cdef engine *e = &self.e
         cdef frame f
+        if e.w.holds.used:
+            return _held() if bulk_next(&e.w, b, &f) else None
         self.running = True
         try:
             with nogil:
@@ -1083,11 +1150,14 @@ cdef class World:
         self.enter()
         cdef uint32_t index = self._live(handle, "rmdir")
         if not index:
-            raise BusyError("the root cgroup is busy; rmdir needs another (EBUSY)")
+            raise self._busy_root()
         if not self.call(
             F_RMDIR, index, memcg_at(&self.e.w.m, index).generation, NIL, NIL, 0
         ):
             raise self._in_use()
+
+    def _busy_root(self):
+        return BusyError("the root cgroup is busy; rmdir needs another (EBUSY)")
 
     def _in_use(self):
         return BusyError("the cgroup has children or tasks; rmdir needs none (EBUSY)")
@@ -1233,6 +1303,7 @@ cdef class World:
         cdef PyObject *text
         if size < 0:
             raise OSError(EINVAL, os.strerror(EINVAL))
+        self.unheld()
         # Nothing comes near this: a read is a chunk and what was left over of another.
         text = new_bytes(NULL, min(size, MOST_READ))
         try:
@@ -1248,8 +1319,11 @@ cdef class World:
 
     def lseek(self, number: int, offset: int, whence: int = 0) -> int:
         """Move to an offset; return it. Raises: OSError."""
+        cdef open_file *o
         self.enter()
-        file_lseek(self.opened(number), offset, whence)
+        o = self.opened(number)
+        self.unheld()
+        file_lseek(o, offset, whence)
         return self.use(number)
 
     cdef long long use(self, uint32_t number) except -1:
@@ -1377,16 +1451,18 @@ cdef class World:
         at_ns: int = 0,
         until_ns: int = 0,
         background: bool = False,
-    ) -> None:
+    ) -> int:
         """Start a task that runs a program *repeat* times from *at_ns* on.
 
         until_ns: no repetition starts later; 0 is for ever. background: the world is
         at rest, and its programs have ended, though this one has not.
+        Returns: the ticket under which finished() tells its end.
         """
         cdef world *w = &self.e.w
         cdef task *t
         cdef frame *f
         cdef uint64_t until = until_ns
+        cdef int64_t ticket
         self.enter()
         if not 0 <= number < w.programs.used:
             raise ValueError(f"there is no program {number}")
@@ -1398,6 +1474,8 @@ cdef class World:
         f.c = <uint32_t>(until & 0xFFFFFFFF)
         f.d = <uint32_t>(until >> 32)
         t.background = background
+        w.tickets += 1
+        t.ticket = ticket = w.tickets
         w.n.threads += 1
         w.n.user_tasks += not background
         sched_wake(&w.s, t)
@@ -1407,6 +1485,188 @@ cdef class World:
                 settle(&self.e)
         finally:
             self.running = False
+        return ticket
+
+    # --- calls that run beside others ---
+
+    def begin(self, call: int, a: int = 0, b: int = 0, count: int = 1) -> int:
+        """Begin a call as a task of its own; return its ticket.
+
+        call: 0 mkdir below a, 1 rmdir of a, 2 what it takes a task to join a; 3 alloc,
+        4 pin, 5 free *count* objects of root a for a task of cgroup b, which keeps it
+        from being removed; 6 drop_caches; 7 hotplug, event a; 8 hold cgroup_mutex (0)
+        or slab_mutex (1).
+        """
+        cdef world *w = &self.e.w
+        cdef frame f
+        cdef uint32_t memcg = NIL
+        cdef int64_t ticket
+        self.enter()
+        f.a = f.b = f.c = f.d = NIL
+        f.n = 0
+        if not 0 <= call < len(_CALLS):
+            raise ValueError(f"there is no call {call}")
+        name, f.function = _CALLS[call]
+        if call <= 2:
+            f.a = self._live(a, name)
+            f.b = memcg_at(&w.m, f.a).generation
+            if f.function == F_RMDIR and not f.a:
+                raise self._busy_root()
+        elif call <= 5:
+            f.a = self._root(a) if f.function == F_FREE_OBJECTS else (
+                self._serving(a, name)
+            )
+            f.b = self._live(b, name)
+            f.c = 2 if name == "pin" else f.function == F_ALLOC
+            f.d = memcg_at(&w.m, f.b).generation
+            f.n = count
+            memcg = f.b if f.b else NIL
+        elif f.function == F_HOTPLUG:
+            f.a = a
+        elif f.function == F_HOLD_MUTEX:
+            if a not in (CGROUP_MUTEX, SLAB_MUTEX):
+                raise ValueError(f"there is no mutex {a}")
+            f.a = a
+        self.running = True
+        try:
+            with nogil:
+                ticket = call_beside(&self.e, &f, memcg)
+        finally:
+            self.running = False
+        return ticket
+
+    def let_go(self, ticket: int) -> None:
+        """Give up a mutex that is held, or its place in the line."""
+        cdef int64_t number = ticket
+        cdef bint held
+        self.enter()
+        self.running = True
+        try:
+            with nogil:
+                held = hold_end(&self.e, number)
+        finally:
+            self.running = False
+        if not held:
+            raise StaleHandleError("no mutex is held under this ticket")
+
+    def line(self, number: int) -> tuple:
+        """Tell whether cgroup_mutex (0) or slab_mutex (1) is owned; how many wait."""
+        self.enter()
+        if number not in (CGROUP_MUTEX, SLAB_MUTEX):
+            raise ValueError(f"there is no mutex {number}")
+        m = &self.e.w.s.mutexes[<int>number]
+        return m.owner != NULL, m.length
+
+    def watch(self, kind: int, handle: int, number: int = 0) -> int:
+        """Return the ticket under which it is told that something came about.
+
+        kind: 0 a cache of root *number* serves the cgroup, with 0 if either is gone
+        first; 1 it is offline; 2 it is freed.
+        """
+        cdef world *w = &self.e.w
+        cdef mem_cgroup *m
+        cdef uint32_t index = <uint32_t>(handle & 0xFFFFFFFF), root = NIL
+        cdef int64_t ticket
+        cdef bint already
+        self.enter()
+        if not 0 <= kind < WATCH_KINDS:
+            raise ValueError(f"there is no watch of kind {kind}")
+        if kind == WATCH_CACHE:
+            root = self._serving(number, "watch")
+            index = self._live(handle, "watch")
+            m = memcg_at(&w.m, index)
+            already = not (
+                root_at(&w.c, root).accounted and w.k.children and m.kmem_online
+            ) or root_slot(&w.c, root, m.kmemcg_id) != NIL
+        elif (
+            0 <= handle < 1 << 63
+            and index < w.m.groups.used
+            and memcg_at(&w.m, index).generation > <uint32_t>(handle >> 32)
+        ):
+            already = True
+        else:
+            index = self._memcg(handle)
+            already = kind == WATCH_OFFLINE and not memcg_at(&w.m, index).online
+        w.tickets += 1
+        ticket = w.tickets
+        if already:
+            note_finished(w, ticket, -1, 1)
+            return ticket
+        arena_extend(&w.watches, w.watches.used + 1)
+        one = &(<watch *>w.watches.entries)[w.watches.used - 1]
+        one.ticket = ticket
+        one.kind = kind
+        one.root = root
+        one.memcg = index
+        return ticket
+
+    def finished(self) -> list:
+        """Return what has finished since it was last asked for: rows in their order.
+
+        Ticket, when, the result, an error or None. The result is a handle of mkdir, 1,
+        or 0 where nothing came of it.
+        """
+        cdef world *w = &self.e.w
+        cdef finished row
+        cdef uint32_t i, count
+        self.enter()
+        rows = []
+        count = w.finished.used
+        for i in range(count):
+            row = (<finished *>w.finished.entries)[i]
+            rows.append((row.ticket, row.at, row.result, row.function))
+        w.finished.used = 0
+        return [
+            (ticket, at, result, self._verdict(function, result))
+            for ticket, at, result, function in rows
+        ]
+
+    def _verdict(self, int function, result):
+        """Return the error of a call that ran beside others, or None."""
+        if result > 0:
+            return None
+        if result == TOO_LATE:
+            return LifecycleError("the cgroup was removed before the call was done")
+        if result == MISSED_ID:
+            return self._no_id()
+        if function == F_RMDIR:
+            return self._in_use()
+        return self._too_few() if function == F_FREE_OBJECTS else None
+
+    @property
+    def at_rest(self) -> bool:
+        """Tell whether nothing can happen without a further call; with SLAB, never."""
+        self.enter()
+        return nothing_runs(&self.e) and not self.e.w.k.slab
+
+    def advance_to_finished(self, when: int) -> bool:
+        """Run up to *when*, until something is finished, or until all is at rest.
+
+        Returns: whether something is.
+        """
+        cdef engine *e = &self.e
+        cdef long long until = when
+        cdef int kind = 0
+        cdef int32_t number = 0
+        cdef int64_t at
+        self.enter()
+        e.until = until
+        self.running = True
+        try:
+            with nogil:
+                while not e.w.finished.used and (e.w.k.slab or not nothing_runs(e)):
+                    at = next_event(e, &kind, &number)
+                    if at > until:
+                        e.w.s.now = max(e.w.s.now, until)
+                        break
+                    run_event(e, at, kind, number)
+                    if e.w.steps >= STEPS_A_LOOK:
+                        e.w.steps = 0
+                        with gil:
+                            PyErr_CheckSignals()
+        finally:
+            self.running = False
+        return e.w.finished.used != 0
 
     def run(self) -> None:
         """Run until all programs have ended."""

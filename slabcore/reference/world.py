@@ -22,6 +22,7 @@ from slabcore.errors import (
     CorruptionError,
     InputError,
     LifecycleError,
+    SlabcoreError,
     StaleHandleError,
 )
 from slabcore.reference import procfs
@@ -66,6 +67,11 @@ FUNCTIONS = MappingProxyType(
         "remove-directory": "sysfs_slab_remove_workfn",
     }
 )
+
+# What begin() and watch() take, by number.
+CALLS = ("mkdir", "rmdir", "join", "alloc", "pin", "free", "drop_caches", "hotplug")
+HOLD_CALL = len(CALLS)
+WATCHES = ("cache", "offline", "freed")
 
 # What time goes into: CPU time by purpose, and from falling asleep in
 # synchronize_sched() or rcu_barrier() to running again. Summed over tasks.
@@ -175,6 +181,26 @@ class Task:
         self.memcg: Memcg | None = None  # the cgroup it is in
         self.made: Memcg | None = None  # the cgroup its program holds
         self.cache: Cache | None = None  # the root cache its program holds
+
+
+Worded = Callable[[], SlabcoreError]  # an error, worded when it is read
+
+
+class Watch(NamedTuple):
+    """Something of a cgroup that somebody waits for."""
+
+    ticket: int
+    what: str
+    memcg: Memcg
+    root: Cache | None
+
+
+class Hold:
+    """A mutex that is held until somebody lets it go, or a place in its line."""
+
+    def __init__(self) -> None:
+        self.owned = self.given_up = False
+        self.task: Task
 
 
 class Callback(NamedTuple):
@@ -500,6 +526,10 @@ class World:
         self.programs: list[list[tuple[int, int, int, int, int]]] = []
         self.kept: deque[Memcg] = deque()  # cgroups that wait for rmdir_kept
         self.settling = 0  # programs that wait until nothing but them is left
+        self.tickets = 0
+        self.ended: list[tuple[int, int, int, Worded | None]] = []
+        self.watches: list[Watch] = []
+        self.holds: dict[int, Hold] = {}
 
         self.cgroup_mutex = Mutex("cgroup_mutex")
         self.slab_mutex = Mutex("slab_mutex")
@@ -1713,6 +1743,7 @@ class World:
                 cache.refs = 1  # until it is killed
                 memcg.refs += 1
             root.slots[memcg.kmemcg_id] = cache
+            self._come_about("cache", memcg, root, 1)
             self._nodes(cache, nodes)
             # None missed it since a failed destruction of the root emptied the slot.
             if memcg.kmemcg_id in root.missed_at:
@@ -2000,6 +2031,7 @@ class World:
             self._leave_list(self.slab_root_caches, cache)
             cache.slots.clear()
             cache.missed_at.clear()
+            self._come_about("cache", None, cache, 0)
         else:
             assert cache.memcg is not None
             del cache.root.children[cache]
@@ -2357,6 +2389,8 @@ class World:
                 self._give_id(memcg)
             self.offlined += 1
             self.offlined_at = self.now
+            self._come_about("cache", memcg, None, 0)
+            self._come_about("offline", memcg, None, 1)
             parent = memcg.parent
             assert parent is not None
             self._css_put(worker.cpu, memcg, 2)
@@ -2443,6 +2477,7 @@ class World:
     def _cgroup_free_work(self, worker: Task, memcg: Memcg) -> Step:
         self._note("css_free_work_fn", worker.cpu, memcg)
         yield Run(self._spend("cgroups", self.costs.cgroup_free))
+        self._come_about("freed", memcg, None, 1)
         memcg.gone = True
         self.freed_at = self.now
         del self.memcgs[memcg.serial]
@@ -2636,14 +2671,17 @@ class World:
             task.memcg.tasks -= 1
             task.memcg = None
         if not task.background:
-            self.user_tasks -= 1
-            if not self.user_tasks:
-                self.ended_at = self.now
+            self._end_user_task()
         if task.parent is not None and task.lives_with is None:
             task.parent.children -= 1
             if task.parent.waiting and not task.parent.children:
                 task.parent.waiting = False
                 self._wake(task.parent)
+
+    def _end_user_task(self) -> None:
+        self.user_tasks -= 1
+        if not self.user_tasks:
+            self.ended_at = self.now
 
     def _sleep_until(self, task: Task, when: int) -> Step:
         self.timers[task.number] = task
@@ -2871,7 +2909,16 @@ class World:
 
     # --- the face: calls made by the world's own user task ---
 
+    def _unheld(self) -> None:
+        """Refuse a call that runs the world to its end while a mutex is held long."""
+        if self.holds:
+            raise LifecycleError(
+                "a mutex is held, or waited for, until let_go(); begin() the call "
+                "meanwhile"
+            )
+
     def _call(self, body: Callable[[Task], Step]) -> Any:
+        self._unheld()
         answer: list[Any] = []
 
         def main() -> Step:
@@ -3040,16 +3087,19 @@ class World:
         above = self._live(parent, "mkdir")
         memcg = self._call(lambda task: self._mkdir(task, above))
         if memcg is None:
-            # mem_cgroup_css_online() up to 4.6, then mem_cgroup_alloc()
-            error = "Cannot allocate memory (ENOMEM)"
-            if self.design.memcg_ids == "css-id":
-                error = "No space left on device (ENOSPC)"
-            raise LifecycleError(
-                f"mkdir: {error}: all {self.machine.max_memcgs} memory cgroup ids are "
-                f"in use; {self.cgroups_dying} cgroups are dying"
-            )
+            raise self._no_id()
         self.handles[memcg.serial] = memcg
         return int(memcg.serial)
+
+    def _no_id(self) -> LifecycleError:
+        # mem_cgroup_css_online() up to 4.6, then mem_cgroup_alloc()
+        error = "Cannot allocate memory (ENOMEM)"
+        if self.design.memcg_ids == "css-id":
+            error = "No space left on device (ENOSPC)"
+        return LifecycleError(
+            f"mkdir: {error}: all {self.machine.max_memcgs} memory cgroup ids are "
+            f"in use; {self.cgroups_dying} cgroups are dying"
+        )
 
     def mkdir_many(self, parents: Sequence[int], made: Any) -> Ended:
         """Make memory cgroups in a row; put their handles into *made*.
@@ -3075,11 +3125,15 @@ class World:
         """Remove a cgroup that has no tasks and no children."""
         memcg = self._live(handle, "rmdir")
         if memcg is self.root_memcg:
-            raise BusyError("the root cgroup is busy; rmdir needs another (EBUSY)")
+            raise self._busy_root()
         if not self._call(lambda task: self._rmdir(task, memcg)):
-            raise BusyError(
-                "the cgroup has children or tasks; rmdir needs none (EBUSY)"
-            )
+            raise self._in_use()
+
+    def _busy_root(self) -> BusyError:
+        return BusyError("the root cgroup is busy; rmdir needs another (EBUSY)")
+
+    def _in_use(self) -> BusyError:
+        return BusyError("the cgroup has children or tasks; rmdir needs none (EBUSY)")
 
     def alloc(self, number: int, handle: int, count: int) -> None:
         """Allocate objects as a task of the cgroup would, one by one."""
@@ -3098,7 +3152,10 @@ class World:
         root, memcg = self._root(number), self._memcg(handle, heir)
         free = self._call(lambda task: self._free(task, root, memcg, count, False))
         if not free:
-            raise LifecycleError("fewer objects are allocated than free was asked for")
+            raise self._too_few()
+
+    def _too_few(self) -> LifecycleError:
+        return LifecycleError("fewer objects are allocated than free was asked for")
 
     def alloc_many(
         self, numbers: Sequence[int], handles: Sequence[int], counts: Sequence[int]
@@ -3151,6 +3208,7 @@ class World:
         file = self._file(number)
         if size < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        self._unheld()
         at = None if offset < 0 else offset
         begin = file.seq.tell() if at is None else at
         return bytes(self._use(file, begin, file.seq.read_steps(size, at)))
@@ -3158,6 +3216,7 @@ class World:
     def lseek(self, number: int, offset: int, whence: int = 0) -> int:
         """Move to an offset; return it. Raises: OSError."""
         file = self._file(number)
+        self._unheld()
         target = offset + (file.seq.tell() if whence == 1 else 0)
         return int(self._use(file, target, file.seq.lseek_steps(offset, whence)))
 
@@ -3210,29 +3269,252 @@ class World:
         at_ns: int = 0,
         until_ns: int = 0,
         background: bool = False,
-    ) -> None:
+    ) -> int:
         """Start a task that runs a program *repeat* times from *at_ns* on.
 
         until_ns: no repetition starts later; 0 is for ever. background: the world is
         at rest, and its programs have ended, though this one has not.
+        Returns: the ticket under which finished() tells its end.
         """
+        ticket = self._ticket()
         task = Task(self, self.cpus[0], bound=False)
-        task.body = self._program(task, number, repeat, at_ns, until_ns)
+
+        def body() -> Step:
+            yield from self._program(task, number, repeat, at_ns, until_ns)
+            self._finish(ticket, 1)
+
+        task.body = body()
         task.background = background
         self.threads += 1
         self.user_tasks += not background
         self._wake(task)
         self._settle()
+        return ticket
+
+    # --- calls that run beside others ---
+
+    def _ticket(self) -> int:
+        self.tickets += 1
+        return self.tickets
+
+    def _finish(self, ticket: int, result: int, error: Worded | None = None) -> None:
+        self.ended.append((ticket, self.now, result, error))
+
+    def _come_about(
+        self, what: str, memcg: Memcg | None, root: Cache | None, result: int
+    ) -> None:
+        """Finish the watches for this of a cgroup and a root; None: of any."""
+        for watch in list(self.watches):
+            if (
+                watch.what == what
+                and memcg in (None, watch.memcg)
+                and root in (None, watch.root)
+            ):
+                self.watches.remove(watch)
+                self._finish(watch.ticket, result)
+
+    def begin(self, call: int, a: int = 0, b: int = 0, count: int = 1) -> int:
+        """Begin a call as a task of its own; return its ticket.
+
+        call: a number of CALLS. 0 mkdir below a, 1 rmdir of a, 2 what it takes a task
+        to join a; 3 alloc, 4 pin, 5 free *count* objects of root a for a task of cgroup
+        b, which keeps it from being removed; 6 drop_caches; 7 hotplug, event a; 8 hold
+        cgroup_mutex (0) or slab_mutex (1).
+        """
+        if call == HOLD_CALL:
+            return self._begin_hold(a)
+        if not 0 <= call < len(CALLS):
+            raise ValueError(f"there is no call {call}")
+        name = CALLS[call]
+        memcg = None
+        if name in ("mkdir", "rmdir", "join"):
+            about = self._live(a, name)
+            if name == "rmdir" and about is self.root_memcg:
+                raise self._busy_root()
+        elif name in ("alloc", "pin", "free"):
+            root = self._root(a) if name == "free" else self._serving(a, name)
+            memcg = about = self._live(b, name)
+
+        def body(task: Task) -> Step:
+            if name == "mkdir":
+                made = yield from self._mkdir(task, about)
+                if made is not None:
+                    self.handles[made.serial] = made
+                    return made.serial, None
+                return (-2, self._too_late) if about.dead else (-1, self._no_id)
+            if name == "rmdir":
+                if (yield from self._rmdir(task, about)):
+                    return 1, None
+                return (-2, self._too_late) if about.dead else (0, self._in_use)
+            if name == "join":
+                yield from self._attach(task, about)
+                return (-2, self._too_late) if task.memcg is None else (1, None)
+            if name == "free":
+                if (yield from self._free(task, root, about, count, False)):
+                    return 1, None
+                return 0, self._too_few
+            if name in ("alloc", "pin"):
+                keep = 1 if name == "alloc" else 2
+                yield from self._alloc(task, root, about, keep, count)
+            elif name == "hotplug":
+                yield from self._hotplug(task, HOTPLUGS[a])
+            else:
+                yield from self._drop_caches(task)
+            return 1, None
+
+        return self._beside(body, memcg)
+
+    def _too_late(self) -> LifecycleError:
+        return LifecycleError("the cgroup was removed before the call was done")
+
+    def _beside(self, body: Callable[[Task], Step], memcg: Memcg | None = None) -> int:
+        """Let a new task of a cgroup run a function beside all others."""
+        ticket = self._ticket()
+        self.user_tasks += 1
+        self.threads += 1
+        task = Task(self, self.main_cpu, bound=False)
+        if memcg is not None and memcg is not self.root_memcg:
+            task.memcg = memcg
+            memcg.tasks += 1
+
+        def main() -> Step:
+            ended = yield from body(task)
+            self._end_user_task()
+            if task.memcg is not None:
+                task.memcg.tasks -= 1
+                task.memcg = None
+            if ended is not None:
+                self._finish(ticket, *ended)
+
+        task.body = main()
+        self._wake(task)
+        self._settle()
+        return ticket
+
+    def _begin_hold(self, number: int) -> int:
+        if number not in (0, 1):
+            raise ValueError(f"there is no mutex {number}")
+        mutex = self.mutexes[number]
+        hold = Hold()
+        ticket = self.tickets + 1
+        self.holds[ticket] = hold
+
+        def body(task: Task) -> Step:
+            hold.task = task
+            yield Lock(mutex)
+            if hold.given_up:
+                self._unlock(mutex)
+                return 0, None
+            hold.owned = True
+            self._end_user_task()
+            self._finish(ticket, 1)
+            yield Block(uninterruptible=True)
+            self._unlock(mutex)
+            return None
+
+        return self._beside(body)
+
+    def let_go(self, ticket: int) -> None:
+        """Give up a mutex that is held, or its place in the line."""
+        if ticket not in self.holds:
+            raise StaleHandleError("no mutex is held under this ticket")
+        hold = self.holds.pop(ticket)
+        hold.given_up = True
+        if hold.owned:
+            self.user_tasks += 1
+            self._wake(hold.task)
+            self._settle()
+
+    def line(self, number: int) -> tuple[bool, int]:
+        """Tell whether cgroup_mutex (0) or slab_mutex (1) is owned; how many wait."""
+        if number not in (0, 1):
+            raise ValueError(f"there is no mutex {number}")
+        mutex = self.mutexes[number]
+        return mutex.owner is not None, len(mutex.line)
+
+    def watch(self, kind: int, handle: int, number: int = 0) -> int:
+        """Return the ticket under which it is told that something came about.
+
+        kind: 0 a cache of root *number* serves the cgroup, with 0 if either is gone
+        first; 1 it is offline; 2 it is freed.
+        """
+        if not 0 <= kind < len(WATCHES):
+            raise ValueError(f"there is no watch of kind {kind}")
+        root = memcg = None
+        if kind == 0:
+            root = self._serving(number, "watch")
+            memcg = self._live(handle, "watch")
+            already = (
+                not (root.accounted and self.children_made and memcg.kmem_online)
+                or memcg.kmemcg_id in root.slots
+            )
+        elif 0 <= handle <= self.memcg_serial and handle not in self.handles:
+            already = True
+        else:
+            memcg = self._memcg(handle)
+            already = kind == 1 and not memcg.online
+        ticket = self._ticket()
+        if already:
+            self._finish(ticket, 1)
+        else:
+            assert memcg is not None
+            self.watches.append(Watch(ticket, WATCHES[kind], memcg, root))
+        return ticket
+
+    def finished(self) -> list[tuple[int, int, int, SlabcoreError | None]]:
+        """Return what has finished since it was last asked for: rows in their order.
+
+        Ticket, when, the result, an error or None. The result is a handle of mkdir, 1,
+        or 0 where nothing came of it.
+        """
+        ended, self.ended = self.ended, []
+        return [
+            (ticket, at, result, word and word()) for ticket, at, result, word in ended
+        ]
+
+    @property
+    def _nothing_runs(self) -> bool:
+        """Tell whether no task runs or will, but for SLAB's reapers."""
+        return (
+            not self.timers
+            and not self.callbacks
+            and self.gpnum == self.completed
+            and all(cpu.idle for cpu in self.cpus)
+        )
+
+    @property
+    def at_rest(self) -> bool:
+        """Tell whether nothing can happen without a further call; with SLAB, never."""
+        return self._nothing_runs and not self.slab
+
+    def advance_to_finished(self, when: int) -> bool:
+        """Run up to *when*, until something is finished, or until all is at rest.
+
+        Returns: whether something is.
+        """
+        while not self.ended and not self.at_rest:
+            if self.events[0][0] > when:
+                self.now = max(self.now, when)
+                break
+            self._step()
+        return bool(self.ended)
+
+    def _step_on(self) -> None:
+        if self.holds and self._nothing_runs:
+            raise LifecycleError(
+                "what is left waits for a mutex that is held; expected let_go() of it"
+            )
+        self._step()
 
     def run(self) -> None:
         """Run until all programs have ended."""
         while self.user_tasks:
-            self._step()
+            self._step_on()
 
     def drain(self) -> None:
         """Run until no program, work item or callback is left."""
         while self.busy:
-            self._step()
+            self._step_on()
 
     def advance_to(self, when: int) -> None:
         """Run everything up to and including *when*."""
