@@ -9,6 +9,7 @@ from typing_extensions import disjoint_base
 from slabcore.errors import SlabcoreError
 
 EVENT_NAMES: tuple[str, ...]
+"""The names of events and of functions that work items call, by their numbers."""
 ROW_PATHS: tuple[str, ...]
 
 @final

@@ -759,6 +759,7 @@ designs = Designs(
         *(_V1, _V2),
     )
 )
+"""The presets by name: a Mapping, in the order of the kernels' releases."""
 
 
 def find(name: str) -> Design:

@@ -67,7 +67,6 @@ TIMELINE = np.dtype(
     ]
 )
 
-# A row each event. event and function are numbers of EVENTS, -1 is none.
 LOG = np.dtype(
     [
         ("t_ns", np.int64),
@@ -84,6 +83,10 @@ LOG = np.dtype(
         ("cache", np.int64),
     ]
 )
+"""The dtype of Kernel.log, a row an event.
+
+*event* and *function* are numbers of EVENTS, -1 is none.
+"""
 # What World.open() knows them by.
 PROC_FILES = types.MappingProxyType(
     {"/proc/slabinfo": 0, "/proc/cgroups": 3, "/proc/loadavg": 4}
@@ -110,13 +113,17 @@ SLABINFO_READS = np.dtype(
     ]
 )
 HOTPLUGS = ("cpu-dead", "memory-online", "memory-offline")
-# What runs beside other calls, and what can be waited for: World knows them by number.
+"""What Kernel.hotplug() takes."""
+# A World knows these by number.
 CALLS = (
     *("mkdir", "rmdir", "join", "alloc", "pin", "free", "drop_caches", "hotplug"),
     "hold",
 )
+"""What Kernel.begin() takes, and hold()."""
 MUTEXES = ("cgroup_mutex", "slab_mutex")
+"""What Kernel.hold() takes."""
 WATCHES = ("cache", "offline", "freed")
+"""What Kernel.watch() waits for."""
 
 FINDINGS = types.MappingProxyType(
     {

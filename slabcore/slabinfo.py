@@ -36,17 +36,18 @@ __all__ = [
     "row",
 ]
 
-# As the header calls them.
 COLUMNS = (
     *("active_objs", "num_objs", "objsize", "objperslab", "pagesperslab"),
     *("limit", "batchcount", "sharedfactor"),
     *("active_slabs", "num_slabs", "sharedavail"),
 )
+"""The columns of a row behind its name, as the header calls them."""
 STATISTICS = (
     *("listallocs", "maxobjs", "grown", "reaped", "error", "maxfreeable"),
     *("nodeallocs", "remotefrees", "alienoverflow"),
     *("allochit", "allocmiss", "freehit", "freemiss"),
 )
+"""Those that SLAB adds with CONFIG_DEBUG_SLAB, as the header calls them."""
 # What the kernel adds of each child to its root's row, as struct slabinfo calls it.
 ACCUMULATED = ("active_objs", "num_objs", "active_slabs", "num_slabs", "shared_avail")
 # unsigned int, and pagesperslab is an int; the others are unsigned long.

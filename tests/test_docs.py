@@ -199,3 +199,16 @@ def test_the_picture_is_fresh(path):
     picture = path.read_text("utf-8")
     assert picture == figures.PICTURES[path](), "run: python docs/figures.py"
     assert len(picture) < 150_000
+
+
+api = module("api")
+
+
+def test_the_reference_is_fresh():
+    assert api.PAGE.read_text("utf-8") == api.page(), "run: python docs/api.py"
+
+
+def test_the_reference_refuses_a_name_of_which_nothing_is_said(monkeypatch):
+    monkeypatch.setattr(api, "MODULES", (("slabcore.files", "", ("MOUNTS",)),))
+    with pytest.raises(LookupError, match=r"files\.MOUNTS: nothing is said of it"):
+        api.page()
