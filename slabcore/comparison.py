@@ -217,6 +217,8 @@ class Comparison:
 
     def __getitem__(self, name: str) -> Result:
         """Return the result under a design. Raises: KeyError naming those there are."""
+        if not isinstance(name, str):
+            raise TypeError(f"{type(name).__name__}: expected the name of a design")
         if name not in self.results:
             raise KeyError(f"{name!r}; there are {', '.join(self.results)}")
         return self.results[name]

@@ -22,6 +22,13 @@ class Design:
     """Describe one way to create, deactivate and destroy per-memcg slab caches.
 
     Every field but the first six is a knob: the engine reads nothing else.
+    ``slabcore.designs`` has those of the kernels; ``with_`` and ``without`` put a patch
+    of the series in and take one out.
+
+    >>> from slabcore import designs
+    >>> before = designs["4.10"]
+    >>> before.memcg_list, before.with_("per-memcg-list").memcg_list
+    (False, True)
     """
 
     name: str
@@ -650,6 +657,12 @@ class Designs(Mapping[str, Design]):
     ``designs["4.8"]`` is the design of 4.7, ``designs["4.10+async-deactivation"]`` has
     a patch more, ``designs["4.11~early-sysfs-removal"]`` one less; iteration gives the
     presets.
+
+    >>> from slabcore import designs
+    >>> designs["4.8"].name, "4.14" in designs, len([*designs]) > 15
+    ('4.7', True, True)
+    >>> designs["4.9"].deactivation, designs["4.11"].deactivation
+    ('gp-per-cache', 'rcu-per-cache')
     """
 
     def __init__(self, presets: tuple[Design, ...]) -> None:
@@ -674,6 +687,7 @@ class Designs(Mapping[str, Design]):
         return None
 
     def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the presets in order of age."""
         return iter(self._presets)
 
     def __len__(self) -> int:
@@ -764,6 +778,10 @@ designs = Designs(
 
 def find(name: str) -> Design:
     """Return the design of a preset or kernel version, with patches or without.
+
+    >>> from slabcore import find
+    >>> find("4.10+async-deactivation").deactivation
+    'rcu-per-cache'
 
     Raises: InputError naming the nearest presets or patches.
     """

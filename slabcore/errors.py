@@ -14,35 +14,91 @@ __all__ = [
 
 
 class SlabcoreError(Exception):
-    """Base of everything that slabcore raises on purpose."""
+    """Base of everything that slabcore raises on purpose.
+
+    >>> from slabcore import Kernel, SlabcoreError
+    >>> try:
+    ...     Kernel("9.9")
+    ... except SlabcoreError as error:
+    ...     print(type(error).__name__)
+    InputError
+    """
 
     done: int | None = None
     """Of a call on many: how many entries were gone through with before."""
 
 
 class LifecycleError(SlabcoreError):
-    """Report a step out of order."""
+    """Report a step out of order.
+
+    >>> from slabcore import LifecycleError, RcuQueue
+    >>> queue = RcuQueue()
+    >>> queue.start()
+    1
+    >>> try:
+    ...     queue.start()
+    ... except LifecycleError as error:
+    ...     print(error)
+    grace period 1 has not ended
+    """
 
 
 class BusyError(LifecycleError):
-    """Report a removal of something that is still in use (EBUSY)."""
+    """Report a removal of something that is still in use (EBUSY).
+
+    >>> from slabcore import BusyError, Kernel
+    >>> kernel = Kernel("4.11")
+    >>> pods, web = kernel.mkdir("/pods"), kernel.mkdir("/pods/web")
+    >>> try:
+    ...     kernel.rmdir(pods)
+    ... except BusyError as error:
+    ...     print(error)
+    the cgroup has children or tasks; rmdir needs none (EBUSY)
+    """
 
 
 class StaleHandleError(LifecycleError):
-    """Report a handle that outlived what it named."""
+    """Report a handle that outlived what it named.
+
+    >>> from slabcore import IntrusiveList, StaleHandleError
+    >>> caches = IntrusiveList()
+    >>> dentry = caches.add(192)
+    >>> caches.remove(dentry)
+    >>> try:
+    ...     caches.value(dentry)
+    ... except StaleHandleError as error:
+    ...     print(error)
+    handle 0: no entry of the list
+    """
 
 
 class CorruptionError(SlabcoreError):
-    """Report a broken invariant found by ``validate()``."""
+    """Report a broken invariant found by ``validate()``.
+
+    None is known: a program that sees one has found a fault of slabcore.
+
+    >>> from slabcore import CorruptionError, Kernel
+    >>> kernel = Kernel("4.9")
+    >>> try:
+    ...     kernel.validate()
+    ... except CorruptionError as error:
+    ...     print("please report:", error)
+    """
 
 
 class ListCorruptionError(CorruptionError):
-    """Report links of a list that disagree."""
+    """Report links of a list that disagree, found by ``validate()``.
+
+    >>> from slabcore import CorruptionError, ListCorruptionError
+    >>> issubclass(ListCorruptionError, CorruptionError)
+    True
+    """
 
 
 class InputError(SlabcoreError, ValueError):
     """Report bad input in one line: where it is, what it is, what was expected.
 
+    >>> from slabcore import InputError
     >>> print(InputError("storm.toml:3", "cpus is 0", "1 to 4096"))
     storm.toml:3: cpus is 0; expected 1 to 4096
     """

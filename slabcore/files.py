@@ -46,6 +46,14 @@ class KernelFile(io.RawIOBase):
     Each call is one system call of the kernel's: read() may return less than it was
     asked for, b"" is the end, and what is created or destroyed between two of them
     tells. io.BufferedReader, io.TextIOWrapper, csv and pandas read it.
+    Kernel.open() returns one; a file of your own is KernelFile(SeqFile(...), name).
+
+    >>> import io
+    >>> from slabcore import KernelFile, SeqFile
+    >>> stock = {"pear": 3, "apple": 7}
+    >>> file = SeqFile(stock, show=lambda m, name: m.write(f"{name},{stock[name]}\\n"))
+    >>> list(io.TextIOWrapper(KernelFile(file, "stock.csv")))
+    ['apple,7\\n', 'pear,3\\n']
     """
 
     def __init__(self, source: Source, name: str) -> None:

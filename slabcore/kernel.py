@@ -248,17 +248,32 @@ def _changes(file: SlabInfo, own: SlabInfo) -> Iterator[str]:
 
 
 def us(count: float) -> int:
-    """Return *count* microseconds in nanoseconds."""
+    """Return *count* microseconds in nanoseconds.
+
+    >>> from slabcore import us
+    >>> us(2.5)
+    2500
+    """
     return round(count * 1_000)
 
 
 def ms(count: float) -> int:
-    """Return *count* milliseconds in nanoseconds."""
+    """Return *count* milliseconds in nanoseconds.
+
+    >>> from slabcore import ms
+    >>> ms(20)
+    20000000
+    """
     return round(count * 1_000_000)
 
 
 def seconds(count: float) -> int:
-    """Return *count* seconds in nanoseconds."""
+    """Return *count* seconds in nanoseconds.
+
+    >>> from slabcore import seconds
+    >>> seconds(0.5)
+    500000000
+    """
     return round(count * 1_000_000_000)
 
 
@@ -367,6 +382,21 @@ class Kernel:
     way, and any other call, of many the one under way, is gone through with, before
     KeyboardInterrupt is raised.
     The reference stops anywhere, and is not to be used after that.
+
+    >>> from slabcore import Kernel, ms
+    >>> kernel = Kernel("4.9")
+    >>> dentry = kernel.create_cache("dentry", object_size=192, accounted=True)
+    >>> web = kernel.mkdir("/web")
+    >>> kernel.alloc(dentry, web)       # a miss: dentry(/web) is created by and by
+    >>> kernel.advance(ms(20))
+    >>> [cache.name for cache in kernel.caches()]
+    ['dentry', 'dentry(1:web)']
+    >>> kernel.free(dentry, web)
+    >>> kernel.rmdir(web)
+    >>> kernel.drain()                  # until all that was removed is gone
+    >>> counters = kernel.counters
+    >>> counters["cgroups"]["live"], counters["grace_periods"]["under_slab_mutex"]
+    (0, 1)
     """
 
     def __init__(

@@ -112,6 +112,8 @@ def test_times_are_floats_in_seconds_and_counts_are_whole(frolov):
 def test_a_design_is_named_as_it_was_asked_for(frolov):
     assert frolov["4.8"].name == "4.8"
     assert frolov["4.8"].design is find("4.7")
+    with pytest.raises(TypeError, match="Result: expected the name of a design"):
+        frolov[frolov["4.8"]]
     with pytest.raises(KeyError, match=r"4\.6, 4\.8, 4\.10, 4\.11"):
         frolov["4.9"]
 

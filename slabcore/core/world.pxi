@@ -468,7 +468,15 @@ cdef class World:
     """A machine with a kernel of one design, in virtual time.
 
     See slabcore.kernel.Kernel for what the methods mean; slabcore.reference.World is
-    the specification.
+    the specification. Caches and cgroups are numbers here, and operands are checked as
+    far as memory is at stake: a script wants a Kernel.
+
+    >>> from slabcore import Machine, World, designs
+    >>> machine = Machine(cpus=2)
+    >>> world = World(designs["4.11"], machine, machine.costs)
+    >>> web = world.mkdir()
+    >>> world.counters()["cgroups"]["created"]
+    1
     """
 
     # --- making and freeing ---
