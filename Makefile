@@ -17,7 +17,8 @@ WORKERS := -n auto --dist worksteal
 export CC
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-CORE := setup.py $(wildcard slabcore/*.pyx slabcore/*.pxd slabcore/core/*.pxi)
+CORE := setup.py slabcore/include/slabcore.h \
+  $(wildcard slabcore/*.pyx slabcore/*.pxd slabcore/core/*.pxi)
 INSTALL = $(BIN)/pip install -qq --no-build-isolation -e
 
 .NOTPARALLEL:
@@ -45,7 +46,7 @@ lint: $(VENV)/lint
 types: $(VENV)/lint $(VENV)/test
 	$(BIN)/mypy
 	$(BIN)/pyright
-	$(BIN)/stubtest slabcore._core
+	$(BIN)/stubtest slabcore._core slabcore.capi
 
 docs: $(VENV)/test
 	$(BIN)/pytest -q tests/test_docs.py $(ARGS)

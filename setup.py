@@ -1,4 +1,4 @@
-"""Build slabcore._core. Everything else about the package is in pyproject.toml.
+"""Build slabcore._core and slabcore.capi. All else is in pyproject.toml.
 
 SLABCORE_DEBUG=1       assertions, no optimisation, debug symbols
 SLABCORE_SANITIZE=...  e.g. address,undefined
@@ -11,10 +11,12 @@ What is already built stays as it is: after a change of switches, build_ext --fo
 
 import glob
 import os
+from pathlib import Path
 
 import setuptools
 from Cython.Build import cythonize
 from Cython.Compiler import Options
+from setuptools.command.build_ext import build_ext
 
 
 def switch(name):
@@ -41,19 +43,39 @@ if switch("STRICT"):
     # Sanitizers' checks make GCC see uninitialised values where there are none.
     flags += [] if sanitize else ["-Wall", "-Werror"]
 
-core = setuptools.Extension(
-    "slabcore._core",
-    ["slabcore/_core.pyx"],
-    depends=[*glob.glob("slabcore/*.pxd"), *glob.glob("slabcore/core/*.pxi")],
-    define_macros=macros,
-    extra_compile_args=flags,
-    extra_link_args=links,
-)
+
+def extension(name, *depends):
+    return setuptools.Extension(
+        f"slabcore.{name}",
+        [f"slabcore/{name}.pyx"],
+        depends=[*glob.glob("slabcore/*.pxd"), *depends],
+        include_dirs=["slabcore/include"],
+        define_macros=macros,
+        extra_compile_args=flags,
+        extra_link_args=links,
+    )
+
+
+class BuildWithHeader(build_ext):
+    """Puts the header that Cython writes for capi.pyx beside slabcore.h."""
+
+    def run(self):
+        super().run()
+        place = Path(self.get_ext_fullpath("slabcore.capi")).parent / "include"
+        self.mkpath(str(place))
+        made = "slabcore" if trace else "build/slabcore"
+        self.copy_file(f"{made}/capi_api.h", str(place))
+
+
 setuptools.setup(
+    cmdclass={"build_ext": BuildWithHeader},
     ext_modules=cythonize(
-        core,
+        [
+            extension("_core", *glob.glob("slabcore/core/*.pxi")),
+            extension("capi", "slabcore/include/slabcore.h"),
+        ],
         build_dir=None if trace else "build",
         compiler_directives={"language_level": 3, "linetrace": bool(trace)},
         annotate=bool(switch("ANNOTATE")),
-    )
+    ),
 )

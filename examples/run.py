@@ -33,7 +33,11 @@ DIST = ROOT / "build" / "dist"
 LONGEST_S = 300  # of one example
 
 # What a build adds to what git knows. Each stands there once.
-BUILT = ("slabcore/_core.cpython-*.so",)
+BUILT = (
+    "slabcore/_core.cpython-*.so",
+    "slabcore/capi.cpython-*.so",
+    "slabcore/include/capi_api.h",
+)
 SDIST_ONLY = ("PKG-INFO", "setup.cfg", "slabcore.egg-info/*")
 NOT_IN_SDIST = {".gitignore"}
 # A wheel has no other kinds of files: no C, no objects, nothing that a tool left.

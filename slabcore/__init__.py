@@ -54,7 +54,14 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from slabcore._core import CacheLists, IntrusiveList, RcuQueue, SeqFile, World
+from slabcore._core import (
+    SLABCORE_ABI,
+    CacheLists,
+    IntrusiveList,
+    RcuQueue,
+    SeqFile,
+    World,
+)
 from slabcore.designs import Design, designs, find
 from slabcore.errors import (
     BusyError,
@@ -78,6 +85,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "SLABCORE_ABI",
     "BusyError",
     "CacheLists",
     "CorruptionError",
@@ -99,11 +107,17 @@ __all__ = [
     "compare",
     "designs",
     "find",
+    "get_include",
     "ms",
     "seconds",
     "us",
     "watch",
 ]
+
+
+def get_include() -> str:
+    """Return the directory of slabcore.h, for a C compiler's -I."""
+    return os.path.join(os.path.dirname(__file__), "include")
 
 
 def compare(

@@ -1,4 +1,10 @@
-"""The compiled module's types, for cimport."""
+"""The compiled module's types, for cimport.
+
+What another project may use is IntrusiveList and its *entries*, with the functions of
+slabcore.side_list; World and its methods now, next_event, run_to and objects; and
+require_abi(). Whoever cimports a type is compiled for the place of each of its fields,
+and so for one ABI: the rest may change from one number to the next.
+"""
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
@@ -11,6 +17,26 @@ from slabcore.rcu cimport rcu_data, rcu_state
 from slabcore.seq_file cimport seq_file, seq_operations
 from slabcore.side_list cimport side_list
 from slabcore.world cimport open_file
+
+cdef enum:
+    ABI = 1                 # SLABCORE_ABI of slabcore.h
+
+cdef enum:                  # of World.objects
+    ALLOC
+    PIN
+    FREE
+
+
+cdef inline int require_abi() except -1:
+    """Refuse a core of another ABI than this was compiled for. Raises: ImportError."""
+    from slabcore import _core
+    found = getattr(_core, "SLABCORE_ABI", 0)
+    if found != ABI:
+        raise ImportError(
+            f"slabcore: SLABCORE_ABI is {found}; expected {ABI}, which this was "
+            f"compiled for"
+        )
+    return 0
 
 
 cdef struct list_reader:
@@ -121,6 +147,14 @@ cdef class World:
     cdef object stopped     # what a signal raises once the call under way has ended
     cdef bint halted        # there is such
     cdef bint cut           # and that call allocated fewer objects
+
+    # For cimport: these refuse what the methods of Python refuse.
+    cdef int64_t now(self) noexcept nogil
+    cdef int64_t next_event(self) except -1
+    cdef int run_to(self, int64_t when) except -1
+    cdef int objects(
+        self, int what, int64_t root, int64_t memcg, int64_t count
+    ) except -1
 
     cdef int enter(self) except -1
     cdef int advance(self, long long when) except -1

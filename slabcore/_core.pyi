@@ -8,6 +8,8 @@ from typing_extensions import disjoint_base
 
 from slabcore.errors import SlabcoreError
 
+SLABCORE_ABI: int
+"""The number of the binary interface: of slabcore.h, and of the types for cimport."""
 EVENT_NAMES: tuple[str, ...]
 """The names of events and of functions that work items call, by their numbers."""
 ROW_PATHS: tuple[str, ...]

@@ -8,6 +8,8 @@ release the GIL, so different Worlds may run in different threads. One that runs
 any other call, of whatever thread, but that a file is closed.
 """
 
+SLABCORE_ABI = ABI
+
 include "core/buffers.pxi"
 include "core/slabinfo.pxi"
 include "core/world.pxi"

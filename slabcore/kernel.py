@@ -567,6 +567,11 @@ class Kernel:
             self._names[number] = name
 
     @property
+    def world(self) -> Any:
+        """Return the engine's World: what Cython cimports, and C has a handle of."""
+        return self._world
+
+    @property
     def now_ns(self) -> int:
         """Return the virtual time since boot."""
         return int(self._world.now_ns)

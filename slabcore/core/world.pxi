@@ -785,6 +785,51 @@ cdef class World:
         w.q.queues[number] = q
         w.q.one_pool[number] = ordered
 
+    # --- for cimport ---
+
+    cdef int64_t now(self) noexcept nogil:
+        return self.e.w.s.now
+
+    cdef int64_t next_event(self) except -1:
+        """Return when something happens next without a further call."""
+        cdef int kind = 0
+        cdef int32_t number = 0
+        self.enter()
+        return next_event(&self.e, &kind, &number)
+
+    cdef int run_to(self, int64_t when) except -1:
+        """Run everything up to and including *when*, which is not past."""
+        self.enter()
+        if not self.e.w.s.now <= when < FOREVER:
+            what = f"when_ns is {when}"
+            if when < self.e.w.s.now:
+                what = f"{when} ns is past"
+            raise InputError(
+                "advance_to", what, f"{self.e.w.s.now} ns or later, under 2**62 ns"
+            )
+        return self.advance(when)
+
+    cdef int objects(
+        self, int what, int64_t root, int64_t memcg, int64_t count
+    ) except -1:
+        """Allocate, pin or free objects, by a root's number and a cgroup's handle."""
+        cdef bulk b
+        self.enter()
+        if not 1 <= count < 1 << 31:
+            raise InputError("objects", f"count is {count}", "1 to 2**31 - 1 objects")
+        bulk_init(&b, F_FREE_OBJECTS if what == FREE else F_ALLOC, 1)
+        b.how = 0 if what == FREE else 2 if what == PIN else 1
+        b.roots, b.memcgs, b.counts = &root, &memcg, &count
+        stopped = self.many(&b)
+        if stopped is not None:
+            raise stopped
+        if b.failed:
+            raise self._too_few()
+        if not b.done:
+            # It was not begun: the method says why.
+            (self.free if what == FREE else self.alloc)(root, memcg, count)
+        return 0
+
     # --- running ---
 
     cdef int enter(self) except -1:

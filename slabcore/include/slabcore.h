@@ -1,0 +1,217 @@
+/* slabcore from C and C++: kernels, files of theirs, lists and RCU queues.
+ *
+ * slabcore_import() first, in each file that includes this one: it imports slabcore
+ *    into
+ * the running interpreter and finds the functions. All of them want the GIL held. Those
+ * that may take long (advance, drain, alloc, free, pin, drop_caches, mkdir, rmdir,
+ *    read)
+ * let go of it while a kernel runs; the kernel refuses what other threads ask of it
+ *    then.
+ *
+ * A function returns SLABCORE_OK or an error below 0, and writes its results only if it
+ * returns SLABCORE_OK. It raises nothing and leaves a Python exception that is set
+ * alone. slabcore_last_error() says in one line what was wrong.
+ *
+ * A handle, such as a slabcore_kernel *, is a number in a pointer's clothes: nobody
+ * dereferences it. One that is NULL, was freed, was made up or is of another kind is
+ * SLABCORE_ESTALE wherever it is given.
+ */
+#ifndef SLABCORE_H
+#define SLABCORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if UINTPTR_MAX < UINT64_MAX
+#error "slabcore.h: handles have 64 bits"
+#endif
+
+/* What is compiled for one number works with every slabcore of that number that is not
+ * older; slabcore_import() refuses another. */
+#define SLABCORE_ABI 1
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct slabcore_kernel slabcore_kernel;
+typedef struct slabcore_file slabcore_file;
+typedef struct slabcore_list slabcore_list;
+typedef struct slabcore_queue slabcore_queue;
+
+/* A root cache and a memory cgroup know whose they are: another kernel refuses them. */
+typedef struct {
+    const slabcore_kernel *kernel;
+    int64_t number;
+} slabcore_cache;
+
+typedef struct {
+    const slabcore_kernel *kernel;
+    int64_t handle;
+} slabcore_memcg;
+
+enum {
+    SLABCORE_OK = 0,
+    SLABCORE_EINPUT = -1,       /* an operand is none: a NULL, a name, a number */
+    SLABCORE_ESTALE = -2,       /* a handle names nothing that is there */
+    SLABCORE_EBUSY = -3,        /* it is in use: children, tasks, objects */
+    SLABCORE_ELIFECYCLE = -4,   /* a step out of order; a kernel that runs */
+    SLABCORE_ECORRUPT = -5,     /* a broken invariant, found by a check */
+    SLABCORE_ENOMEM = -6,
+    SLABCORE_EOS = -7,          /* a system call of the modelled kernel failed */
+    SLABCORE_EINTERRUPTED = -8, /* a signal's handler raised, as Ctrl-C does */
+    SLABCORE_EPYTHON = -9,      /* any other exception */
+    SLABCORE_EGIL = -10         /* Python does not run, or the GIL is not held */
+};
+
+/* Of a cache to be. */
+enum {
+    SLABCORE_ACCOUNTED = 1,     /* cgroups get a cache of their own */
+    SLABCORE_TYPESAFE = 2,      /* SLAB_TYPESAFE_BY_RCU */
+    SLABCORE_RECLAIMABLE = 4,   /* slabcore_drop_caches() frees its pinned objects */
+    SLABCORE_MERGEABLE = 8,     /* created after time 0, it may be an older one */
+    SLABCORE_ALONE = 16         /* and it is not even looked whether it may */
+};
+
+/* Of slabcore_open(). */
+enum {
+    SLABCORE_CURSOR = 1         /* keep the place in the list, as no kernel does */
+};
+
+#define SLABCORE_NONE ((int64_t)-1)     /* no entry of a list */
+
+#ifdef __cplusplus
+}
+#endif
+
+/* --- what there is ------------------------------------------------------------------
+ *
+ * int slabcore_import(void);
+ *     0, or -1 with a Python exception set: an ImportError if slabcore is missing or of
+ *     another SLABCORE_ABI.
+ * int slabcore_abi(void);
+ *     The number that the slabcore in use was made for.
+ * const char *slabcore_last_error(void);
+ *     What this thread's last failed call said; good until the next one fails.
+ *
+ * Kernels
+ *
+ * int slabcore_kernel_new(const char *design, const char *const *settings,
+ *      slabcore_kernel **kernel);
+ *     Boot the kernel of a design, "4.9", at time 0. settings: texts PATH=VALUE and a
+ *     NULL, as in {"machine.cpus=2", "design.root_list=true", "log=true", NULL}; paths
+ *     are below machine, costs and design, or walk, sample_ns, log. NULL is none.
+ * int slabcore_kernel_of(PyObject *object, slabcore_kernel **kernel);
+ *     A handle of a slabcore.Kernel that Python has made; it is kept until free.
+ * int slabcore_kernel_object(slabcore_kernel *kernel, PyObject **object);
+ *     The slabcore.Kernel; the reference is the caller's.
+ * int slabcore_kernel_free(slabcore_kernel *kernel);
+ *     Give the handle up. What was made by it is stale then, but for its open files.
+ *
+ * Caches and cgroups: as the methods of slabcore.Kernel
+ *
+ * int slabcore_create_cache(slabcore_kernel *kernel, const char *name,
+ *      int64_t object_size, int flags, slabcore_cache *cache);
+ * int slabcore_destroy_cache(slabcore_kernel *kernel, const char *name);
+ * int slabcore_mkdir(slabcore_kernel *kernel, const char *path, slabcore_memcg *memcg);
+ * int slabcore_rmdir(slabcore_kernel *kernel, slabcore_memcg memcg);
+ * int slabcore_alloc(slabcore_kernel *kernel, slabcore_cache cache,
+ *      slabcore_memcg memcg, int64_t count);
+ * int slabcore_pin(slabcore_kernel *kernel, slabcore_cache cache,
+ *      slabcore_memcg memcg, int64_t count);
+ * int slabcore_free(slabcore_kernel *kernel, slabcore_cache cache,
+ *      slabcore_memcg memcg, int64_t count);
+ * int slabcore_drop_caches(slabcore_kernel *kernel);
+ *
+ * Time, in virtual nanoseconds
+ *
+ * int slabcore_now_ns(slabcore_kernel *kernel, int64_t *now_ns);
+ * int slabcore_next_event_ns(slabcore_kernel *kernel, int64_t *event_ns);
+ *     When something can happen next without a further call.
+ * int slabcore_advance_to(slabcore_kernel *kernel, int64_t when_ns);
+ * int slabcore_drain(slabcore_kernel *kernel);
+ *
+ * What comes out
+ *
+ * int slabcore_counter(slabcore_kernel *kernel, const char *name, int64_t *value);
+ * int slabcore_counter_real(slabcore_kernel *kernel, const char *name, double *value);
+ *     By the names in Kernel.counters, joined by dots: "list_hops.offline". The load
+ *     averages are no whole numbers: "load1".
+ * int slabcore_validate(slabcore_kernel *kernel);
+ * int slabcore_open(slabcore_kernel *kernel, const char *path, int flags,
+ *      slabcore_file **file);
+ * int slabcore_read(slabcore_file *file, void *to, size_t size, size_t *read);
+ *     One read(2): it may be less than was asked for; 0 is the end.
+ * int slabcore_lseek(slabcore_file *file, int64_t offset, int whence,
+ *      int64_t *position);
+ * int slabcore_close(slabcore_file *file);
+ *
+ * Lists of int64 values: slabcore.IntrusiveList. An entry is a number that is never
+ *    used
+ * again; one that was removed is SLABCORE_ESTALE.
+ *
+ * int slabcore_list_new(slabcore_list **list);
+ * int slabcore_list_of(PyObject *object, slabcore_list **list);
+ * int slabcore_list_object(slabcore_list *list, PyObject **object);
+ * int slabcore_list_free(slabcore_list *list);
+ * int slabcore_list_length(slabcore_list *list, size_t *length);
+ * int slabcore_list_add(slabcore_list *list, int64_t value, int64_t *entry);
+ * int slabcore_list_add_tail(slabcore_list *list, int64_t value, int64_t *entry);
+ * int slabcore_list_insert_before(slabcore_list *list, int64_t following,
+ *      int64_t value, int64_t *entry);
+ * int slabcore_list_remove(slabcore_list *list, int64_t entry);
+ * int slabcore_list_move(slabcore_list *list, int64_t entry);
+ * int slabcore_list_move_tail(slabcore_list *list, int64_t entry);
+ * int slabcore_list_value(slabcore_list *list, int64_t entry, int64_t *value);
+ * int slabcore_list_first(slabcore_list *list, int64_t *entry);
+ * int slabcore_list_last(slabcore_list *list, int64_t *entry);
+ * int slabcore_list_next(slabcore_list *list, int64_t entry, int64_t *next);
+ * int slabcore_list_prev(slabcore_list *list, int64_t entry, int64_t *prev);
+ *     SLABCORE_NONE behind the last, before the first and of an empty list.
+ *
+ * What waits for a grace period: slabcore.RcuQueue of int64 values
+ *
+ * int slabcore_queue_new(int cpus, slabcore_queue **queue);
+ * int slabcore_queue_free(slabcore_queue *queue);
+ * int slabcore_queue_call(slabcore_queue *queue, int64_t value, int cpu);
+ * int slabcore_queue_start(slabcore_queue *queue, int64_t *number);
+ * int slabcore_queue_quiescent(slabcore_queue *queue, int cpu, int *over);
+ * int slabcore_queue_pending(slabcore_queue *queue, size_t *pending);
+ * int slabcore_queue_invoke(slabcore_queue *queue, int64_t *values, size_t room,
+ *      size_t *count);
+ *     What is due, a batch of each CPU at a time as long as there is room for all
+ *    that is pending.
+ * int slabcore_queue_barrier(slabcore_queue *queue, int64_t *values, size_t room,
+ *      size_t *count);
+ */
+#ifndef SLABCORE_CAPI
+#include "capi_api.h"
+
+static int slabcore_import(void)
+{
+    PyObject *core = PyImport_ImportModule("slabcore._core"), *number;
+    long found = 0;
+    if (core == NULL)
+        return -1;
+    number = PyObject_GetAttrString(core, "SLABCORE_ABI");
+    Py_DECREF(core);
+    if (number == NULL)
+        PyErr_Clear();          /* it is older than the number: 0 */
+    else {
+        found = PyLong_AsLong(number);
+        Py_DECREF(number);
+    }
+    if (found != SLABCORE_ABI) {
+        PyErr_Format(PyExc_ImportError,
+                     "slabcore: SLABCORE_ABI is %ld; expected %d, which this was "
+                     "compiled for", found, SLABCORE_ABI);
+        return -1;
+    }
+    return import_slabcore__capi();
+}
+#endif
+
+#endif
