@@ -32,6 +32,7 @@ MODULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("slabcore.comparison", "What `compare()` returns.", ("Comparison", "Result")),
     ("slabcore.ablation", "What `ablate()` returns.", ("Ablation", "Trial")),
     ("slabcore.monitor", "What `watch()` returns.", ("Watch",)),
+    ("slabcore.simpy", "A kernel in a SimPy simulation (`slabcore[sim]`).", ()),
 )
 COMPILED = "slabcore._core"
 

@@ -50,6 +50,7 @@ FLOORS = (
             "life",
             "conformance",
             "capi",
+            "simpy",
         ),
         "__init__",
     ),
