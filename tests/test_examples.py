@@ -116,6 +116,7 @@ def package(tmp_path, monkeypatch):
         (tmp_path / name).touch()
     (tmp_path / ".gitignore").write_text("dist\n")
     monkeypatch.setattr(runner, "ROOT", tmp_path)
+    monkeypatch.setattr(runner, "BUILT", ("slabcore/_core.cpython-*.so",))
     return tmp_path
 
 
