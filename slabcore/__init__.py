@@ -39,6 +39,9 @@ RcuQueue            what waits until nobody looks at it any more
 CacheLists          the lists that caches are on, ten million of them
 World               the engine below Kernel
 
+From C, C++ and Cython: get_include() is where slabcore.h is, SLABCORE_ABI the version
+of what it declares.
+
 What is raised on purpose is a SlabcoreError: InputError (bad input, in one line),
 LifecycleError (a step out of order), of which BusyError and StaleHandleError are cases,
 and CorruptionError and ListCorruptionError (of ``validate()``, a fault of slabcore).
@@ -116,7 +119,12 @@ __all__ = [
 
 
 def get_include() -> str:
-    """Return the directory of slabcore.h, for a C compiler's -I."""
+    """Return the directory of slabcore.h, for a C compiler's -I.
+
+    >>> import os, slabcore
+    >>> os.listdir(slabcore.get_include()).count("slabcore.h")
+    1
+    """
     return os.path.join(os.path.dirname(__file__), "include")
 
 

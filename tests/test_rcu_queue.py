@@ -588,7 +588,8 @@ def test_values_are_64_bits(engine):
         with pytest.raises(OverflowError):
             queue.call(value)
     for value in ("1", 1.5, None):
-        with pytest.raises(TypeError):
+        kind = type(value).__name__
+        with pytest.raises(TypeError, match=f"^{kind}: expected a whole number, as"):
             queue.call(value)
     assert listed(queue.barrier()) == [-(2**63), 2**63 - 1]
 

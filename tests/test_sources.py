@@ -1,6 +1,8 @@
 """Lists, dicts and sets as files: pages by number, and pages by key."""
 
 import bisect
+import csv
+import json
 import threading
 from collections import OrderedDict, UserDict
 
@@ -186,6 +188,20 @@ def test_an_array_is_a_list():
     assert shown(SeqFile(np.arange(3), show=line)) == [[0, 1, 2]]
     assert shown(SeqFile((), show=line)) == []
     assert shown(SeqFile([None, 7], show=lambda m, n: line(m, n or 0))) == [[0, 7]]
+
+
+def test_what_writes_to_files_writes_to_one():
+    rows = {"a": [1, "x,y"], "b": [2, "z"]}
+
+    def show(m, name):
+        print(name, file=m)
+        csv.writer(m, lineterminator="\n").writerow(rows[name])
+        json.dump(rows[name], m)
+        m.write(b"\n")
+
+    assert SeqFile(rows, show=show).read(100) == (
+        b'a\n1,"x,y"\n[1, "x,y"]\nb\n2,z\n[2, "z"]\n'
+    )
 
 
 # --- a source with places of its own ---

@@ -9,7 +9,7 @@ from cpython.buffer cimport (
     PyObject_GetBuffer,
 )
 from cpython.mem cimport PyMem_RawFree
-from cpython.number cimport PyNumber_Index
+from cpython.number cimport PyIndex_Check, PyNumber_Index
 
 from slabcore.clock cimport FOREVER
 from slabcore.rcu cimport (
@@ -208,6 +208,9 @@ cdef class RcuQueue:
             self.keep(value, &self.r.data[number])
             rcu_queued(&self.r, &self.r.data[number], 1)
             return
+        if not PyIndex_Check(value):
+            what = f"{type(value).__name__}: expected a whole number"
+            raise TypeError(f"{what}, as the queue has no callback")
         bits = PyNumber_Index(value)
         memcpy(&head, &bits, sizeof(rcu_head))
         call_rcu(&self.r, number, head.kind, head.arg)
