@@ -253,8 +253,8 @@ def block(module: str, name: str) -> Iterator[str]:
     node = nodes[-1]
     yield from ("", f"### {title(module, name)}", "")
     if isinstance(node, ast.ClassDef):
-        bases = ", ".join(map(ast.unparse, node.bases))
-        of = f", a {bases}" if bases else ""
+        bases = ", ".join(f"`{ast.unparse(base)}`" for base in node.bases)
+        of = f", derived from {bases}" if bases else ""
         yield from (f"`{name}{constructor(node)}`{of}", "")
         yield from prose(docstring(where, node.name, node))
         for each in node.body:

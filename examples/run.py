@@ -23,6 +23,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import tomllib
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -140,6 +141,9 @@ def wheel_faults(wheel: Path) -> Iterator[str]:
     with zipfile.ZipFile(wheel) as archive:
         names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
     wanted = {f"slabcore/{name}" for name in known(ROOT / "slabcore")}
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        told = tomllib.load(file)["tool"]["setuptools"]
+    wanted |= {f"{module}.py" for module in told.get("py-modules", ())}
     of_package = [n for n in names if not n.startswith(f"{name}-{version}.dist-info/")]
     yield from difference("wheel", of_package, wanted, BUILT)
     for built in BUILT:

@@ -115,6 +115,8 @@ def package(tmp_path, monkeypatch):
     for name in (".gitignore", "setup.py", "slabcore/list.pxd", "slabcore/py.typed"):
         (tmp_path / name).touch()
     (tmp_path / ".gitignore").write_text("dist\n")
+    told = '[tool.setuptools]\npy-modules = ["beside"]\n'
+    (tmp_path / "pyproject.toml").write_text(told)
     monkeypatch.setattr(runner, "ROOT", tmp_path)
     monkeypatch.setattr(runner, "BUILT", ("slabcore/_core.cpython-*.so",))
     return tmp_path
@@ -133,13 +135,15 @@ CORE = "slabcore/_core.cpython-311-x86_64-linux-gnu.so"
 
 
 def test_a_wheel_of_what_git_knows_and_a_build_makes_is_right(package):
-    assert wheel_of(package, "slabcore/list.pxd", "slabcore/py.typed", CORE) == []
+    given = ("beside.py", "slabcore/list.pxd", "slabcore/py.typed", CORE)
+    assert wheel_of(package, *given) == []
 
 
 def test_what_a_wheel_lacks_or_has_too_much_is_named(package):
     (package / "slabcore" / "_core.c").touch()
     given = ("slabcore/py.typed", "slabcore/_core.c", "slabcore/old.py", "tests/a.py")
     assert wheel_of(package, *given) == [
+        "wheel: beside.py is missing",
         "wheel: slabcore/list.pxd is missing",
         "wheel: slabcore/old.py is not in git, and no build makes it",
         "wheel: tests/a.py is not in git, and no build makes it",
@@ -159,6 +163,7 @@ def test_an_sdist_has_what_git_knows(package):
             archive.add(package / name, f"slabcore-1.0/{name}")
     (package / "PKG-INFO").unlink()
     assert list(runner.sdist_faults(path)) == [
+        "sdist: pyproject.toml is missing",
         "sdist: slabcore/list.pxd is missing",
         "sdist: left.o is not in git, and no build makes it",
     ]
