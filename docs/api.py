@@ -16,6 +16,7 @@ import importlib
 import inspect
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,7 @@ MODULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("slabcore.ablation", "What `ablate()` returns.", ("Ablation", "Trial")),
     ("slabcore.monitor", "What `watch()` returns.", ("Watch",)),
     ("slabcore.simpy", "A kernel in a SimPy simulation (`slabcore[sim]`).", ()),
+    ("slabcore.gates", "Gates on the performance of any code.", ()),
 )
 COMPILED = "slabcore._core"
 
@@ -274,6 +276,7 @@ def page() -> str:
     index: list[str] = []
     lines: list[str] = []
     seen: set[tuple[str, str]] = set()
+    anchors: Counter[str] = Counter()
     for module, purpose, names in MODULES:
         lines += ["", f"## {module}", "", purpose]
         links = []
@@ -287,7 +290,10 @@ def page() -> str:
                 raise LookupError(f"{module}.{name}: nothing is said of it")
             lines += said
             anchor = title(module, name).replace(".", "").lower()
-            links.append(f"[{name}](#{anchor})")
+            # Headings that differ in capitals only are numbered.
+            anchors[anchor] += 1
+            again = f"-{anchors[anchor] - 1}" if anchors[anchor] > 1 else ""
+            links.append(f"[{name}](#{anchor}{again})")
         joined = " ·\n  ".join(links)
         index += [f"* [{module}](#{module.replace('.', '')}):", f"  {joined}"]
     text = "\n".join((HEAD, *index, *lines)) + "\n"

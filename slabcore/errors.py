@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "BusyError",
     "CorruptionError",
+    "GateError",
     "InputError",
     "LifecycleError",
     "ListCorruptionError",
@@ -93,6 +94,10 @@ class ListCorruptionError(CorruptionError):
     >>> issubclass(ListCorruptionError, CorruptionError)
     True
     """
+
+
+class GateError(SlabcoreError, AssertionError):
+    """Report that something costs more than a gate allows, and how it was found."""
 
 
 class InputError(SlabcoreError, ValueError):

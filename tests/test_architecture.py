@@ -51,6 +51,7 @@ FLOORS = (
             "conformance",
             "capi",
             "simpy",
+            "gates",
         ),
         "__init__",
     ),

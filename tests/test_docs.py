@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -150,10 +151,15 @@ def test_examples_print_what_stands_beside_them(example):
 
 
 def anchors(page):
-    """Return the fragments that the headings of a page make."""
+    """Return the fragments that the headings of a page make; a second one is -1."""
     text = FENCE.sub("", page.read_text("utf-8"))
     headings = (m["text"].lower() for m in HEADING.finditer(text))
-    return {re.sub(r"[^\w\- ]", "", text).replace(" ", "-") for text in headings}
+    made, times = set(), Counter()
+    for heading in headings:
+        anchor = re.sub(r"[^\w\- ]", "", heading).replace(" ", "-")
+        made.add(f"{anchor}-{times[anchor]}" if times[anchor] else anchor)
+        times[anchor] += 1
+    return made
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)

@@ -1,0 +1,354 @@
+"""Measure work and hold it against bounds: growth, ratios, counts."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+from slabcore.errors import InputError
+from slabcore.gates.fitting import ORDERS, fit, slope_of
+from slabcore.gates.metering import Cost, Side, Timing, counted, number, unit_of
+from slabcore.gates.results import Count, Growth, Order, Ratio
+from slabcore.gates.wording import amount
+
+__all__ = ["Bounds", "Pairs", "Prepare", "Work", "count", "growth", "ratio"]
+
+Work = Callable[..., object]
+Prepare = Callable[[], object] | tuple[Callable[[], object], Callable[[], object]]
+"""What makes the argument of both, or what makes that of each."""
+Pairs = Callable[[int], Iterable[tuple[float, float]]]
+"""Takes how many rounds to run, and returns what each side cost in each."""
+Bounds = float | Mapping[str, float] | None
+
+SLACK_OF_TIME, SLACK_OF_COUNTS = 0.3, 0.1
+MOST_ROUNDS, MOST_PAIRS = 50, 101
+DISABLED = "benchmarks are disabled"
+
+
+def growth(
+    work: Callable[[Any], object] | Mapping[int, float],
+    sizes: Iterable[int] = (),
+    *,
+    prepare: Callable[[int], object] | None = None,
+    cost: Cost = "time",
+    at_most: float | str | None = None,
+    at_least: float | str | None = None,
+    limit_s: float = 5.0,
+    label: str = "",
+    unit: str = "",
+    timing: Timing | None = None,
+) -> Growth:
+    """Find how the cost of *work* grows with the size of what it works on.
+
+    work: called with what *prepare* returns for a size, made anew for each call outside
+    of the timed part, or with the size itself; or costs by size, counted elsewhere.
+    sizes: two or more, the smallest first; three that are far apart are better.
+    cost: "time"; "lines", of Python, which are exact; "returned", the number that
+    *work* returns; or a meter, which makes the call it is given and returns its cost.
+    at_most, at_least: a slope such as 1.2, or an order: "constant", "log n", "linear",
+    "n log n", "quadratic" or "cubic", with 0.3 of room for time and 0.1 for counts.
+    limit_s: sizes at which one call would take longer are left out.
+    label, unit: what to call the work, and what is counted.
+    Raises: InputError.
+
+    >>> found = growth(lambda n: n * (n - 1) / 2, [10, 100, 1_000], cost="returned",
+    ...                label="pairs", at_most="linear")
+    >>> found.held, round(found.slope, 2)
+    (False, 2.02)
+    """
+    timing = timing or Timing()
+    name = label or _name(work, "the cost")
+    given = work if isinstance(work, Mapping) else None
+    sizes = _checked(name, sizes if given is None else given)
+    timed = given is None and cost == "time"
+    slack = SLACK_OF_TIME if timed else SLACK_OF_COUNTS
+    found = partial(
+        Growth,
+        label=name,
+        unit=unit or ("count" if given is not None else unit_of(cost)),
+        at_most=_order(name, at_most, sizes, slack),
+        at_least=_order(name, at_least, sizes, -slack),
+    )
+    if given is not None:
+        costs = {n: number(given[n], f"growth of {name}, n = {n}") for n in sizes}
+        return found(points=costs)
+    assert callable(work)
+    ready = prepare or int
+    if timed and not timing.enabled:
+        work(ready(sizes[0]))
+        return found(points={}, unjudged=DISABLED)
+    if timed:
+        return _timed_growth(work, sizes, ready, limit_s, timing, found)
+    costs, seconds = {}, 0.0
+    for n in sizes:
+        where = f"growth of {name}, n = {n}"
+        make = _caller(work, partial(ready, n))
+        costs[n], seconds = counted(make, cost, timing.timer, where)
+    return found(points=costs, took=(seconds,))
+
+
+def ratio(
+    ours: Work | None = None,
+    peer: Work | None = None,
+    *,
+    pairs: Pairs | None = None,
+    prepare: Prepare | None = None,
+    cost: Cost = "time",
+    at_most: float | None = None,
+    at_least: float | None = None,
+    label: str = "",
+    peer_label: str = "",
+    unit: str = "",
+    timing: Timing | None = None,
+) -> Ratio:
+    """Find how many times what *peer* costs *ours* does, both run here, in turn.
+
+    Each round times both, either first by turns. The ratio is the median of the rounds'
+    or that of the least times, whichever is nearer to being allowed; what misses a
+    bound is measured again before it is believed.
+
+    ours, peer: called with what *prepare* returns, made anew for each call outside of
+    the timed part; without it, with nothing.
+    prepare: one for both, or a pair of them.
+    pairs: instead of ours and peer: takes a number of rounds, runs them, and returns
+    what each of the two cost in each.
+    cost: as for growth().
+    at_most, at_least: bounds of the ratio: at most 0.1 is at least ten times as fast.
+    label, peer_label, unit: what to call the two, and what is counted.
+    Raises: InputError.
+
+    >>> found = ratio(lambda: 12, lambda: 10, cost="returned", at_most=1.1)
+    >>> found.held, found.ratio
+    (False, 1.2)
+    """
+    timing = timing or Timing()
+    found = partial(
+        Ratio,
+        label=label or _name(ours, "ours"),
+        peer=peer_label or _name(peer, "the peer"),
+        unit=unit or unit_of(cost),
+        at_most=at_most,
+        at_least=at_least,
+    )
+    if pairs is not None:
+        return _believed(pairs, timing.min_rounds, timing, found)
+    if ours is None or peer is None:
+        raise InputError("ratio", "one side alone", "ours and peer, or pairs=")
+    makers = prepare if isinstance(prepare, tuple) else (prepare, prepare)
+    both = list(zip((ours, peer), makers, strict=True))
+    if cost != "time":
+        costs = []
+        for work, make in both:
+            where = f"ratio, {_name(work, 'one side')}"
+            costs.append(counted(_caller(work, make), cost, timing.timer, where))
+        (mine, took), (theirs, _) = costs
+        return _believed(lambda _: [(mine, theirs)], 1, timing, found, (took,))
+    if not timing.enabled:
+        for work, make in both:
+            _caller(work, make)()()
+        return found(pairs=(), unjudged=DISABLED)
+    one, other = (Side(timing.timer, work, make) for work, make in both)
+    one.calibrate()
+    other.calibrate()
+
+    def in_turn(rounds: int) -> Iterable[tuple[float, float]]:
+        for turn in range(rounds):
+            if turn % 2:
+                theirs = other.batch()
+                yield one.batch(), theirs
+            else:
+                yield one.batch(), other.batch()
+
+    rounds = _rounds(one.round_s + other.round_s, timing, MOST_PAIRS)
+    return _believed(in_turn, rounds, timing, found, one.took, one.calls)
+
+
+def count(
+    counts: float | Mapping[str, float] | Work,
+    *,
+    exactly: Bounds = None,
+    at_most: Bounds = None,
+    at_least: Bounds = None,
+    cost: Cost = "returned",
+    label: str = "",
+    unit: str = "",
+    timing: Timing | None = None,
+) -> Count:
+    """Hold counts against bounds.
+
+    counts: a number; numbers by name; or work, which returns either, or is counted.
+    exactly, at_most, at_least: a number, for each of the counts, or numbers by name.
+    cost: of work, what is counted, as for growth(); not "time".
+    label, unit: what to call the work, and what is counted.
+    Raises: InputError.
+
+    >>> count({"queries": 3, "rows": 50}, exactly={"queries": 3}).held
+    True
+    """
+    name = label or _name(counts, "")
+    took: tuple[float, ...] = ()
+    if callable(counts):
+        if cost == "time":
+            raise InputError("count", 'cost="time"', "counts; ratio() compares times")
+        work, timer = counts, (timing or Timing()).timer
+        kept: list[Any] = []
+
+        def keep() -> int:
+            kept.append(work())
+            return 0
+
+        call = keep if cost == "returned" else work
+        found, seconds = counted(lambda: call, cost, timer, name or "count")
+        counts, took = (kept[0] if kept else found), (seconds,)
+    by_name = counts if isinstance(counts, Mapping) else {unit or unit_of(cost): counts}
+    numbers = {
+        word: number(value, f"count of {word}") for word, value in by_name.items()
+    }
+    return Count(
+        label=name,
+        counts=numbers,
+        exactly=_by_name("exactly", exactly, numbers),
+        at_most=_by_name("at_most", at_most, numbers),
+        at_least=_by_name("at_least", at_least, numbers),
+        took=took,
+    )
+
+
+def _timed_growth(
+    work: Callable[[Any], object],
+    sizes: Sequence[int],
+    ready: Callable[[int], object],
+    limit_s: float,
+    timing: Timing,
+    found: Callable[..., Growth],
+) -> Growth:
+    sides: dict[int, Side] = {}
+    call_s: dict[int, float] = {}
+    for n in sizes:
+        if _expected(call_s, n) > limit_s:
+            break
+        sides[n] = Side(timing.timer, work, partial(ready, n))
+        call_s[n] = sides[n].calibrate()
+    if len(sides) < 2:
+        said = f"one call takes {amount(call_s[sizes[0]], 's')} at n = {sizes[0]}"
+        hint = f"two sizes at which it takes less than limit_s={limit_s:g}"
+        raise InputError("growth", said, hint)
+    rounds = _rounds(sum(side.round_s for side in sides.values()), timing, MOST_ROUNDS)
+    in_order = list(sides.values())
+    for measured in range(1, timing.again + 2):
+        for turn in range(rounds):
+            for side in reversed(in_order) if turn % 2 else in_order:
+                side.batch()
+        result = found(
+            points={n: min(side.took) for n, side in sides.items()},
+            rounds=measured * rounds,
+            measured=measured,
+            left_out=sizes[len(sides) :],
+            took=in_order[-1].took,
+            calls=in_order[-1].calls,
+        )
+        if result.held:
+            break
+    return result
+
+
+def _expected(call_s: Mapping[int, float], n: int) -> float:
+    """Return how long a call should take at a size, by those at smaller ones."""
+    last = dict(list(call_s.items())[-2:])
+    if not last:
+        return 0.0
+    slope = fit(last).slope if len(last) == 2 else 1.0
+    size, took = list(last.items())[-1]
+    return float(took * (n / size) ** slope)
+
+
+def _believed(
+    pairs: Pairs,
+    rounds: int,
+    timing: Timing,
+    found: Callable[..., Ratio],
+    took: Sequence[float] = (),
+    calls: int = 1,
+) -> Ratio:
+    """Measure until the ratio is within its bounds, or as often as it takes."""
+    all_pairs: list[tuple[float, float]] = []
+    for measured in range(1, timing.again + 2):
+        for ours, peer in pairs(rounds):
+            if not (0 <= ours < math.inf and 0 < peer < math.inf):
+                said = f"ours costs {ours!r}, the peer {peer!r}"
+                raise InputError("ratio", said, "numbers, and that of the peer above 0")
+            all_pairs.append((ours, peer))
+        if not all_pairs:
+            raise InputError("ratio", "no pairs", "one or more of each round")
+        result = found(
+            pairs=tuple(all_pairs), measured=measured, took=took, calls=calls
+        )
+        if result.held or rounds == 1:
+            break
+    return result
+
+
+def _rounds(round_s: float, timing: Timing, most: int) -> int:
+    wanted = int(timing.max_s / round_s) if round_s > 0 else most
+    return max(timing.min_rounds, min(most, wanted))
+
+
+def _caller(
+    work: Work, make: Callable[[], object] | None
+) -> Callable[[], Callable[[], object]]:
+    """Return what prepares a call."""
+    return (lambda: work) if make is None else (lambda: partial(work, make()))
+
+
+def _name(work: object, otherwise: str) -> str:
+    """Return the name of a function; a lambda and a mapping have none."""
+    name = getattr(work, "__name__", "")
+    return name if name.isidentifier() else otherwise
+
+
+def _checked(name: str, sizes: Iterable[int]) -> list[int]:
+    given = list(sizes)
+    try:
+        whole = [operator.index(n) for n in given]
+    except TypeError:
+        whole = []
+    rising = all(a < b for a, b in pairwise(whole))
+    if len(whole) < 2 or whole[0] < 1 or not rising:
+        expected = "two or more whole numbers from 1, each above the one before"
+        raise InputError(f"growth of {name}", f"sizes are {given}", expected)
+    return whole
+
+
+def _order(
+    name: str, bound: float | str | None, sizes: Sequence[int], slack: float
+) -> Order | None:
+    """Return a bound of growth as a slope over these sizes."""
+    if bound is None:
+        return None
+    if isinstance(bound, str):
+        return Order(slope_of(bound, sizes) + slack, bound)
+    try:
+        slope = float(bound)
+    except TypeError:
+        slope = math.nan
+    if not math.isfinite(slope):
+        expected = f"a slope, or one of {', '.join(ORDERS)}"
+        raise InputError(f"growth of {name}", f"bound is {bound!r}", expected)
+    return Order(slope)
+
+
+def _by_name(
+    word: str, bounds: Bounds, counts: Mapping[str, float]
+) -> dict[str, float]:
+    if bounds is None:
+        return {}
+    if not isinstance(bounds, Mapping):
+        return dict.fromkeys(counts, number(bounds, word))
+    for name in bounds:
+        if name not in counts:
+            raise InputError(word, f"{name!r} was not counted", ", ".join(counts))
+    return {name: number(bound, f"{word}, {name}") for name, bound in bounds.items()}
