@@ -1,0 +1,3 @@
+from slabcore import Kernel
+
+def until_gone(kernel: Kernel, cgroups: int, objects: int) -> tuple[int, int]: ...
