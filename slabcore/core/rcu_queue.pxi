@@ -208,10 +208,13 @@ cdef class RcuQueue:
             self.keep(value, &self.r.data[number])
             rcu_queued(&self.r, &self.r.data[number], 1)
             return
-        if not PyIndex_Check(value):
+        if type(value) is int:
+            bits = value
+        elif PyIndex_Check(value):
+            bits = PyNumber_Index(value)
+        else:
             what = f"{type(value).__name__}: expected a whole number"
             raise TypeError(f"{what}, as the queue has no callback")
-        bits = PyNumber_Index(value)
         memcpy(&head, &bits, sizeof(rcu_head))
         call_rcu(&self.r, number, head.kind, head.arg)
 
