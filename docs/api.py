@@ -27,14 +27,14 @@ PAGE = ROOT / "docs" / "api.md"
 # not all of them. A name that two modules have stands under the first.
 MODULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("slabcore", "A script needs no other.", ()),
+    ("slabcore.gates", "Gates on the performance of any code.", ()),
+    ("slabcore.simpy", "A kernel in a SimPy simulation (`slabcore[sim]`).", ()),
     ("slabcore.kernel", "What a `Kernel` takes and gives.", ()),
     ("slabcore.slabinfo", "The text of /proc/slabinfo, read and printed.", ()),
     ("slabcore.workloads", "What a machine is asked to do, as data.", ()),
     ("slabcore.comparison", "What `compare()` returns.", ("Comparison", "Result")),
     ("slabcore.ablation", "What `ablate()` returns.", ("Ablation", "Trial")),
     ("slabcore.monitor", "What `watch()` returns.", ("Watch",)),
-    ("slabcore.simpy", "A kernel in a SimPy simulation (`slabcore[sim]`).", ()),
-    ("slabcore.gates", "Gates on the performance of any code.", ()),
 )
 COMPILED = "slabcore._core"
 
@@ -51,7 +51,6 @@ SPECIAL = {
     "__contains__": "`in`",
     "__iter__": "iteration",
     "__enter__": "`with`",
-    "__call__": "calls",
 }
 PARAMETER = re.compile(r"(?P<names>\*{0,2}\w+(, \w+)*): ")
 
@@ -216,7 +215,7 @@ def members(module: str, node: ast.ClassDef) -> Iterator[str]:
         elif isinstance(each, Function) and each is methods[each.name][0]:
             if each.name in SPECIAL:
                 special.append(SPECIAL[each.name])
-            if not each.name.startswith("_"):
+            if not each.name.startswith("_") or each.name == "__call__":
                 yield from method(module, node.name, methods[each.name])
     if special:
         yield from ("", f"And {', '.join(special)}.", "")
@@ -231,7 +230,8 @@ def method(module: str, of_class: str, nodes: list[Function]) -> Iterator[str]:
         yield from entry(f"`{name}{returns}`", said)
         return
     overloads = [node for node in nodes if "overload" in decorators(node)] or nodes
-    titles = [f"`{name}{signature(node, bound=True)}`" for node in overloads]
+    shown = "its call " if name == "__call__" else name
+    titles = [f"`{shown}{signature(node, bound=True)}`" for node in overloads]
     said = docstring(module, f"{of_class}.{name}", nodes[-1])
     yield from entry(",\n  ".join(titles), said)
 

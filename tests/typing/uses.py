@@ -7,10 +7,12 @@ refuse it says that the word is not needed. tests/test_typing.py runs what is ri
 from __future__ import annotations
 
 import io
+from collections.abc import Generator
 from typing import Any, assert_type
 
 import numpy as np
 import numpy.typing as npt
+import simpy
 
 import slabcore
 from slabcore import (
@@ -25,9 +27,11 @@ from slabcore import (
     SeqFile,
     SlabcoreError,
     StaleHandleError,
+    gates,
 )
 from slabcore.comparison import Comparison, Result
-from slabcore.kernel import Cache, LiveCache, Memcg
+from slabcore.kernel import Cache, Finished, LiveCache, Memcg
+from slabcore.simpy import Bridge, Call
 from slabcore.slabinfo import SlabInfo, parse
 
 Int64s = npt.NDArray[np.int64]
@@ -59,6 +63,7 @@ def refused(entries: IntrusiveList, kernel: Kernel) -> None:
     entries.first = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     kernel.create_cache("dentry")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Kernel("4.9", walk="slow")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    gates.growth(len, [1], cost="hops")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     kernel.alloc(kernel.mkdir("/a"), "/a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
@@ -117,6 +122,55 @@ def kernels() -> None:
     kernel.drain()
 
 
+def beside() -> None:
+    kernel = Kernel("4.11")
+    number = kernel.begin("mkdir", "/web")
+    assert_type(number, int)
+    kernel.advance(slabcore.ms(20))
+    ended = kernel.finished()
+    assert_type(ended, list[Finished])
+    assert_type(ended[0].number, int)
+    assert_type(ended[0].error, SlabcoreError | None)
+    assert_type(kernel.at_rest, bool)
+
+
+def simulations() -> None:
+    env = simpy.Environment()
+    node = Bridge(env, Kernel("4.11"), unit="ms")
+    call = node.mkdir("/web")
+    assert_type(call, Call)
+
+    def container() -> Generator[simpy.Event, Any, float]:
+        memcg = yield call
+        yield node.rmdir(memcg)
+        yield node.freed(memcg)
+        return env.now
+
+    env.run(env.process(container()))
+    assert_type(node.now_ns, int)
+
+
+def performance() -> None:
+    grown = gates.growth({10: 10, 20: 20, 40: 40}, unit="rows", at_most="linear")
+    assert_type(grown, gates.Growth)
+    assert_type(grown.held, bool | None)
+    assert_type(grown.slope, float)
+    assert_type(grown.fit, gates.Fit)
+    counted = gates.count({"queries": 3}, exactly={"queries": 3})
+    assert_type(counted, gates.Count)
+    assert_type(counted.as_dict(), dict[str, Any])
+
+    def work() -> None:
+        pass
+
+    assert_type(gates.ratio(work, work, cost="lines", at_most=1.5), gates.Ratio)
+
+
+def embedding() -> None:
+    assert_type(slabcore.get_include(), str)
+    assert_type(slabcore.SLABCORE_ABI, int)
+
+
 def comparisons() -> None:
     result = slabcore.compare("life", ["4.8", slabcore.find("4.11")])
     assert_type(result, Comparison)
@@ -124,4 +178,7 @@ def comparisons() -> None:
     assert_type(slabcore.ms(1.5), int)
 
 
-RIGHT = (lists, files, queues, cache_lists, kernels, comparisons)
+RIGHT = (
+    *(lists, files, queues, cache_lists),
+    *(kernels, beside, comparisons, simulations, performance, embedding),
+)
