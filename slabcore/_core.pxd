@@ -142,6 +142,7 @@ cdef class RcuQueue:
 cdef class World:
     cdef engine e
     cdef bint made          # by __init__, to its end
+    cdef tuple made_of      # what __init__ was given
     cdef bint running       # its state is the run's alone
     cdef list closing       # numbers of files that were closed meanwhile
     cdef object stopped     # what a signal raises once the call under way has ended

@@ -12,6 +12,7 @@ SLABCORE_ABI = ABI
 
 include "core/buffers.pxi"
 include "core/slabinfo.pxi"
+include "core/snapshot.pxi"
 include "core/world.pxi"
 include "core/timers.pxi"
 include "core/traces.pxi"

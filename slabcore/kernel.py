@@ -19,6 +19,9 @@ import numpy.typing as npt
 from slabcore._core import EVENT_NAMES as EVENTS
 from slabcore._core import World, cache_name
 from slabcore.designs import Design, find
+from slabcore.envelope import described as describe
+from slabcore.envelope import design_of, machine_of, sealed
+from slabcore.envelope import opened as unsealed
 from slabcore.errors import (
     BusyError,
     InputError,
@@ -152,6 +155,12 @@ SCHEDULE_EVENTS = types.MappingProxyType(
         "cache-freed": "the callback of the cache runs: the cache is freed",
         "page-free-ran": "the callback of the page runs and follows it to the cache",
     }
+)
+
+
+# Of a call that was begun.
+_ERRORS = types.MappingProxyType(
+    {kind.__name__: kind for kind in (BusyError, LifecycleError, StaleHandleError)}
 )
 
 
@@ -375,7 +384,8 @@ class Kernel:
     create_caches, mkdir_many, rmdir_many, alloc_many, free_many, pin_many. Time:
     advance, advance_to, drain, next_event_ns. Beside all others, as time passes: begin,
     hold, let_go, watch, finished, advance_to_finished. Programs: program, spawn, run.
-    Files: open, listdir. Looking: counters, caches, timeline, snapshot, validate.
+    Files: open, listdir. Looking: counters, caches, timeline, state, validate.
+    Keeping: snapshot, restore, fork; copy and pickle do the same.
     One thread at a time may use a kernel; several kernels may run in as many threads.
     Ctrl-C leaves a kernel of the core usable: advance, advance_to, drain and run stop
     between two events and can be called again; alloc and pin end with the object under
@@ -457,10 +467,19 @@ class Kernel:
             sample_ns=sample_ns,
             log=log,
         )
+        self._options = {
+            "engine": engine,
+            "walk": walk,
+            "sample_ns": sample_ns,
+            "log": bool(log),
+            "huge_pages": bool(huge_pages),
+        }
         self._caches: dict[str, Cache] = {}
         self._names: dict[int, str] = {}  # the first of a merged cache is the kernel's
         self._destroyed: set[str] = set()  # names of caches that were busy then
         self._owner = object()  # not the kernel: handles keep none alive
+        self._owners = {self._owner}  # those of what this one was copied from, too
+        self._left_open: list[int] = []  # files that reopen() has not handed out
         self._memcgs = {"/": 0}  # handles of those that are not removed
         self._paths = {0: "/"}  # of each cgroup ever made here, by handle
         self.start_changes: tuple[str, ...] = ()
@@ -1404,7 +1423,7 @@ class Kernel:
                 name += f"({number}:{path.rpartition('/')[2]})"
             yield LiveCache(name, of_root, cgroup, *rest), nodes
 
-    def snapshot(self) -> Mapping[str, Any]:
+    def state(self) -> Mapping[str, Any]:
         """Return the contents of every list and structure, by serial numbers."""
         state: dict[str, Any] = self._world.state()
         return state
@@ -1412,6 +1431,207 @@ class Kernel:
     def validate(self) -> None:
         """Check every invariant. Raises: CorruptionError."""
         self._world.validate()
+
+    # --- bytes ---
+
+    def snapshot(self) -> bytes:
+        """Return the whole kernel as bytes: restore() makes one that goes on the same.
+
+        Everything is in it: caches and cgroups, tasks in the middle of what they do,
+        timers, callbacks, open files, counters, timeline, log and programs, and names.
+        docs/snapshot.md describes the format; there is no pickle in it.
+        Raises: LifecycleError of the reference, whose tasks are Python's; InputError
+        if the seed is no whole number.
+
+        >>> kernel = Kernel("4.11")
+        >>> web = kernel.mkdir("/web")
+        >>> other = Kernel.restore(kernel.snapshot())
+        >>> other.now_ns == kernel.now_ns, other.listdir("/")
+        (True, ['cgroup.stat', 'memory.kmem.slabinfo', 'web'])
+        """
+        self._core_only("snapshot")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise InputError("snapshot", f"seed is {self.seed!r}", "a whole number")
+        names = {
+            "seed": self.seed,
+            "options": self._options,
+            "start_changes": self.start_changes,
+            "caches": [(name, cache.number) for name, cache in self._caches.items()],
+            "names": list(self._names.items()),
+            "destroyed": sorted(self._destroyed),
+            "cgroups": list(self._memcgs.items()),
+            "paths": list(self._paths.items()),
+            "begun": [[number, *about] for number, about in self._begun.items()],
+            "ended": [_ended_row(ended) for ended in self._ended],
+            "making": sorted(self._making),
+        }
+        body = self._world.snapshot()
+        return sealed(describe(self.design, self.machine) | names, body)
+
+    @classmethod
+    def restore(cls, data: bytes | bytearray | memoryview) -> Kernel:
+        """Make a kernel of what snapshot() returned, here or in another process.
+
+        It has all that was there, under the same names; handles of the other kernel
+        are refused, numbers of caches and cgroups hold. reopen() has its open files.
+        Raises: InputError in one line, if the bytes are not a whole snapshot of this
+        version of slabcore, or tell of what no kernel can be.
+        """
+        description, body = unsealed(data)
+        kernel = cls._booted(description)
+        kernel._world.restore(body)
+        kernel._left_open = [number for number, *_ in kernel._world.files()]
+        return kernel
+
+    @classmethod
+    def _booted(cls, description: dict[str, Any]) -> Kernel:
+        """Boot the kernel that a snapshot is of, and give it the names."""
+        tables = {
+            "caches": (str, int),
+            "names": (int, str),
+            "cgroups": (str, int),
+            "paths": (int, str),
+            "begun": (int, str, str, int),
+            "ended": (int, str, int, bool, str, int, str, str),
+        }
+        lists = ("destroyed", "start_changes", "making")
+        known = {"design", "machine", "costs", "seed", "options", *tables, *lists}
+        if set(description) != known:
+            expected = ", ".join(sorted(known))
+            raise InputError("snapshot", "the description has other parts", expected)
+        design, machine = design_of(description), machine_of(description)
+        options, seed = description["options"], description["seed"]
+        if (
+            not isinstance(options, dict)
+            or set(options) != {"engine", "walk", "sample_ns", "log", "huge_pages"}
+            or options["engine"] != "core"
+            or type(options["log"]) is not bool
+            or type(options["huge_pages"]) is not bool
+            or type(options["sample_ns"]) is not int
+            or not 0 < options["sample_ns"] < END_NS
+            or not isinstance(options["walk"], str)
+            or type(seed) is not int
+        ):
+            raise InputError("snapshot: options", f"{options!r}", "those of a kernel")
+        for name, kinds in tables.items():
+            table = description[name]
+            if not isinstance(table, list) or not all(
+                isinstance(row, list)
+                and [*map(type, row)] == [*kinds]
+                and all(-1 <= one < END_NS for one in row if type(one) is int)
+                for row in table
+            ):
+                raise InputError(f"snapshot: {name}", "it is no table", "pairs")
+        for name in lists:
+            rows = description[name]
+            if not isinstance(rows, list) or {*map(type, rows)} - {str}:
+                raise InputError(f"snapshot: {name}", "it is no list", "texts")
+        kernel = cls(design, machine=machine, seed=seed, **options)
+        kernel.start_changes = tuple(description["start_changes"])
+        kernel._caches = {
+            name: Cache(name, number, kernel._owner)
+            for name, number in description["caches"]
+        }
+        kernel._names = dict(description["names"])
+        kernel._destroyed = set(description["destroyed"])
+        kernel._memcgs = dict(description["cgroups"])
+        kernel._paths = dict(description["paths"])
+        kernel._begun = {number: (*about,) for number, *about in description["begun"]}
+        kernel._ended = [kernel._ended_of(*row) for row in description["ended"]]
+        kernel._making = set(description["making"])
+        if kernel._memcgs.get("/") != 0 or kernel._paths.get(0) != "/":
+            raise InputError("snapshot: cgroups", "the root is not there", "/ is 0")
+        return kernel
+
+    def _ended_of(
+        self,
+        number: int,
+        call: str,
+        at_ns: int,
+        yes: bool,
+        path: str,
+        handle: int,
+        error: str,
+        text: str,
+    ) -> Finished:
+        """Return what has finished, of its row in a snapshot."""
+        if call == "mkdir" and not error:
+            made = Memcg(path, handle, self._owner)
+            return Finished(number, call, at_ns, made, None)
+        if error:
+            if error not in _ERRORS:
+                raise InputError("snapshot: ended", f"{error!r} is no error")
+            return Finished(number, call, at_ns, None, _ERRORS[error](text))
+        value = yes if call in WATCHES or call == "hold" else None
+        return Finished(number, call, at_ns, value, None)
+
+    def fork(self) -> Kernel:
+        """Return a kernel that is as this one is now; each goes on by itself.
+
+        Handles that were given out before are good for both, later ones for the one
+        that gave them out. copy.copy() and copy.deepcopy() do the same.
+
+        >>> kernel = Kernel("4.6")
+        >>> web = kernel.mkdir("/web")
+        >>> other = kernel.fork()
+        >>> other.rmdir(web)
+        >>> kernel.listdir("/") == other.listdir("/")
+        False
+        """
+        self._core_only("fork")
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._world = self._world.fork()
+        for name, kept in vars(self).items():
+            if isinstance(kept, dict | set | list):
+                setattr(other, name, kept.copy())
+        for kernel in (self, other):
+            kernel._owner = object()
+            kernel._owners.add(kernel._owner)
+        other._left_open = [number for number, *_ in other._world.files()]
+        return other
+
+    __copy__ = fork
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Kernel:
+        """Fork; handles that are copied along are good for the copy."""
+        owners = {memo.setdefault(id(owner), owner) for owner in self._owners}
+        other = self.fork()
+        other._owners |= owners
+        return other
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle a snapshot; handles that are pickled along are good for what is made.
+
+        Raises: what snapshot() does.
+        """
+        return _revived, (self.snapshot(), *self._owners)
+
+    def reopen(self) -> list[KernelFile]:
+        """Return the files that were open in what this kernel was made of.
+
+        Each is handed out once, and goes on where it was; what a buffer of Python's had
+        read ahead is not in it.
+        """
+        files = {number: of for number, *of in self._world.files()}
+        kinds = {kind: path for path, kind in PROC_FILES.items()}
+        kinds |= {kind: f"/{name}" for name, kind in CGROUP_FILES.items()}
+        found = []
+        while self._left_open:
+            number = self._left_open.pop(0)
+            if number in files:
+                kind, handle = files[number]
+                above = self._paths.get(handle, "") if handle else ""
+                source = _OpenFile(self._world, number)
+                found.append(KernelFile(source, above + kinds[kind]))
+        return found
+
+    def _core_only(self, what: str) -> None:
+        if self._options["engine"] != "core":
+            raise LifecycleError(
+                f"the reference keeps its tasks as Python's generators; {what} needs "
+                f"engine='core'"
+            )
 
     # --- names ---
 
@@ -1448,5 +1668,22 @@ class Kernel:
 
     def _own(self, what: str, handle: Cache | Memcg) -> None:
         """Refuse a handle that another kernel gave out."""
-        if handle.owner not in (None, self._owner):
+        if handle.owner is not None and handle.owner not in self._owners:
             raise InputError(what, f"{handle!r} is another kernel's", "one of this one")
+
+
+def _ended_row(ended: Finished) -> list[Any]:
+    """Return what has finished as a row of a snapshot."""
+    made = ended.value if isinstance(ended.value, Memcg) else Memcg("", -1)
+    error = "" if ended.error is None else type(ended.error).__name__
+    text = "" if ended.error is None else str(ended.error)
+    yes = ended.value is True
+    at = ended.number, ended.call, ended.at_ns
+    return [*at, yes, made.path, made.handle, error, text]
+
+
+def _revived(data: bytes, *owners: object) -> Kernel:
+    """Return the kernel of a pickle."""
+    kernel = Kernel.restore(data)
+    kernel._owners.update(owners)
+    return kernel

@@ -18,8 +18,8 @@ from slabcore.arena cimport (
     arena_free,
     arena_give,
     arena_init,
-    arena_resize,
     arena_take,
+    arena_zeroed,
 )
 from slabcore.cache_show cimport (
     HEADER_ROOM,
@@ -48,12 +48,12 @@ from slabcore.seq_file cimport (
     SEQ_END,
     seq_file,
     seq_lseek_begin,
-    seq_open,
     seq_operations,
     seq_read_begin,
     seq_release,
     seq_result,
     seq_section,
+    seq_set_up,
     seq_write,
 )
 from slabcore.slab cimport (
@@ -379,6 +379,23 @@ cdef inline void file_accepted(seq_file *m, int64_t entry) noexcept nogil:
 # --- opening and reading ------------------------------------------------------------
 
 
+cdef inline void file_set_up(open_file *o) noexcept nogil:
+    """Choose what follows from what a file is of: its era, its list and its hooks."""
+    cdef world *w = o.w
+    o.era = ERA_D if o.by_cursor else w.k.seq_file
+    o.list = LIST_NONE
+    if o.kind == FILE_SLABINFO:
+        o.list = LIST_ROOTS if w.k.root_list else LIST_ALL
+    elif o.kind == FILE_MEMCG_SLABINFO and w.k.child_caches:
+        o.list = LIST_MEMCG if w.k.memcg_list else LIST_ALL
+    o.op.start = file_start
+    o.op.next = file_next
+    o.op.stop = file_stop
+    o.op.show = file_show
+    o.op.accepted = file_accepted
+    seq_set_up(&o.seq, o.era, &o.op, o)
+
+
 cdef inline int file_open(
     world *w, int kind, uint32_t memcg, bint cursor, bint by_program, uint32_t *number
 ) except -1 nogil:
@@ -386,32 +403,17 @@ cdef inline int file_open(
     cdef open_file *o
     arena_take(&w.files, number)
     (<open_file **>w.files.entries)[number[0]] = NULL
-    o = <open_file *>arena_resize(NULL, sizeof(open_file))
+    o = <open_file *>arena_zeroed(1, sizeof(open_file))
     (<open_file **>w.files.entries)[number[0]] = o
     o.w = w
     o.kind = kind
     o.memcg = memcg
     o.generation = 0 if memcg == NIL else memcg_at(&w.m, memcg).generation
-    o.era = ERA_D if cursor else w.k.seq_file
     o.by_cursor = cursor
     o.by_program = by_program
-    o.f_pos = 0
     o.since = o.latest = o.latest_at = -1
-    o.start_hops = o.next_hops = o.children = o.rows = o.length = 0
-    o.all_start_hops = o.all_next_hops = o.all_children = o.held_ns = 0
-    o.delivered_rows = o.repeated = o.cursor_at = o.at = 0
-    o.list = LIST_NONE
-    if kind == FILE_SLABINFO:
-        o.list = LIST_ROOTS if w.k.root_list else LIST_ALL
-    elif kind == FILE_MEMCG_SLABINFO and w.k.child_caches:
-        o.list = LIST_MEMCG if w.k.memcg_list else LIST_ALL
     arena_init(&o.delivered, sizeof(uint32_t))
-    o.op.start = file_start
-    o.op.next = file_next
-    o.op.stop = file_stop
-    o.op.show = file_show
-    o.op.accepted = file_accepted
-    seq_open(&o.seq, o.era, &o.op, o)
+    file_set_up(o)
     if cursor and o.list != LIST_NONE:
         list_cursor_open(file_list(o), &o.cursor, NIL)
     return 0
@@ -511,7 +513,9 @@ cdef inline int64_t rows_missing(world *w, const open_file *o) noexcept nogil:
     cdef int64_t missing = 0
     while i != NIL:
         if root_at(&w.c, i).serial < o.since:
-            missing += (<uint32_t *>o.delivered.entries)[i] == 0
+            missing += (
+                i >= o.delivered.used or (<uint32_t *>o.delivered.entries)[i] == 0
+            )
         i = root_at(&w.c, i).roots.next
     return missing
 

@@ -89,10 +89,10 @@ cdef struct seq_file:
     int64_t visits
 
 
-cdef inline void seq_open(
+cdef inline void seq_set_up(
     seq_file *m, int era, const seq_operations *op, void *private
 ) noexcept nogil:
-    memset(m, 0, sizeof(seq_file))
+    """Say who is asked, and how the era does things."""
     m.op = op
     m.private = private
     m.page = SEQ_PAGE
@@ -100,6 +100,13 @@ cdef inline void seq_open(
     m.seeks_badly = era == ERA_B
     m.reads_on = era == ERA_D
     m.fault = -1
+
+
+cdef inline void seq_open(
+    seq_file *m, int era, const seq_operations *op, void *private
+) noexcept nogil:
+    memset(m, 0, sizeof(seq_file))
+    seq_set_up(m, era, op, private)
 
 
 cdef inline void seq_release(seq_file *m) noexcept nogil:

@@ -19,6 +19,7 @@ from slabcore.arena cimport (
     arena_reserve,
     arena_resize,
     arena_take,
+    arena_zeroed,
 )
 from slabcore.clock cimport lowest_bit
 from slabcore.list cimport (
@@ -49,6 +50,7 @@ from slabcore.rcu cimport (
     rcu_state,
 )
 from slabcore.sched cimport (
+    GONE,
     LOCKS,
     SLAB_MUTEX,
     SLEEPING,
@@ -647,23 +649,31 @@ cdef struct world:
     int32_t main_cpu
 
 
+cdef inline int task_chunk(world *w) except -1 nogil:
+    """Make tasks that are gone; tasks keep their address for life."""
+    cdef task *t
+    cdef uint32_t i
+    w.s.chunks = <task **>arena_resize(
+        w.s.chunks, (w.s.nchunks + 1) * sizeof(task *)
+    )
+    t = <task *>arena_zeroed(TASKS_A_CHUNK, sizeof(task))
+    w.s.chunks[w.s.nchunks] = t
+    for i in range(<uint32_t>TASKS_A_CHUNK):
+        t[i].index = w.s.nchunks * TASKS_A_CHUNK + i
+        t[i].state = GONE
+        t[i].next = w.s.spare_tasks
+        w.s.spare_tasks = &t[i]
+    w.s.nchunks += 1
+    return 0
+
+
 cdef inline int task_new(
     world *w, int32_t cpu, bint bound, task **new
 ) except -1 nogil:
-    """Make a sleeping task; tasks keep their address for life."""
+    """Make a sleeping task."""
     cdef task *t
-    cdef uint32_t i
     if w.s.spare_tasks == NULL:
-        w.s.chunks = <task **>arena_resize(
-            w.s.chunks, (w.s.nchunks + 1) * sizeof(task *)
-        )
-        t = <task *>arena_resize(NULL, TASKS_A_CHUNK * sizeof(task))
-        w.s.chunks[w.s.nchunks] = t
-        for i in range(<uint32_t>TASKS_A_CHUNK):
-            t[i].index = w.s.nchunks * TASKS_A_CHUNK + i
-            t[i].next = w.s.spare_tasks
-            w.s.spare_tasks = &t[i]
-        w.s.nchunks += 1
+        task_chunk(w)
     t = w.s.spare_tasks
     w.s.spare_tasks = t.next
     w.s.task_number += 1

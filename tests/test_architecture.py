@@ -28,12 +28,12 @@ FLOORS = (
     ),
     (
         *("world", "invariants", "rcupdate", "slab_common", "cgroup", "procfs"),
-        *("programs", "paths", "engine", "bulk"),
+        *("programs", "paths", "engine", "bulk", "snapshot"),
         *("_core", "reference"),
     ),
     (
         *("inputs", "machine", "mechanisms", "series", "designs"),
-        *("slabinfo", "files", "operands", "kernel"),
+        *("envelope", "slabinfo", "files", "operands", "kernel"),
     ),
     (
         *(

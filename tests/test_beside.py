@@ -42,7 +42,7 @@ def test_a_call_alone_takes_what_it_takes_by_itself(engine):
         assert finished.at_ns == beside.now_ns
     assert beside.now_ns == alone.now_ns
     assert beside.counters["time_ns"] == alone.counters["time_ns"]
-    assert beside.snapshot() == alone.snapshot()
+    assert beside.state() == alone.state()
 
 
 def test_calls_run_beside_one_another(engine):

@@ -28,7 +28,7 @@ def seen(kernel):
     return {
         "now_ns": kernel.now_ns,
         "counters": counters,
-        "snapshot": kernel.snapshot(),
+        "snapshot": kernel.state(),
         "caches": kernel.caches(),
         "timeline": kernel.timeline.tolist(),
         "log": kernel.log.tolist(),

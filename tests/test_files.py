@@ -268,7 +268,7 @@ def test_a_run_is_alone_but_for_files_that_are_closed():
     while meddler.is_alive():
         kernel.advance(seconds(10))
     assert set(refusals) == {"the kernel runs; one thread at a time may use it"}
-    assert kernel.snapshot()["files"] == {}
+    assert kernel.state()["files"] == {}
     kernel.validate()
 
 
@@ -498,7 +498,7 @@ def test_both_engines_go_on_alike(name, allocator):
         kernels.append(kernel)
     core, reference = kernels
     assert core.start_changes == reference.start_changes
-    assert core.snapshot() == reference.snapshot()
+    assert core.state() == reference.state()
     paths = ("/proc/slabinfo", "/proc/cgroups", "/proc/loadavg")
     for path in paths:
         assert core.open(path).read() == reference.open(path).read()

@@ -185,10 +185,10 @@ def test_no_kernel_that_was_released_hides_caches_from_hotplug(engine, name):
 def test_a_missed_child_lacks_what_hotplug_gives_the_others(engine):
     as_posted_first = designs["4.11"].replace(slab_caches="roots")
     kernel = hotplugged(engine, as_posted_first, ("memory-online", "memory-online"))
-    node_structures = [row[5] for row in kernel.snapshot()["caches"].values()]
+    node_structures = [row[5] for row in kernel.state()["caches"].values()]
     assert sorted(node_structures) == [1] * 6 + [3] * 3
     kernel = hotplugged(engine, "4.11", ("memory-online", "memory-online"))
-    node_structures = [row[5] for row in kernel.snapshot()["caches"].values()]
+    node_structures = [row[5] for row in kernel.state()["caches"].values()]
     assert node_structures == [3] * 9
 
 
@@ -202,7 +202,7 @@ def test_a_missed_child_is_not_shrunk_when_memory_leaves(engine):
         kernel.alloc("c", "/a", 30)
         kernel.free("c", "/a", 30)
         kernel.hotplug("memory-offline")
-        return sum(row[1] for row in kernel.snapshot()["caches"].values())
+        return sum(row[1] for row in kernel.state()["caches"].values())
 
     assert slabs(designs["4.11"]) == 1
     assert slabs(designs["4.11"].replace(slab_caches="roots")) > 1
@@ -334,7 +334,7 @@ def test_a_single_pass_over_busy_children_leaves_them_unusable(engine):
         kernel.alloc("first", "/a", 3)
         with pytest.raises(BusyError, match="still has objects"):
             kernel.destroy_cache("first")
-        slots = list(kernel.snapshot()["slots"][0].values())
+        slots = list(kernel.state()["slots"][0].values())
         again = kernel.create_cache(
             "first", object_size=192, accounted=True, mergeable=True
         )

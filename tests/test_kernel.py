@@ -206,7 +206,7 @@ def test_a_handle_is_of_the_kernel_that_gave_it_out(kernel, engine):
     mine = kernel.mkdir("/web")
     assert (theirs, web) == (Cache("dentry", 0), mine)
     assert "owner" not in repr(web)
-    before = kernel.snapshot()
+    before = kernel.state()
     calls = {
         "alloc": lambda: kernel.alloc(theirs, mine),
         "pin": lambda: kernel.pin(theirs, mine),
@@ -232,7 +232,7 @@ def test_a_handle_is_of_the_kernel_that_gave_it_out(kernel, engine):
         assert str(refusal.value) == (
             f"{what}: {web!r} is another kernel's; expected one of this one"
         )
-    assert kernel.snapshot() == before
+    assert kernel.state() == before
 
 
 def test_the_root_cgroup_has_no_caches_of_its_own(kernel):
@@ -563,7 +563,7 @@ def test_6_12_loses_a_root_that_is_destroyed_with_objects_left(engine):
     kernel.alloc("dentry", "/", 2)
     with pytest.raises(BusyError):
         kernel.destroy_cache("dentry")
-    assert kernel.snapshot()["slab_caches"] == []
+    assert kernel.state()["slab_caches"] == []
     caches = kernel.counters["caches"]
     assert (caches["live"], caches["leaked"]) == (1, 1)
     assert kernel.counters["kernfs_nodes"] == 0
@@ -756,7 +756,7 @@ def test_counters_are_a_copy(kernel):
 def test_a_snapshot_validates(kernel):
     kernel.mkdir("/web")
     kernel.validate()
-    assert kernel.snapshot()["now"] == kernel.now_ns
+    assert kernel.state()["now"] == kernel.now_ns
 
 
 def test_two_runs_of_one_world_are_one(engine):
@@ -772,7 +772,7 @@ def test_two_runs_of_one_world_are_one(engine):
         return kernel
 
     one, other = run(), run()
-    assert one.snapshot() == other.snapshot()
+    assert one.state() == other.state()
     assert one.timeline.tolist() == other.timeline.tolist()
 
 

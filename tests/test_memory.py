@@ -56,7 +56,7 @@ def test_one_backlog_after_another_is_no_other_history():
         kernel.validate()
         counters = kernel.counters
         counters["creation_delays_ns"] = counters["creation_delays_ns"].tolist()
-        seen.append((counters, kernel.snapshot(), kernel.now_ns))
+        seen.append((counters, kernel.state(), kernel.now_ns))
     assert seen[0] == seen[1]
     delays = seen[0][0]["creation_delays_ns"]
     assert min(delays) < ms(1) < ms(300) < max(delays)

@@ -168,7 +168,7 @@ def test_at_qlowmark_a_batch_is_ten_again(engine):
     kernel.drain()
     start(kernel, step(CALLBACKS, 30))
     invoked = set()
-    while kernel.snapshot()["qlen"] != [0]:
+    while kernel.state()["qlen"] != [0]:
         kernel.advance(us(1))
         invoked.add(kernel.counters["callbacks"]["invoked"] - 10_001)
     assert invoked == {0, 10, 20, 30}
@@ -311,7 +311,7 @@ def test_an_ordered_queue_runs_one_work_at_a_time_first_come_first_served(engine
 
 def created_order(kernel: Kernel) -> list[int]:
     """Return the roots of all children in the order of the children's creation."""
-    children = kernel.snapshot()["children"]
+    children = kernel.state()["children"]
     roots = {child: root for root, some in children.items() for child in some}
     return [roots[child] for child in sorted(roots)]
 
@@ -340,7 +340,7 @@ def test_when_a_worker_sleeps_another_takes_over(engine):
     kernel.advance(us(1))
     assert kernel.counters["caches"]["created"] == 2
     assert kernel.counters["creation_delays_ns"][-1] == 0
-    assert kernel.snapshot()["locks"]["cgroup_mutex"] == (True, 0)
+    assert kernel.state()["locks"]["cgroup_mutex"] == (True, 0)
 
 
 def test_idle_workers_leave_after_300_seconds(engine):
@@ -352,7 +352,7 @@ def test_idle_workers_leave_after_300_seconds(engine):
     assert kernel.counters["kworkers"] == peak
     kernel.advance(seconds(2))
     # too_many_workers() lets two stay in each pool; the unbound one has had no work.
-    assert kernel.snapshot()["workers"] == [(2, 2, 0), (2, 2, 0), (1, 1, 0)]
+    assert kernel.state()["workers"] == [(2, 2, 0), (2, 2, 0), (1, 1, 0)]
     assert kernel.counters["kworkers"] == 5 + 2
 
 
@@ -372,18 +372,18 @@ def test_busy_workers_keep_idle_ones(engine):
     )
     kernel.rmdir("/a")
     kernel.advance_to(seconds(60))
-    assert kernel.snapshot()["workers"][0] == (62, 62, 0)
+    assert kernel.state()["workers"][0] == (62, 62, 0)
     kernel.rmdir("/b")
     kernel.advance_to(seconds(110))
-    assert kernel.snapshot()["workers"][0] == (62, 21, 0)
+    assert kernel.state()["workers"][0] == (62, 21, 0)
     kernel.advance_to(seconds(420))
     # too_many_workers(): more than two, and those a quarter of the busy ones.
-    workers, idle, waiting = kernel.snapshot()["workers"][0]
+    workers, idle, waiting = kernel.state()["workers"][0]
     assert (workers - idle, waiting) == (41, 0)
     assert (idle - 2) * 4 < 41 <= (idle - 1) * 4
     kernel.drain()
     kernel.advance(seconds(310))
-    assert kernel.snapshot()["workers"][0] == (2, 2, 0)
+    assert kernel.state()["workers"][0] == (2, 2, 0)
 
 
 # --- load average ---
@@ -461,7 +461,7 @@ def test_a_mutex_is_handed_over_in_the_order_of_asking(engine):
             step(PIN, number, 1, 1),
         )
     kernel.drain()
-    snapshot = kernel.snapshot()
+    snapshot = kernel.state()
     made = dict(snapshot["kmem_caches"])
     roots = {
         child: root for root, some in snapshot["children"].items() for child in some
@@ -495,10 +495,10 @@ def test_who_waits_for_a_sleeping_owner_sleeps(engine):
     for at in (1, 2):
         start(kernel, step(RUN, us(at)), step(MKDIR))
     kernel.advance(ms(1))
-    assert kernel.snapshot()["locks"]["cgroup_mutex"] == (True, 2)
+    assert kernel.state()["locks"]["cgroup_mutex"] == (True, 2)
     assert kernel.counters["uninterruptible_peak"] == 3
     kernel.drain()
-    assert kernel.snapshot()["locks"]["cgroup_mutex"] == (False, 0)
+    assert kernel.state()["locks"]["cgroup_mutex"] == (False, 0)
 
 
 # --- CPU and memory hotplug ---
@@ -514,15 +514,15 @@ def test_hotplug_waits_for_who_is_in_and_holds_off_who_comes(engine):
     kernel.rmdir("/a")
     while not kernel.counters["grace_periods"]["synchronous"]:
         kernel.advance(ms(1))
-    assert kernel.snapshot()["hotplug"] == (False, 1, 0)
+    assert kernel.state()["hotplug"] == (False, 1, 0)
     began = kernel.now_ns
     start(kernel, step(HOTPLUG, 1))
     kernel.alloc("c0", "/b")  # its creation work comes too late
     kernel.advance(ms(1))
-    assert kernel.snapshot()["hotplug"] == (False, 1, 2)
-    assert kernel.snapshot()["locks"]["slab_mutex"] == (False, 0)
+    assert kernel.state()["hotplug"] == (False, 1, 2)
+    assert kernel.state()["locks"]["slab_mutex"] == (False, 0)
     kernel.drain()
-    assert kernel.snapshot()["hotplug"] == (False, 0, 0)
+    assert kernel.state()["hotplug"] == (False, 0, 0)
     counters = kernel.counters
     assert counters["grace_periods"]["under_hotplug"] == 1
     lock = counters["locks"]["hotplug"]
@@ -550,10 +550,10 @@ def test_a_dead_cpu_gives_its_slab_back(engine):
     kernel = boot(engine, "5.9")
     kernel.alloc("c0", "/", 5000)
     kernel.free("c0", "/", 5000)
-    kept = kernel.snapshot()["caches"][0][1]
+    kept = kernel.state()["caches"][0][1]
     for _ in range(2):
         kernel.hotplug("cpu-dead")
-        assert kernel.snapshot()["caches"][0][1] == kept - 1
+        assert kernel.state()["caches"][0][1] == kept - 1
 
 
 # --- ids, arrays, lists ---
@@ -561,7 +561,7 @@ def test_a_dead_cpu_gives_its_slab_back(engine):
 
 def ids(kernel: Kernel) -> dict[int, int]:
     """Return the kmemcg_id of each cgroup by the number in which it was made."""
-    return {serial: memcg[0] for serial, memcg in kernel.snapshot()["memcgs"].items()}
+    return {serial: memcg[0] for serial, memcg in kernel.state()["memcgs"].items()}
 
 
 def test_arrays_of_children_grow_to_4_10_22_46_94(engine):
@@ -616,7 +616,7 @@ def test_caches_are_inserted_at_the_head_of_every_list(engine, name):
         for root in roots:
             kernel.alloc(f"c{root}", path)
             kernel.drain()
-    snapshot = kernel.snapshot()
+    snapshot = kernel.state()
     hidden = designs[name].slab_caches == "roots"
     everything = [2, 1, 0] if hidden else [6, 5, 4, 3, 2, 1, 0]
     assert snapshot["slab_caches"] == everything
@@ -626,8 +626,8 @@ def test_caches_are_inserted_at_the_head_of_every_list(engine, name):
     assert lists == {1: [4, 3], 2: [6, 5]}
     assert snapshot["slots"] == {0: {0: 3}, 1: {1: 6}, 2: {0: 4, 1: 5}}
     kernel.create_cache("late", object_size=8)
-    assert kernel.snapshot()["slab_caches"] == [7, *everything]
-    assert kernel.snapshot()["slab_root_caches"] == [7, 2, 1, 0]
+    assert kernel.state()["slab_caches"] == [7, *everything]
+    assert kernel.state()["slab_root_caches"] == [7, 2, 1, 0]
 
 
 # --- creation ---
@@ -665,11 +665,11 @@ def test_until_the_child_exists_objects_are_the_root_s(engine, name):
     kernel.free("c0", "/a", 4)
     assert objects(kernel) == {0: 1, 1: 0}
     # Only the child's slab, kept though empty, holds the css.
-    assert kernel.snapshot()["memcgs"][1][1] == 2
+    assert kernel.state()["memcgs"][1][1] == 2
 
 
 def objects(kernel: Kernel) -> dict[int, int]:
-    return {serial: cache[0] for serial, cache in kernel.snapshot()["caches"].items()}
+    return {serial: cache[0] for serial, cache in kernel.state()["caches"].items()}
 
 
 def test_a_cgroup_that_goes_offline_gets_no_further_child(engine):
@@ -725,7 +725,7 @@ def test_pinned_objects_keep_a_dying_cgroup_and_its_caches(engine, name):
     kernel.pin("c0", "/a", 100)
     kernel.rmdir("/a")
     kernel.drain()
-    snapshot = kernel.snapshot()
+    snapshot = kernel.state()
     assert snapshot["slots"] == {0: {}, 1: {}}
     # Dying children stay on every list until the css is freed, the empty one too.
     hidden = designs[name].slab_caches == "roots"
@@ -742,7 +742,7 @@ def test_pinned_objects_keep_a_dying_cgroup_and_its_caches(engine, name):
 
     kernel.drop_caches()
     kernel.drain()
-    snapshot = kernel.snapshot()
+    snapshot = kernel.state()
     assert snapshot["slab_caches"] == [1, 0]
     assert snapshot["children"] == {0: [], 1: []}
     assert snapshot["kmem_caches"] == snapshot["memcgs"] == {}
@@ -797,7 +797,7 @@ def test_a_drained_kernel_keeps_nothing_of_what_was_removed(engine, name, typesa
     kernel = boot(
         engine, name, caches=3, typesafe=typesafe, kmem="on", costs=Costs.preset("rk")
     )
-    before = kernel.snapshot()
+    before = kernel.state()
     for number in range(4):
         populate(kernel, f"/{number}", 3)
         kernel.pin("c1", f"/{number}", 70)
@@ -806,7 +806,7 @@ def test_a_drained_kernel_keeps_nothing_of_what_was_removed(engine, name, typesa
     kernel.drop_caches()
     kernel.drain()
     kernel.validate()
-    after = kernel.snapshot()
+    after = kernel.state()
     for part in ("slab_caches", "children", "kmem_caches", "rcu_destroy", "slots"):
         assert after[part] == before[part], part
     counters = kernel.counters
@@ -905,7 +905,7 @@ def test_nothing_happens_before_the_next_event(engine, name):
     def seen() -> dict[str, Any]:
         counters = kernel.counters
         counters["creation_delays_ns"] = counters["creation_delays_ns"].tolist()
-        snapshot = dict(kernel.snapshot())
+        snapshot = dict(kernel.state())
         snapshot.pop("now")
         return counters | snapshot | {"rows": len(kernel.timeline)}
 

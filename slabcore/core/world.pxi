@@ -567,6 +567,7 @@ cdef class World:
             for i in range(w.s.ncpus):
                 arm_reaper(w, i)
         settle(e)
+        self.made_of = design, machine, costs, walk, sample_ns, log, huge_pages
         self.made = True
 
     def __dealloc__(self):
@@ -1423,6 +1424,21 @@ cdef class World:
             "allocs": o.seq.allocs,
         }
 
+    def files(self) -> list:
+        """Return number, kind and cgroup of each open file; 0: it is none's."""
+        cdef const open_file *o
+        cdef uint32_t i
+        self.enter()
+        rows = []
+        for i in range(self.e.w.files.used):
+            o = file_at(&self.e.w, i)
+            if o != NULL and not o.by_program:
+                handle = 0
+                if o.memcg != NIL:
+                    handle = <int64_t>o.generation << 32 | o.memcg
+                rows.append((i, o.kind, handle))
+        return rows
+
     def slabinfo_reads(self) -> list:
         """Return each whole read of /proc/slabinfo that a program made.
 
@@ -2129,6 +2145,34 @@ cdef class World:
             ],
         }
 
+    # --- bytes ---
+
+    def snapshot(self) -> bytes:
+        """Return the whole state, for restore() of a world made of the same."""
+        self.enter()
+        if self.e.w.main != NULL:
+            raise LifecycleError("a call was cut short by an error; nothing goes on")
+        return world_bytes(&self.e)
+
+    def restore(self, data: bytes) -> None:
+        """Become the world of a snapshot; this one is new, and made of the same.
+
+        Raises: InputError in one line, after which this world is of no use.
+        """
+        self.enter()
+        if self.e.w.s.now or self.e.w.c.roots.used or self.e.w.programs.used:
+            raise LifecycleError("the world is in use; restore needs a new one")
+        self.made = False
+        fill_world(&self.e, data)
+        self.made = True
+
+    def fork(self) -> World:
+        """Return a world that is as this one, and goes on by itself."""
+        return _revived(self.made_of, self.snapshot())
+
+    def __reduce__(self):
+        return _revived, (self.made_of, self.snapshot())
+
     def validate(self) -> None:
         """Check the invariants of lists, slots, ids, references and counts.
 
@@ -2138,3 +2182,14 @@ cdef class World:
         self.enter()
         if world_broken(&self.e.w, &b):
             raise CorruptionError(b.what.decode().format(where=b.where, which=b.which))
+
+
+def _revived(tuple made_of, bytes data):
+    """Return the world of a snapshot."""
+    design, machine, costs, walk, sample_ns, log, huge_pages = made_of
+    world = World(
+        design, machine, costs, walk=walk, sample_ns=sample_ns, log=log,
+        huge_pages=huge_pages,
+    )
+    world.restore(data)
+    return world
