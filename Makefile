@@ -46,6 +46,7 @@ lint: $(VENV)/lint
 types: $(VENV)/lint $(VENV)/test
 	$(BIN)/mypy
 	$(BIN)/pyright
+	PATH="$(CURDIR)/$(BIN):$$PATH" python tests/typing/complete.py
 	$(BIN)/stubtest slabcore._core slabcore.capi
 
 docs: $(VENV)/test

@@ -459,13 +459,15 @@ class AblationTable(Table):
                 self.marks.setdefault(name, f"[{len(self.marks) + 1}]")
             cells = [figure.text(values[number]) for figure, values in shown]
             rows.append((*cells, "".join(self.marks[name] for name in found)))
-        self.titles = [*(figure.title for figure, _ in shown), "findings"][columns]
-        self.texts = [
+        self.titles: list[str] = [*(figure.title for figure, _ in shown), "findings"][
+            columns
+        ]
+        self.texts: list[tuple[str, ...]] = [
             ("  " * bool(trial.patch) + trial.title, *row[columns])
             for trial, row in zip(ablation, rows, strict=True)
         ]
         self.add_column("", no_wrap=True)
-        self.widths = [
+        self.widths: list[int] = [
             max(map(len, column)) for column in zip(*self.texts, strict=True)
         ]
         for number, title in enumerate(self.titles, 1):

@@ -542,7 +542,7 @@ class ComparisonTable(Table):
         names = [result.name for result in comparison][columns]
         for name in names:
             self.add_column(name, justify="right")
-        self.widths = [0, *map(len, names)]
+        self.widths: list[int] = [0, *map(len, names)]
         for row in rows(comparison, times=times):
             if telling and not row.telling:
                 continue

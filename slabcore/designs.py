@@ -765,7 +765,7 @@ def is_a_vendors(name: str) -> bool:
     return re.fullmatch(r"v?[\d.]+-(?!rc\d).*", name) is not None
 
 
-designs = Designs(
+designs: Designs = Designs(
     (
         *(_G0, _G1, _G2, _G2_SLAB, _G2_LATE, _G3),
         *(_G4, _G4B, _G4B_FIXED, _G4C, _G4D, _G4E),

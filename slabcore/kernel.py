@@ -432,7 +432,7 @@ class Kernel:
         huge_pages: ask the system for huge pages, for what is large of the core.
         Raises: InputError.
         """
-        self.design = design if isinstance(design, Design) else find(design)
+        self.design: Design = design if isinstance(design, Design) else find(design)
         if (
             self.design.child_caches
             and self.design.slab_caches == "roots"
@@ -445,7 +445,7 @@ class Kernel:
             )
         if not isinstance(machine, Machine | None):
             raise InputError("machine", f"{machine!r} is none", "a Machine")
-        self.machine = Machine() if machine is None else machine
+        self.machine: Machine = Machine() if machine is None else machine
         self.seed = seed
         if walk not in ("counted", "literal"):
             raise InputError("walk", f"{walk!r} is not known", "counted or literal")

@@ -498,7 +498,7 @@ class WatchTable(Table):
     def __init__(self, watch: Watch, *, columns: slice = slice(None)) -> None:
         super().__init__(box=None, pad_edge=False, header_style="bold")
         shown = _COLUMNS[columns]
-        self.titles = [column.title for column in shown]
+        self.titles: list[str] = [column.title for column in shown]
         self.texts: list[tuple[str, ...]] = []
         for phase, rows in _parts(watch):
             if phase:
@@ -507,7 +507,9 @@ class WatchTable(Table):
                 name = f"{row['design']}, {row['reader']}"
                 texts = (column.text(row) for column in shown)
                 self.texts.append((f"  {name}" if phase else name, *texts))
-        self.widths = [max(map(len, cells)) for cells in zip(*self.texts, strict=True)]
+        self.widths: list[int] = [
+            max(map(len, cells)) for cells in zip(*self.texts, strict=True)
+        ]
         self.add_column("", no_wrap=True)
         for number, column in enumerate(shown, 1):
             words = max(map(len, column.title.split()))

@@ -183,8 +183,8 @@ class Bridge:
         self.kernel = kernel
         self.unit = unit
         """Nanoseconds."""
-        self.cgroup_mutex = Mutex(self, "cgroup_mutex")
-        self.slab_mutex = Mutex(self, "slab_mutex")
+        self.cgroup_mutex: Mutex = Mutex(self, "cgroup_mutex")
+        self.slab_mutex: Mutex = Mutex(self, "slab_mutex")
         self._env_began = env.now
         self._kernel_began = self._reached = kernel.now_ns
         self._waiting: dict[int, Call] = {}

@@ -27,7 +27,7 @@ class Record:
         self._benchmark = benchmark
         self._properties = properties
         self._timed: Found | None = None
-        self.timing = Timing(
+        self.timing: Timing = Timing(
             timer=benchmark._timer,
             min_rounds=benchmark._min_rounds,
             max_s=benchmark._max_time,

@@ -109,7 +109,8 @@ class RcuQueue:
         on = self._cpu(cpu)
         if kind is not None or self.words is not None:
             self._check_kind(kind)
-        if self.callback is self.words is None and not hasattr(value, "__index__"):
+        plain = self.callback is None and self.words is None
+        if plain and not hasattr(value, "__index__"):
             what = f"{type(value).__name__}: expected a whole number"
             raise TypeError(f"{what}, as the queue has no callback")
         if self.callback is None:
