@@ -554,6 +554,8 @@ def compiled(place, command, suffix, *flags):
             *("-I", sysconfig.get_path("include"), "-I", slabcore.get_include()),
             *("-o", place / f"door{sysconfig.get_config_var('EXT_SUFFIX')}", source),
         ],
+        # A sanitizer's runtime is not for the compiler.
+        env={k: v for k, v in os.environ.items() if k != "LD_PRELOAD"},
         check=True,
     )
     return place
