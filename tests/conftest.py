@@ -1,6 +1,8 @@
 """The two engines that a test may run on, and how far hypothesis looks."""
 
+import gc
 import os
+from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
@@ -17,3 +19,26 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 def engine(request: pytest.FixtureRequest) -> str:
     """Name the engine: the compiled core, then its twin in plain Python."""
     return request.param
+
+
+@pytest.fixture
+def collecting() -> Callable[[Callable[[], object], Callable[[], object]], object]:
+    """Return a call in which garbage is collected, at the first container it makes.
+
+    Up to Python 3.11, that is; later ones collect between two lines of Python.
+    """
+
+    def collecting(make_garbage: Callable[[], object], call: Callable[[], object]):
+        gc.collect()
+        gc.disable()
+        try:
+            make_garbage()
+            due = [[] for _ in range(gc.get_threshold()[0] + 1)]
+            gc.enable()
+            answer = call()
+            due.clear()
+            return answer
+        finally:
+            gc.enable()
+
+    return collecting

@@ -364,29 +364,24 @@ def test_what_an_iterator_fails_with_leaves_what_came_before(engine):
 
 
 @pytest.mark.parametrize("marker", reference.MARKERS)
-@pytest.mark.parametrize("wait", ["barrier", "synchronize"])
-def test_garbage_that_queues_while_a_waiter_gets_room_is_invoked_later(marker, wait):
+def test_garbage_that_queues_while_a_waiter_gets_room_is_invoked_later(
+    collecting, marker
+):
     class Late:
         def __del__(self):
             queue.call("late", 0)
+
+    def cycle():
+        late = Late()
+        late.itself = late
 
     seen = []
     queue = slabcore.RcuQueue(2, callback=seen.append, marker=marker)
     queue.call_many(["early"] * 63, 0)  # room for one more, which a waiter takes
     queue.call_many(["early"] * 64, 1)  # and for none
-    late = Late()
-    late.itself = late
-    before = gc.get_threshold()
-    gc.collect()
-    del late
-    gc.set_threshold(1)
-    try:
-        getattr(queue, wait)(*((1,) if wait == "synchronize" else ()))
-    finally:
-        gc.set_threshold(*before)
+    collecting(cycle, lambda: queue.barrier())
     queue.validate()
     gc.collect()
-    queue.barrier()
     queue.barrier()
     assert seen.count("early") == 127 and seen.count("late") == 1
 
