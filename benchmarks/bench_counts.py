@@ -1,7 +1,6 @@
 """Exact counts of what the rows of rows.py do, and how they grow: no clock is read."""
 
-import math
-from itertools import pairwise
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,37 +13,26 @@ from slabcore.comparison import compare
 from slabcore.slabinfo import parse
 from slabcore.traces import LINES
 
-LINEAR, QUADRATIC = 1.1, 1.8
-"""A cost that grows linearly stays under the one slope, one of 2016 above the other."""
-
-
-def slopes(costs: dict[int, int]) -> list[float]:
-    """Return the slopes of cost over size, both logarithmic."""
-    return [
-        math.log(large / small) / math.log(more / few)
-        for (few, small), (more, large) in pairwise(costs.items())
-    ]
-
-
 # --- whole worlds ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("design", ["4.6", "4.9", "4.10"])
-def test_hops_grow_with_the_square_where_one_list_has_all(design):
+def test_hops_grow_with_the_square_where_one_list_has_all(growth_gate, design):
     hops = {n: storm(design, n, 10)["list_hops"] for n in (500, 1_000, 2_000, 4_000)}
     for cgroups, of in hops.items():
         caches = 10 * cgroups
         # Each cgroup that is freed walks past all caches that are left, ten fewer each.
         assert of["free"] == caches**2 // 20 + 3 * caches // 2
     total = {n: sum(of.values()) for n, of in hops.items()}
-    assert min(slopes(total)) >= QUADRATIC
+    growth_gate(total, label=f"storm, {design}", unit="hops", at_least="quadratic")
 
 
-def test_hops_grow_with_the_caches_where_each_cgroup_has_a_list():
+def test_hops_grow_with_the_caches_where_each_cgroup_has_a_list(growth_gate):
     hops = {n: storm("4.11", n, 10)["list_hops"] for n in (500, 1_000, 2_000, 4_000)}
     for cgroups, of in hops.items():
         assert of["offline"] == of["free"] == 10 * cgroups
-    assert max(slopes({n: sum(of.values()) for n, of in hops.items()})) <= LINEAR
+    total = {n: sum(of.values()) for n, of in hops.items()}
+    growth_gate(total, label="storm, 4.11", unit="hops", at_most="linear")
 
 
 def test_without_child_caches_nothing_is_walked():
@@ -65,11 +53,15 @@ def test_counted_walks_are_the_literal_ones(design):
     ("design", "hops", "waits"),
     [("4.9", 1_502_804_031, 300_000), ("4.11", 1_200_360, 0)],
 )
-def test_reclaim_storm(design, hops, waits):
+def test_reclaim_storm(count_gate, design, hops, waits):
     counters = compare("reclaim-storm", [design])[design].counters
-    assert counters["caches"]["created"] == 300_000
-    assert sum(counters["list_hops"].values()) == hops
-    assert counters["grace_periods"]["synchronous"] == waits
+    counts = {
+        "caches": counters["caches"]["created"],
+        "hops": sum(counters["list_hops"].values()),
+        "grace periods": counters["grace_periods"]["synchronous"],
+    }
+    expected = {"caches": 300_000, "hops": hops, "grace periods": waits}
+    count_gate(counts, label=f"reclaim-storm, {design}", exactly=expected)
 
 
 # --- lists and queues -----------------------------------------------------------------
@@ -134,16 +126,19 @@ def hops_of_a_reader(reader: str, caches: int) -> int:
     return kernel.counters["list_hops"]["slabinfo"]
 
 
-def test_a_reader_that_seeks_from_the_head_hops_with_the_square():
-    sizes = (2_000, 4_000, 8_000)
-    assert min(slopes({n: hops_of_a_reader("kernel", n) for n in sizes})) >= QUADRATIC
+SIZES = (2_000, 4_000, 8_000)
 
 
-def test_a_reader_with_a_cursor_hops_once_a_row():
-    hops = {n: hops_of_a_reader("cursor", n) for n in (2_000, 4_000, 8_000)}
-    for rows, of in hops.items():
+def test_a_reader_that_seeks_from_the_head_hops_with_the_square(growth_gate):
+    read = partial(hops_of_a_reader, "kernel")
+    growth_gate(read, SIZES, cost="returned", label="kernel", at_least="quadratic")
+
+
+def test_a_reader_with_a_cursor_hops_once_a_row(growth_gate):
+    read = partial(hops_of_a_reader, "cursor")
+    found = growth_gate(read, SIZES, cost="returned", label="cursor", at_most="linear")
+    for rows, of in found.points.items():
         assert rows <= of < 1.05 * rows
-    assert max(slopes(hops)) <= LINEAR
 
 
 def test_rows_come_back_as_they_were_printed():

@@ -6,7 +6,8 @@ two sides in one round, with room for noise.
 """
 
 import pytest
-from judging import pairs
+from conftest import ROUNDS
+from judging import looked_at, number, pairs
 from rows import ROWS
 
 
@@ -40,19 +41,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "gate" in metafunc.fixturenames:
         for name, row in ROWS.items():
             cases += [
-                pytest.param(name, gate, id=f"{name}-{number}")
-                for number, gate in enumerate(row.gates)
+                pytest.param(name, gate, n, id=f"{name}-{place}-{n}")
+                for place, gate in enumerate(row.gates)
+                for n in looked_at(row, gate)
             ]
-        metafunc.parametrize(("name", "gate"), cases)
+        metafunc.parametrize(("name", "gate", "n"), cases)
 
 
-def test_gate(suite, name, gate):
-    verdicts = suite.judged(name, gate)
-    assert verdicts and not suite.failed(name)
-    for verdict in verdicts:
-        if verdict.met is None:
-            pytest.skip(f"not all of it can be run here: {verdict.said}")
-        assert verdict.met, f"{verdict.n}: {verdict.said}: {verdict.measured}"
+@pytest.mark.benchmark(min_rounds=ROUNDS)
+def test_gate(suite, ratio_gate, name, gate, n):
+    held = suite.compared(name, gate, n)
+    assert not suite.failed(name)
+    if not held.pairs:
+        pytest.skip(f"not all of it can be run here: {held.said}")
+    ratio_gate(
+        pairs=suite.rounds(name, gate, n),
+        at_most=held.at_most,
+        at_least=held.at_least,
+        label=" ".join((held.over, number(n))).strip(),
+        peer_label=held.under,
+        unit="ns",
+    )
 
 
 def test_side(benchmark, suite, name, n, side, clock):

@@ -1,12 +1,14 @@
 """What the suite shares: rows that are run when their figures are first asked for."""
 
+from collections.abc import Callable
+
 import pytest
-from judging import Measured, Verdict, pairs
+from judging import Compared, Measured, pairs
 from rows import ROWS, Goal
 from running import Bench, Told
 
-ROUNDS, AGAIN = 3, 2
-"""Rounds of a row, and how often more are run before a missed gate is believed."""
+ROUNDS = 3
+"""Rounds of a row before it is judged, and before a missed gate is judged again."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,19 +30,30 @@ class Suite:
         found = [one for one in told if (one["n"], one["side"]) == (n, side)]
         return found or self._run(name, {(n, side)}, 1)
 
-    def judged(self, name: str, gate: Goal) -> list[Verdict]:
-        """Hold a row against a gate, over more rounds if it seems to be missed."""
+    def compared(self, name: str, gate: Goal, n: int) -> Compared:
+        """Return what a gate of a row compares; run the row if it was not yet."""
         row = ROWS[name]
         told = self.told.setdefault(name, [])
-        needed = pairs(row, (gate,))
-        if not needed <= {(one["n"], one["side"]) for one in told}:
+        if not pairs(row, (gate,)) <= {(one["n"], one["side"]) for one in told}:
             self._run(name, pairs(row, row.gates), ROUNDS)
-        for _ in range(AGAIN):
-            verdicts = list(Measured(row, told).verdicts((gate,)))
-            if all(verdict.met is not False for verdict in verdicts):
-                break
-            self._run(name, needed, ROUNDS)
-        return list(Measured(row, told).verdicts((gate,)))
+        return Measured(row, told).compared(gate, n)
+
+    def rounds(
+        self, name: str, gate: Goal, n: int
+    ) -> Callable[[int], list[tuple[float, float]]]:
+        """Return what gives a gate the rounds that were run, and then runs more."""
+        seen = set()
+
+        def give(rounds: int) -> list[tuple[float, float]]:
+            found = self.compared(name, gate, n).pairs
+            if found.keys() <= seen:
+                self._run(name, pairs(ROWS[name], (gate,)), rounds)
+                found = self.compared(name, gate, n).pairs
+            fresh = found.keys() - seen
+            seen.update(fresh)
+            return [found[key] for key in sorted(fresh)]
+
+        return give
 
     def failed(self, name: str) -> list[str]:
         """Return what sides of a row said as they failed."""

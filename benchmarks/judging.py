@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rows import AtLeast, AtMost, Goal, Growth, Row, Side, Within
 from running import Told
@@ -12,6 +13,7 @@ from running import Told
 Round = tuple[int, int]
 """Which run, and which round of it."""
 Ratios = dict[Round, float]
+Pairs = dict[Round, tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,17 @@ class Verdict:
         return " / ".join(map(figure, medians))
 
 
+class Compared(NamedTuple):
+    """What a goal compares at one size, and what the ratio of the two may be."""
+
+    said: str
+    over: str
+    under: str
+    pairs: Pairs
+    at_most: float | None = None
+    at_least: float | None = None
+
+
 class Measured:
     """What was told of one row, by round, size and side."""
 
@@ -68,9 +81,15 @@ class Measured:
         self, over: Sequence[tuple[int, str]], under: Sequence[tuple[int, str]]
     ) -> Ratios:
         """Return each round's ratio of the least of some to the least of others."""
+        return {key: a / b for key, (a, b) in self.pairs(over, under).items()}
+
+    def pairs(
+        self, over: Sequence[tuple[int, str]], under: Sequence[tuple[int, str]]
+    ) -> Pairs:
+        """Return of each round the least of some and the least of others."""
         above, below = self._least(over), self._least(under)
         both = sorted(above.keys() & below.keys())
-        return {key: above[key] / below[key] for key in both}
+        return {key: (above[key], below[key]) for key in both}
 
     def _least(self, sides: Sequence[tuple[int, str]]) -> Ratios:
         """Return the least of each round; nothing if one of the sides is missing."""
@@ -81,40 +100,41 @@ class Measured:
     def verdicts(self, goals: Iterable[Goal]) -> Iterator[Verdict]:
         """Hold what was measured against goals, at each of their sizes."""
         for goal in goals:
-            if isinstance(goal, Growth):
-                yield self._judged(goal, goal.large)
-                continue
-            for n in goal.sizes or self.row.sizes:
-                if all(runs_at(self.row, name, n) for name in named(goal)):
-                    yield self._judged(goal, n)
+            for n in looked_at(self.row, goal):
+                yield self._judged(goal, n)
 
     def _judged(self, goal: Goal, n: int) -> Verdict:
-        name = goal.side or self.row.product or ""
-        ours = [(n, name)]
-        if isinstance(goal, AtMost):
-            ratios = self.ratios(ours, [(n, other) for other in goal.others])
-            said = f"≤ {goal.times:.3g} × {' or '.join(goal.others)}"
-            bound = goal.times
-        elif isinstance(goal, AtLeast):
-            ratios = self.ratios([(n, goal.other)], ours)
-            said = f"≥ {goal.times:g} × as fast as {goal.other}"
-            bound = goal.times
-        elif isinstance(goal, Growth):
-            ratios = self.ratios(ours, [(goal.small, name)])
-            said = f"≤ {goal.times:g} × an item at {number(goal.small)}"
-            bound = goal.times
-        else:
-            times = self.ns.get((n, name), {})
-            ratios = {key: ns / goal.ns for key, ns in times.items()}
-            said = f"within {goal.said or goal.ns}"
-            bound = 1
-        if goal.side:
-            said = f"{goal.side}: {said}"
+        held = self.compared(goal, n)
+        ratios = {key: a / b for key, (a, b) in held.pairs.items()}
+        said = f"{goal.side}: {held.said}" if goal.side else held.said
         if not ratios:
             return Verdict(goal, n, said, ratios, None)
         middle = statistics.median(ratios.values())
-        met = middle >= bound if isinstance(goal, AtLeast) else middle <= bound
+        met = held.at_most is None or middle <= held.at_most
+        met &= held.at_least is None or middle >= held.at_least
         return Verdict(goal, n, said, ratios, met)
+
+    def compared(self, goal: Goal, n: int) -> Compared:
+        """Return what a goal compares at a size: what of it has been told."""
+        name = goal.side or self.row.product or ""
+        ours = [(n, name)]
+        if isinstance(goal, AtMost):
+            others = " or ".join(goal.others)
+            pairs = self.pairs(ours, [(n, other) for other in goal.others])
+            said = f"≤ {goal.times:.3g} × {others}"
+            return Compared(said, name, others, pairs, at_most=goal.times)
+        if isinstance(goal, AtLeast):
+            pairs = self.pairs([(n, goal.other)], ours)
+            said = f"≥ {goal.times:g} × as fast as {goal.other}"
+            return Compared(said, goal.other, name, pairs, at_least=goal.times)
+        if isinstance(goal, Growth):
+            pairs = self.pairs(ours, [(goal.small, name)])
+            small = f"an item at {number(goal.small)}"
+            said = f"≤ {goal.times:g} × {small}"
+            return Compared(said, name, small, pairs, at_most=goal.times)
+        pairs = {key: (ns, goal.ns) for key, ns in self.ns.get((n, name), {}).items()}
+        limit = str(goal.said or goal.ns)
+        return Compared(f"within {limit}", name, limit, pairs, at_most=1)
 
     def ahead(self) -> Iterator[tuple[int, Side, Ratios]]:
         """Yield the peers that take less than slabcore, and how much less."""
@@ -158,6 +178,14 @@ def named(goal: Goal) -> tuple[str, ...]:
     if isinstance(goal, AtMost):
         return goal.others
     return (goal.other,) if isinstance(goal, AtLeast) else ()
+
+
+def looked_at(row: Row, goal: Goal) -> tuple[int, ...]:
+    """Return the sizes at which a goal is judged."""
+    if isinstance(goal, Growth):
+        return (goal.large,)
+    sizes = goal.sizes or row.sizes
+    return tuple(n for n in sizes if all(runs_at(row, x, n) for x in named(goal)))
 
 
 def pairs(row: Row, goals: Iterable[Goal]) -> set[tuple[int, str]]:
