@@ -1,13 +1,15 @@
-"""Draw the pictures of README.md and docs/slabinfo.md: ``python docs/figures.py``.
+"""Draw the pictures of README.md and of pages here: ``python docs/figures.py``.
 
 They are written by hand as SVG, so that equal figures give equal bytes. That of
-slabinfo.md is drawn from the tables there. `--check` writes nothing and ends with
-status 1 if a picture is stale.
+slabinfo.md is drawn from the tables there, that of simpy.md by running the example.
+`--check` writes nothing and ends with status 1 if a picture is stale.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -238,8 +240,68 @@ def _shares(
     yield _text(right, y(0) - 6, "Linux 4.11 and later, and every cursor", "end", RIGHT)
 
 
+# --- simpy.md -------------------------------------------------------------------------
+
+STARTS = MappingProxyType(
+    {"4.9": COLORS["4.8"], "4.10": COLORS["4.10"], "4.11": COLORS["4.11"]}
+)
+
+
+def draw_starts() -> str:
+    """Return the picture of docs/simpy.md as SVG, by running the example."""
+    place = HERE.parent / "examples" / "kubernetes-node" / "node.py"
+    spec = importlib.util.spec_from_file_location("node", place)
+    assert spec is not None and spec.loader is not None
+    node = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(node)
+    left, right, top, bottom, end = 90, 690, 70, 282, 6
+    decades = range(-3, 2)
+
+    def x(seconds: float) -> float:
+        return left + (right - left) * seconds / end
+
+    def y(seconds: float) -> float:
+        part = (math.log10(seconds) - decades[0]) / (decades[-1] + 0.3 - decades[0])
+        return bottom - (bottom - top) * part
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}" role="img">',
+        "<title>How long the start of a pod takes while others are removed, by kernel"
+        "</title>",
+        STYLE,
+        f'<rect width="{WIDTH}" height="{HEIGHT}" rx="6" fill="#ffffff"/>',
+        _text(24, 32, "Thirty pods replaced in six seconds:", "title"),
+        _text(24, 50, "how long the start of each new one takes", "title"),
+    ]
+    for decade in decades:
+        label = f"{10**decade:g} s" if decade >= 0 else f"{10 ** (decade + 3)} ms"
+        parts.append(_line(left, y(10**decade), right, y(10**decade)))
+        parts.append(_text(left - 8, y(10**decade) + 4, label, "faint end"))
+    for second in range(end + 1):
+        parts.append(_text(x(second), bottom + 18, str(second), "faint middle"))
+    said = "virtual seconds, when the start was asked for; both axes: modelled"
+    parts.append(_text(right, bottom + 36, said, "faint end"))
+    for design, color in STARTS.items():
+        _, starts = node.Node(design).replace(5)
+        for asked, took in starts:
+            place = f'cx="{x(asked):.1f}" cy="{y(took):.1f}"'
+            parts.append(f'<circle {place} r="4" fill="{color}" fill-opacity="0.8"/>')
+        took = sorted(took for _, took in starts)[len(starts) // 2]
+        median = f"{took:.1f} s" if took > 0.1 else f"{1000 * took:.1f} ms"
+        # The last two have one median: a line each.
+        at = y(took) + {"4.10": -14, "4.11": 10}.get(design, 4)
+        label = f"Linux {design}: median {median}"
+        parts.append(_text(right + 14, round(at, 1), label, fill=color))
+    return "\n".join((*parts, "</svg>")) + "\n"
+
+
 PICTURES: MappingProxyType[Path, Callable[[], str]] = MappingProxyType(
-    {PICTURE: draw, HERE / "slabinfo.svg": draw_files}
+    {
+        PICTURE: draw,
+        HERE / "slabinfo.svg": draw_files,
+        HERE / "kubernetes-node.svg": draw_starts,
+    }
 )
 
 

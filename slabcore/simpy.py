@@ -33,13 +33,13 @@ class Call(Event):
     Its value is the call's; a call that failed raises its error where it is waited for.
     """
 
-    def __init__(self, env: simpy.Environment, text: str) -> None:
+    def __init__(self, env: simpy.Environment, *call: object) -> None:
         super().__init__(env)
-        self.text = text
-        """The call as it was made."""
+        self.call = call
+        """The call as it was made: its name and its operands."""
 
     def _desc(self) -> str:
-        return f"{type(self).__name__}({self.text})"
+        return f"{type(self).__name__}({' '.join(map(_text, self.call))})"
 
     def _end(self, finished: Finished) -> None:
         if finished.error is None:
@@ -238,13 +238,12 @@ class Bridge:
         """Run a program of the kernel's *repeat* times."""
         self.sync()
         number = self.kernel.spawn(program, repeat=repeat)
-        return self._wait_for(number, Call(self.env, f"spawn {program}"))
+        return self._wait_for(number, Call(self.env, "spawn", program))
 
     def _begin(self, call: str, *operands: Any) -> Call:
         self.sync()
         number = self.kernel.begin(call, *operands)
-        text = " ".join((call, *(_text(operand) for operand in operands)))
-        return self._wait_for(number, Call(self.env, text))
+        return self._wait_for(number, Call(self.env, call, *operands))
 
     # --- what may be waited for ---
 
@@ -272,7 +271,7 @@ class Bridge:
     ) -> Call:
         self.sync()
         number = self.kernel.watch(what, memcg, cache)
-        return self._wait_for(number, Call(self.env, f"{what} {_text(memcg)}"))
+        return self._wait_for(number, Call(self.env, what, memcg))
 
     # --- time ---
 
@@ -289,7 +288,8 @@ class Bridge:
         """
         self._sync(self.now_ns)
 
-    def _sync(self, now: int) -> None:
+    def _sync(self, now: int) -> bool:
+        """Run to an instant; tell whether somebody who waited was told something."""
         if self.kernel.now_ns != self._reached:
             what = f"the kernel's time went from {self._reached} to "
             what += f"{self.kernel.now_ns} ns by itself"
@@ -297,12 +297,14 @@ class Bridge:
         if now > self._reached:
             self.kernel.advance_to(now)
             self._reached = now
-        self._take()
+            self._take()
+        told = len(self._waiting)
         while self._ready and self._ready[0].at_ns <= now:
             finished = self._ready.pop(0)
             call = self._waiting.pop(finished.number, None)
             if call is not None:
                 call._end(finished)
+        return len(self._waiting) < told
 
     def _take(self) -> None:
         """Take what has finished, of which only what somebody waits for matters."""
@@ -338,12 +340,18 @@ class Bridge:
             return
         self._next = None
         # A float may fall short of the instant that it stands for.
-        self._sync(max(self.now_ns, self._next_ns))
-        if not self._ready and self._waiting:
+        told = self._sync(max(self.now_ns, self._next_ns))
+        if not self._waiting:
+            return
+        if told:
+            # Who was told something may ask for more at this instant.
+            self._look_now()
+            return
+        if not self._ready:
             self._run_ahead()
         if self._ready:
             self._look_at(self._ready[0].at_ns)
-        elif self._waiting and not self.kernel.at_rest:
+        elif not self.kernel.at_rest:
             self._look_at(self.kernel.next_event_ns())
 
     def _run_ahead(self) -> None:
@@ -366,8 +374,8 @@ class Bridge:
         return self._env_began + (passed if self.unit == 1 else passed / self.unit)
 
 
-def _text(operand: Any) -> str:
-    """Return what a call's operand is called."""
+def _text(operand: object) -> str:
+    """Return what a call or its operand is called."""
     if isinstance(operand, Memcg):
         return operand.path
     return operand.name if isinstance(operand, Cache) else str(operand)

@@ -1,6 +1,7 @@
 """A kernel inside SimPy: its clock is the environment's, its calls are events."""
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -438,3 +439,13 @@ def test_other_calls():
     env.run(env.process(work()))
     assert repr(node).startswith("<Bridge to 4.11 at ")
     assert node.kernel.counters["caches"]["live"] == 1
+
+
+# --- the page ---
+
+
+def test_the_page_shows_what_the_example_prints():
+    root = Path(__file__).parents[1]
+    shown = (root / "docs" / "simpy.md").read_text("utf-8")
+    printed = root / "examples" / "kubernetes-node" / "expected.out"
+    assert f"```text\n{printed.read_text('utf-8')}```" in shown
