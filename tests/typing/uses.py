@@ -6,6 +6,7 @@ refuse it says that the word is not needed. tests/test_typing.py runs what is ri
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Generator
 from typing import Any, assert_type
@@ -122,6 +123,15 @@ def kernels() -> None:
     kernel.drain()
 
 
+def states() -> None:
+    kernel = Kernel("4.11")
+    data = kernel.snapshot()
+    assert_type(data, bytes)
+    assert_type(Kernel.restore(data), Kernel)
+    assert_type(kernel.fork(), Kernel)
+    assert_type(copy.deepcopy(kernel), Kernel)
+
+
 def beside() -> None:
     kernel = Kernel("4.11")
     number = kernel.begin("mkdir", "/web")
@@ -180,5 +190,5 @@ def comparisons() -> None:
 
 RIGHT = (
     *(lists, files, queues, cache_lists),
-    *(kernels, beside, comparisons, simulations, performance, embedding),
+    *(kernels, states, beside, comparisons, simulations, performance, embedding),
 )
