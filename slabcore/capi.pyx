@@ -16,7 +16,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
@@ -83,6 +83,7 @@ cdef extern from *:
     ctypedef struct slabcore_kernel
     ctypedef struct slabcore_file
     ctypedef struct slabcore_bytes
+    ctypedef struct slabcore_bytes
     ctypedef struct slabcore_list
     ctypedef struct slabcore_queue
     ctypedef struct slabcore_cache:
@@ -116,6 +117,7 @@ cdef extern from *:
     void slabcore_put_back(slabcore_aside *set_) noexcept
 
 cdef extern from "Python.h":
+    size_t PY_SSIZE_T_MAX
     bint Py_IsInitialized() noexcept nogil
     bint PyGILState_Check() noexcept nogil
     PyObject *PyThreadState_GetDict() noexcept
@@ -135,6 +137,7 @@ _WHY = "slabcore.last_error"    # of a thread's dictionary: the text as bytes
 cdef enum:
     KERNEL = 1
     FILE
+    BYTES
     LIST
     QUEUE
 
@@ -142,7 +145,7 @@ cdef enum:
     GENERATIONS = 1 << 24
     MOST_READ = 1 << 20     # bytes: no read of a kernel's file comes near it
 
-_KINDS = ("", "kernel", "file", "list", "queue")
+_KINDS = ("", "kernel", "file", "bytes", "list", "queue")
 
 
 cdef struct place:
@@ -410,6 +413,93 @@ cdef api int slabcore_kernel_free(slabcore_kernel *kernel) noexcept:
         if world_of(kernel).running:
             raise LifecycleError("the kernel runs; free it when that has ended")
         given_up(kernel, KERNEL)
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+# --- a kernel as bytes ---
+
+
+cdef api int slabcore_kernel_fork(
+    slabcore_kernel *kernel, slabcore_kernel **other
+) noexcept:
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        given(other)
+        other[0] = <slabcore_kernel *>kernel_handed(kernel_of(kernel).fork())
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+cdef api int slabcore_snapshot(
+    slabcore_kernel *kernel, slabcore_bytes **made
+) noexcept:
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        given(made)
+        made[0] = <slabcore_bytes *>handed(BYTES, kernel_of(kernel).snapshot(), None)
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+cdef api int slabcore_restore(
+    const void *data, size_t size, slabcore_kernel **kernel
+) noexcept:
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        given(data)
+        given(kernel)
+        if size > PY_SSIZE_T_MAX:
+            raise InputError("restore", f"size is {size}", "that of the bytes")
+        read = PyBytes_FromStringAndSize(<const char *>data, size)
+        kernel[0] = <slabcore_kernel *>kernel_handed(Kernel.restore(read))
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+cdef api int slabcore_bytes_get(
+    slabcore_bytes *kept, const void **data, size_t *size
+) noexcept:
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        given(data)
+        given(size)
+        found = <bytes>known(kept, BYTES).it
+        data[0] = PyBytes_AS_STRING(found)
+        size[0] = len(found)
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+cdef api int slabcore_bytes_free(slabcore_bytes *kept) noexcept:
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        given_up(kept, BYTES)
     except BaseException as error:
         code = code_of(error)
     slabcore_put_back(&aside)

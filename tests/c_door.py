@@ -36,6 +36,7 @@ TYPES = {
     "const char *": c_char_p,
     "const char *const *": POINTER(c_char_p),
     "const void *": c_void_p,
+    "const void **": POINTER(c_void_p),
     "double *": POINTER(c_double),
     "int": c_int,
     "int *": POINTER(c_int),

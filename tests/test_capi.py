@@ -126,7 +126,7 @@ def test_a_kernel_of_c_is_that_of_python(c):
     mine = c.get("kernel_object", handle, to=ctypes.py_object)
     assert isinstance(mine, Kernel)
     assert mine.now_ns == twin.now_ns == c.get("now_ns", handle)
-    assert mine.snapshot() == twin.snapshot()
+    assert mine.state() == twin.state()
     assert (mine.log == twin.log).all()
     assert (
         c.get("counter", handle, b"list_hops.offline")
@@ -231,6 +231,37 @@ def test_a_counter_is_found_by_its_name(c, kernel):
         assert code == EINPUT and text in said and value.value == 7
     assert c.counter_real(kernel, b"cgroups.live", byref(real)) == OK
     assert real.value == c.get("counter", kernel, b"cgroups.live")
+
+
+# --- a kernel as bytes ---
+
+
+def test_a_kernel_goes_on_from_its_bytes(c, kernel):
+    cache = dentry(c, kernel)
+    web = c.get("mkdir", kernel, b"/web", to=Memcg)
+    assert c.alloc(kernel, cache, web, 5) == OK
+    kept = c.get("snapshot", kernel, to=c_void_p)
+    data, size = c_void_p(), c_size_t()
+    assert c.bytes_get(kept, byref(data), byref(size)) == OK
+    others = [
+        c.get("kernel_fork", kernel, to=c_void_p),
+        c.get("restore", data, size, to=c_void_p),
+    ]
+    for other in others:
+        same = c.get("kernel_object", other, to=ctypes.py_object)
+        assert same.snapshot() == ctypes.string_at(data, size.value)
+        assert refusal(c, c.free(other, cache, web, 5))[0] == ESTALE
+        its_cache, its_web = Cache(other, cache.number), Memcg(other, web.handle)
+        assert c.free(other, its_cache, its_web, 5) == OK
+        assert c.kernel_free(other) == OK
+    assert c.free(kernel, cache, web, 5) == OK
+    for wrong in (0, 1, size.value - 1):
+        found = c_void_p(7)
+        assert refusal(c, c.restore(data, wrong, byref(found)))[0] == EINPUT
+        assert found.value == 7
+    assert refusal(c, c.restore(data, (1 << 64) - 1, byref(found)))[0] == EINPUT
+    assert c.bytes_free(kept) == OK
+    assert refusal(c, c.bytes_free(kept))[0] == ESTALE
 
 
 # --- files ---
@@ -401,8 +432,9 @@ def test_no_wrong_handle_gets_through(c, name):
     freed = [c.get("list_new", to=c_void_p), c.get("queue_new", 1, to=c_void_p)]
     freed.append(c.get("kernel_new", b"4.9", None, to=c_void_p))
     freed.append(c.get("open", freed[2], b"/proc/slabinfo", 0, to=c_void_p))
-    frees = ("list_free", "queue_free", "kernel_free", "close")
-    kinds = ("list", "queue", "kernel", "file")
+    freed.append(c.get("snapshot", freed[2], to=c_void_p))
+    frees = ("list_free", "queue_free", "kernel_free", "close", "bytes_free")
+    kinds = ("list", "queue", "kernel", "file", "bytes")
     first = prototypes()[f"slabcore_{name}"][1][0]
     others = [
         one
@@ -434,6 +466,7 @@ def test_no_result_without_a_place(c, name):
         "slabcore_file *": c.get("open", kernel, b"/proc/slabinfo", 0, to=c_void_p),
         "slabcore_list *": c.get("list_new", to=c_void_p),
         "slabcore_queue *": c.get("queue_new", 1, to=c_void_p),
+        "slabcore_bytes *": c.get("snapshot", kernel, to=c_void_p),
     }
     if name in ("abi", "last_error"):
         return
@@ -453,6 +486,7 @@ def test_no_result_without_a_place(c, name):
         "list_free": "slabcore_list *",
         "queue_free": "slabcore_queue *",
         "close": "slabcore_file *",
+        "bytes_free": "slabcore_bytes *",
         "kernel_free": "slabcore_kernel *",
     }.items():
         getattr(c, free)(handles[kind])

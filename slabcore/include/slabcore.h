@@ -39,6 +39,7 @@ extern "C" {
 
 typedef struct slabcore_kernel slabcore_kernel;
 typedef struct slabcore_file slabcore_file;
+typedef struct slabcore_bytes slabcore_bytes;
 typedef struct slabcore_list slabcore_list;
 typedef struct slabcore_queue slabcore_queue;
 
@@ -110,6 +111,16 @@ enum {
  *     The slabcore.Kernel; the reference is the caller's.
  * int slabcore_kernel_free(slabcore_kernel *kernel);
  *     Give the handle up. What was made by it is stale then, but for its open files.
+ * int slabcore_kernel_fork(slabcore_kernel *kernel, slabcore_kernel **other);
+ *     Another kernel that is as this one is now. Its caches have the same numbers and its
+ *     cgroups the same handles: put the new kernel into a copy of those structs.
+ * int slabcore_snapshot(slabcore_kernel *kernel, slabcore_bytes **bytes);
+ * int slabcore_restore(const void *data, size_t size, slabcore_kernel **kernel);
+ *     The whole kernel as bytes, and a kernel of them, here or in another process. What
+ *     is no whole snapshot of this version of slabcore is SLABCORE_EINPUT.
+ * int slabcore_bytes_get(slabcore_bytes *bytes, const void **data, size_t *size);
+ *     Where they are, until they are freed.
+ * int slabcore_bytes_free(slabcore_bytes *bytes);
  *
  * Caches and cgroups: as the methods of slabcore.Kernel
  *
