@@ -8,7 +8,7 @@ from orders import totals
 
 from slabcore.gates import CountGate, GrowthGate, RatioGate
 
-SIZES = (250, 500, 1_000, 2_000)
+SIZES = (125, 250, 500, 1_000)
 
 
 class Customer:

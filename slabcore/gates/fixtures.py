@@ -11,6 +11,9 @@ from slabcore.gates.measuring import Bounds, Pairs, Prepare, Work, count, growth
 from slabcore.gates.metering import Cost, Timing
 from slabcore.gates.results import Count, Found, Growth, Ratio
 
+# A test's traceback leaves these functions out.
+__tracebackhide__ = True
+
 __all__ = ["CountGate", "GrowthGate", "RatioGate", "Record"]
 
 PROPERTY = "slabcore.gates"
@@ -64,14 +67,12 @@ class Gate:
 
     def _settle(self, found: Found) -> None:
         """Keep what was found, and end the test if it is out of bounds."""
-        __tracebackhide__ = True
         self._record.add(found)
         if found.held is False:
             raise GateError(found.explain())
 
     def _ask(self, *bounds: object) -> None:
         """Refuse a gate that cannot fail."""
-        __tracebackhide__ = True
         if all(bound is None for bound in bounds):
             allowed = "exactly=, at_most=" if self.name == "count_gate" else "at_most="
             raise InputError(self.name, "no bound", f"{allowed} or at_least=")
@@ -103,7 +104,6 @@ class GrowthGate(Gate):
 
         Raises: GateError, InputError.
         """
-        __tracebackhide__ = True
         self._ask(at_most, at_least)
         found = growth(
             work,
@@ -148,7 +148,6 @@ class RatioGate(Gate):
 
         Raises: GateError, InputError.
         """
-        __tracebackhide__ = True
         self._ask(at_most, at_least)
         found = ratio(
             ours,
@@ -191,7 +190,6 @@ class CountGate(Gate):
 
         Raises: GateError, InputError.
         """
-        __tracebackhide__ = True
         self._ask(exactly, at_most, at_least)
         found = count(
             counts,
