@@ -218,6 +218,22 @@ def test_a_step_out_of_order_has_its_code(c, kernel):
     assert refusal(c, c.create_cache(kernel, b"x", 8, 64, byref(cache)))[0] == EINPUT
 
 
+def test_a_held_mutex_refuses_calls_to_their_end(c):
+    kernel = Kernel("4.9")
+    handle = c.get("kernel_of", ctypes.py_object(kernel), to=c_void_p)
+    cache = dentry(c, handle)
+    number = kernel.hold("slab_mutex")
+    for code in (
+        c.alloc(handle, cache, Memcg(handle, 0), 1),
+        c.mkdir(handle, b"/web", byref(Memcg())),
+        c.drop_caches(handle),
+    ):
+        assert code == ELIFECYCLE and b"a mutex is held" in c.last_error()
+    kernel.let_go(number)
+    assert c.alloc(handle, cache, Memcg(handle, 0), 1) == OK
+    assert c.kernel_free(handle) == OK
+
+
 def test_a_counter_is_found_by_its_name(c, kernel):
     value, real = c_int64(7), c_double()
     for name, text in {

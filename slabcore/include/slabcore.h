@@ -112,8 +112,8 @@ enum {
  * int slabcore_kernel_free(slabcore_kernel *kernel);
  *     Give the handle up. What was made by it is stale then, but for its open files.
  * int slabcore_kernel_fork(slabcore_kernel *kernel, slabcore_kernel **other);
- *     Another kernel that is as this one is now. Its caches have the same numbers and its
- *     cgroups the same handles: put the new kernel into a copy of those structs.
+ *     Another kernel that is as this one is now. Its caches have the same numbers, its
+ *     cgroups the same handles: put the new kernel into copies of those structs.
  * int slabcore_snapshot(slabcore_kernel *kernel, slabcore_bytes **bytes);
  * int slabcore_restore(const void *data, size_t size, slabcore_kernel **kernel);
  *     The whole kernel as bytes, and a kernel of them, here or in another process. What
