@@ -293,16 +293,19 @@ def clean() -> dict[str, str]:
 def call(*command: str | Path, cwd: Path = ROOT) -> str:
     """Run a program that must succeed; return what it printed."""
     words = list(map(str, command))
-    ended = subprocess.run(
-        words,
-        cwd=cwd,
-        env=clean(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    try:
+        ended = subprocess.run(
+            words,
+            cwd=cwd,
+            env=clean(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        raise Failure(f"{words[0]}: {error.strerror}") from None
     if ended.returncode:
         raise Failure(f"{' '.join(words)}: status {ended.returncode}\n{ended.stdout}")
     return ended.stdout

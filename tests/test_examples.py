@@ -84,6 +84,11 @@ def test_a_run_that_is_no_program_is_refused(example, tmp_path):
         output(example, tmp_path)
 
 
+def test_a_program_that_is_not_there_is_one_line():
+    with pytest.raises(runner.Failure, match=r"\Anosuch: No such file or directory\Z"):
+        runner.call("nosuch", "--version")
+
+
 def test_an_example_without_an_end_is_stopped(example, tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "LONGEST_S", 0.05)
     (example / "run").write_text("#!/bin/sh\nexec sleep 600\n")
