@@ -1159,7 +1159,10 @@ class Kernel:
             if not 0 <= when_ns < END_NS:
                 what = f"{name} is {when_ns}"
                 raise InputError("spawn", what, "0 to 2**62 - 1 ns")
-        return int(self._world.spawn(program, repeat, at_ns, until_ns, background))
+        try:
+            return int(self._world.spawn(program, repeat, at_ns, until_ns, background))
+        except ValueError as error:
+            raise InputError("spawn", str(error), "a program's number") from None
 
     def run(self) -> None:
         """Run until every program has ended."""

@@ -84,14 +84,18 @@ def source_of(source: Any, show: Show | None, cursor: bool) -> Any:
 
     Raises: InputError.
     """
-    if callable(getattr(source, "start", None)) or isinstance(source, str | bytes):
+    if any(callable(getattr(source, hook, None)) for hook in ("start", "next", "stop")):
         return source
     keyed = isinstance(source, Mapping | Set)
-    if not keyed and not (
-        hasattr(source, "__len__") and hasattr(source, "__getitem__")
-    ):
-        return source
+    placed = hasattr(source, "__len__") and hasattr(source, "__getitem__")
     kind = type(source).__name__
+    if isinstance(source, str | bytes) or not (keyed or placed):
+        raise InputError(
+            "SeqFile",
+            f"{kind} is nothing that has entries",
+            "a list, a dict, a set, an IntrusiveList, or an object with start, next, "
+            "stop and show",
+        )
     if not callable(show):
         what = f"{kind} has no show()" if show is None else f"show is {show!r}"
         raise InputError("SeqFile", what, "show=, called with the file and an item")

@@ -701,6 +701,14 @@ def test_what_is_no_program_is_told(steps, error):
     assert str(refusal.value) == error
 
 
+def test_a_program_that_is_not_there_is_not_spawned(kernel):
+    with pytest.raises(InputError) as refusal:
+        kernel.spawn(0)
+    text = "spawn: there is no program 0; expected a program's number"
+    assert str(refusal.value) == text
+    assert not kernel.counters["virtual_ns"]
+
+
 def test_no_repetition_starts_after_until(kernel):
     number = kernel.program([(SLEEP, ms(5), 0, 0, 0)])
     kernel.spawn(number, repeat=100, at_ns=ms(10), until_ns=ms(31))

@@ -584,7 +584,7 @@ def test_values_are_64_bits(engine):
             queue.call(value)
     for value in ("1", 1.5, None):
         kind = type(value).__name__
-        with pytest.raises(TypeError, match=f"^{kind}: expected a whole number, as"):
+        with pytest.raises(TypeError, match=rf"^{kind}: expected a whole number, as"):
             queue.call(value)
     assert listed(queue.barrier()) == [-(2**63), 2**63 - 1]
 
@@ -599,6 +599,9 @@ def test_arrays_of_integers_are_queued_whole():
     for values in (np.ones(2), np.array([2**64 - 1], np.uint64), ["1"]):
         with pytest.raises(TypeError):
             queue.call_many(values)
+    for value in (7, np.int64(7), np.array(7), np.array(7, np.int32)):
+        with pytest.raises(TypeError, match="values: expected an array of them, or a"):
+            queue.call_many(value)
     assert queue.pending == 0
 
 

@@ -9,6 +9,7 @@ import random
 import threading
 import weakref
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -456,6 +457,9 @@ def test_hooks_that_answer_nonsense_are_told(file):
     source.next = lambda record, pos: None
     with pytest.raises(TypeError):
         source.open(file).read(20)
+    source.records[0].show = lambda m: m.write(7)
+    with pytest.raises(TypeError, match=r"^int: expected text, or bytes"):
+        source.open(file).read(20)
     for nonsense in (2, -5, "text"):
         source.records[0].show = lambda m, nonsense=nonsense: nonsense
         with pytest.raises(ValueError, match="expected None, 0 or 1"):
@@ -521,10 +525,14 @@ HOOKS = "expected a source with start, next and stop, and show or show="
             "SeqFile: era is 'A' and there is a cursor; expected D, which a reader "
             "with a cursor follows",
         ),
-        (lambda file: file(object()), f"SeqFile: object has no start(); {HOOKS}"),
+        (
+            lambda file: file(SimpleNamespace(start=print, stop=print)),
+            f"SeqFile: SimpleNamespace has no next(); {HOOKS}",
+        ),
         (
             lambda file: SeqFile(IntrusiveList()),
-            f"SeqFile: IntrusiveList has no show(); {HOOKS}",
+            "SeqFile: IntrusiveList has no show(); expected show=, called with the "
+            "file and a handle",
         ),
         (
             lambda file: file(Source([]), show=3),

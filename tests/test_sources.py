@@ -291,6 +291,12 @@ def test_a_place_that_cannot_be_found_is_an_error_and_a_new_start(kind):
 # --- what is refused ---
 
 
+ENTRIES = (
+    "entries; expected a list, a dict, a set, an IntrusiveList, or an object with "
+    "start, next, stop and show"
+)
+
+
 @pytest.mark.parametrize(
     ("source", "options", "error"),
     [
@@ -313,9 +319,10 @@ def test_a_place_that_cannot_be_found_is_an_error_and_a_new_start(kind):
         (
             "/proc/slabinfo",
             {"show": line},
-            "str has no start(); expected a source with start, next and stop, and show "
-            "or show=",
+            f"str is nothing that has {ENTRIES}",
         ),
+        ({}.values(), {"show": line}, f"dict_values is nothing that has {ENTRIES}"),
+        (iter([1]), {}, f"list_iterator is nothing that has {ENTRIES}"),
     ],
 )
 def test_what_has_no_places_is_refused(source, options, error):

@@ -231,6 +231,11 @@ cdef class RcuQueue:
     cdef int refuse(self, int64_t value) except -1:
         raise IndexError(f"value={value}: expected 0 to {self.held.len // 4 - 1}")
 
+    cdef int refuse_one(self, int dimensions) except -1:
+        if not dimensions:
+            raise TypeError("values: expected an array of them, or a list")
+        return 0
+
     cdef int reserve(self, int32_t number, int64_t count) except -1:
         """Make room for callbacks more that are objects: in the ring and beside it."""
         cdef rcu_data *d = &self.r.data[number]
@@ -304,12 +309,14 @@ cdef class RcuQueue:
         if what == OTHER:
             import numpy
             values = numpy.asarray(values)
+            self.refuse_one(values.ndim)
             if not values.size:
                 values = values.astype("q")
             values = values.astype("q", "C", "safe", copy=False)
             values = numpy.require(values, requirements="A")
             what = numbers(values, PyBUF_SIMPLE, &given)
         try:
+            self.refuse_one(given.ndim)
             if kind is not None or self.held.itemsize:
                 self.call_words(number, &given, what, kind)
             else:

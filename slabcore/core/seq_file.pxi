@@ -193,6 +193,9 @@ cdef class SeqFile:
             hooked = source_of(source, show, cursor)
             if hooked is not source:
                 source, show = hooked, None
+        elif show is None:
+            expected = "show=, called with the file and a handle"
+            raise InputError("SeqFile", "IntrusiveList has no show()", expected)
         hooks = [] if isinstance(source, IntrusiveList) else ["start", "next", "stop"]
         for hook in [*hooks, *(["show"] if show is None else [])]:
             if not callable(getattr(source, hook, None)):
@@ -393,9 +396,12 @@ cdef class SeqFile:
 
     def write(self, data):
         """Print bytes, or text as UTF-8, into the record that is being shown."""
-        cdef bytes raw = data.encode() if isinstance(data, str) else data
+        cdef bytes raw
         if not self.under_way:
             raise LifecycleError("no record is being shown")
+        if not isinstance(data, str | bytes):
+            raise TypeError(f"{type(data).__name__}: expected text, or bytes")
+        raw = data.encode() if isinstance(data, str) else data
         seq_write(&self.m, <const char *>raw, len(raw))
 
     def tell(self):

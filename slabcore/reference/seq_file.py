@@ -196,6 +196,8 @@ class SeqFile:
         """Print into the buffer; what does not leave a byte free is an overflow."""
         if not self._under_way:
             raise LifecycleError("no record is being shown")
+        if not isinstance(data, str | bytes):
+            raise TypeError(f"{type(data).__name__}: expected text, or bytes")
         raw = data.encode() if isinstance(data, str) else data
         if self._count + len(raw) < self._size:
             self._buffer[self._count : self._count + len(raw)] = raw

@@ -3276,6 +3276,8 @@ class World:
         at rest, and its programs have ended, though this one has not.
         Returns: the ticket under which finished() tells its end.
         """
+        if not 0 <= number < len(self.programs):
+            raise ValueError(f"there is no program {number}")
         ticket = self._ticket()
         task = Task(self, self.cpus[0], bound=False)
 
