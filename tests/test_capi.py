@@ -508,6 +508,61 @@ def test_no_result_without_a_place(c, name):
         getattr(c, free)(handles[kind])
 
 
+numbers = st.one_of(st.integers(-2, 5), st.integers(-(1 << 63), (1 << 63) - 1))
+near = st.one_of(st.integers(-2, 5), st.integers(-(1 << 31), (1 << 31) - 1))
+calls = st.lists(
+    st.one_of(
+        st.tuples(
+            st.sampled_from(["alloc", "pin", "free"]),
+            numbers,
+            numbers,
+            st.integers(1, 9),
+        ),
+        st.tuples(st.sampled_from(["alloc", "pin", "free"]), near, near, numbers),
+        st.tuples(st.just("rmdir"), numbers),
+        st.tuples(st.just("lseek"), numbers, near),
+        st.tuples(st.just("create_cache"), numbers, near),
+        st.tuples(st.just("mkdir"), st.binary(max_size=5)),
+        st.tuples(st.just("destroy_cache"), st.binary(max_size=5)),
+        st.tuples(st.just("counter"), st.binary(max_size=5)),
+    ),
+    max_size=20,
+)
+
+
+@given(calls)
+def test_no_operand_breaks_a_kernel(calls):
+    """Whatever numbers and texts come, the kernel is whole afterwards."""
+    c = Door()
+    kernel = c.get("kernel_new", b"4.9", None, to=c_void_p)
+    file = c.get("open", kernel, b"/proc/slabinfo", 0, to=c_void_p)
+    dentry(c, kernel)
+    c.get("mkdir", kernel, b"/a", to=Memcg)
+    for what, *operand in calls:
+        call = getattr(c, what)
+        if what in ("alloc", "pin", "free"):
+            number, handle, count = operand
+            if count > 1000:  # it would only take long
+                count = (1 << 62) + count
+            code = call(kernel, Cache(kernel, number), Memcg(kernel, handle), count)
+        elif what == "rmdir":
+            code = call(kernel, Memcg(kernel, *operand))
+        elif what == "lseek":
+            code = call(file, *operand, byref(c_int64()))
+        elif what == "create_cache":
+            code = call(kernel, b"cache", *operand, byref(Cache()))
+        elif what == "mkdir":
+            code = call(kernel, b"/" + operand[0].replace(b"\0", b""), byref(Memcg()))
+        elif what == "destroy_cache":
+            code = call(kernel, operand[0].replace(b"\0", b""))
+        else:
+            code = call(kernel, operand[0].replace(b"\0", b""), byref(c_int64()))
+        assert code in (OK, EINPUT, ESTALE, EBUSY, ELIFECYCLE, EOS)
+        assert code == OK or refusal(c, code)
+    assert c.drain(kernel) == OK and c.validate(kernel) == OK
+    assert c.close(file) == OK and c.kernel_free(kernel) == OK
+
+
 def test_a_running_kernel_is_left_alone(c):
     """While one thread runs a kernel, others are refused, also to free it."""
     kernel = Kernel("4.9")
