@@ -46,7 +46,7 @@ class Keys:
         self._look(list(self.keys))
         for _ in range(min(pos, len(self.ahead))):
             heapq.heappop(self.ahead)
-        return self._least()
+        return self._least(None)
 
     def find(self, place: Any | None) -> Any | None:
         """Return the least key that is not below a place, whether or not it is there.
@@ -56,10 +56,10 @@ class Keys:
         if place is None:
             return None
         self._look([key for key in self.keys if not key < place])
-        return self._least()
+        return self._least(place)
 
     def next(self, place: Any, pos: int) -> tuple[Any | None, int]:
-        return self._least(), pos + 1
+        return self._least(place), pos + 1
 
     def stop(self, place: Any | None) -> None:
         self.ahead = []
@@ -70,12 +70,19 @@ class Keys:
         heapq.heapify(keys)
         self.ahead = keys
 
-    def _least(self) -> Any | None:
-        """Take out the least key; what show removed meanwhile is not shown."""
+    def _least(self, place: Any | None) -> Any | None:
+        """Take out the least key; what show removed meanwhile is not shown.
+
+        Keys of which neither is less, as NaN and subsets are, have no places.
+        """
         while self.ahead:
             key = heapq.heappop(self.ahead)
-            if key in self.keys:
-                return key
+            if key not in self.keys:
+                continue
+            if place is not None and key != place and not place < key:
+                what = f"{place!r} and {key!r} are keys"
+                raise InputError("SeqFile", what, "keys that have an order")
+            return key
         return None
 
 

@@ -334,6 +334,13 @@ def test_what_has_no_places_is_refused(source, options, error):
 def test_keys_without_an_order_are_told_by_the_read():
     with pytest.raises(InputError, match="None is a key; expected keys that have"):
         SeqFile({None: 1}, show=line).read(10)
+    for keys in ({float("nan"): 1, 2.0: 3}, {frozenset([1]), frozenset([2])}):
+        for cursor in (False, True):
+            file = SeqFile(keys, show=lambda m, key: m.write("row\n"), cursor=cursor)
+            with pytest.raises(InputError, match="are keys; expected keys that have"):
+                b"".join(file.pages())
+    alone = SeqFile({float("nan")}, show=lambda m, key: m.write("row\n"), cursor=True)
+    assert alone.read(100) == b"row\n"
     with pytest.raises(TypeError, match="not supported between"):
         SeqFile({1, "a"}, show=line).read(10)
 

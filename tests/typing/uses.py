@@ -74,6 +74,8 @@ def files() -> None:
     def show(file: SeqFile, entry: Any) -> None:
         file.write(f"{entries.value(entry)}\n")
 
+    with SeqFile({"web": 80}, show=show, cursor=True, page=64) as file:
+        assert_type(next(file.pages()), bytes)
     with SeqFile(entries, show=show) as file:
         assert_type(file.read(4096), bytes)
         assert_type(file.lseek(0), int)
@@ -87,6 +89,7 @@ def queues() -> None:
     assert_type(queue.quiescent(0), bool)
     assert_type(queue.pending, int)
     assert_type(queue.segments(), tuple[int, int, int, int])
+    assert_type(len(queue), int)
 
 
 def cache_lists() -> None:
