@@ -36,21 +36,30 @@ class Gates:
 
     @pytest.fixture
     def count_gate(self, _gates_record: Record) -> CountGate:
-        """Hold exact counts: count_gate(work, exactly=3)."""
+        """Hold exact counts: count_gate(work, exactly=3).
+
+        It takes what slabcore.gates.count() takes, whose help() says the rest.
+        """
         from slabcore.gates.fixtures import CountGate
 
         return CountGate(_gates_record)
 
     @pytest.fixture
     def growth_gate(self, _gates_record: Record) -> GrowthGate:
-        """Hold how cost grows with size: growth_gate(work, sizes, at_most="linear")."""
+        """Hold how cost grows with size: growth_gate(work, sizes, at_most="linear").
+
+        It takes what slabcore.gates.growth() takes, whose help() says the rest.
+        """
         from slabcore.gates.fixtures import GrowthGate
 
         return GrowthGate(_gates_record)
 
     @pytest.fixture
     def ratio_gate(self, _gates_record: Record) -> RatioGate:
-        """Hold work beside a peer's: ratio_gate(work, peer, at_most=1.1)."""
+        """Hold work beside a peer's: ratio_gate(work, peer, at_most=1.1).
+
+        It takes what slabcore.gates.ratio() takes, whose help() says the rest.
+        """
         from slabcore.gates.fixtures import RatioGate
 
         return RatioGate(_gates_record)

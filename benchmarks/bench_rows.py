@@ -6,8 +6,7 @@ two sides in one round, with room for noise.
 """
 
 import pytest
-from conftest import ROUNDS
-from judging import looked_at, number, pairs
+from judging import ROUNDS, looked_at, number, pairs
 from rows import ROWS
 
 

@@ -3,12 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from judging import Compared, Measured, pairs
+from judging import ROUNDS, Compared, Measured, pairs
 from rows import ROWS, Goal
 from running import Bench, Told
-
-ROUNDS = 3
-"""Rounds of a row before it is judged, and before a missed gate is judged again."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,6 +10,9 @@ from typing import NamedTuple
 from rows import AtLeast, AtMost, Goal, Growth, Row, Side, Within
 from running import Told
 
+ROUNDS = 3
+"""Rounds of a row before its gates judge it, and before a miss is judged again."""
+
 Round = tuple[int, int]
 """Which run, and which round of it."""
 Ratios = dict[Round, float]

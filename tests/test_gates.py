@@ -424,6 +424,9 @@ def test_what_is_disabled_runs_once_and_is_not_judged():
     assert either.line() == "clear: not judged, benchmarks are disabled"
     assert either.explain() == either.line()
     assert json.loads(json.dumps(either.as_dict()))["held"] is None
+    asked = []
+    elsewhere = gates.ratio(pairs=lambda n: asked.append(n) or [(9, 1)], timing=timing)
+    assert asked == [1] and elsewhere.held is None
     counted = gates.growth(int, SIZES, cost="returned", at_most=1, timing=timing)
     assert counted.held is True
 
@@ -678,6 +681,27 @@ def test_gates_pass_and_fail(suite):
         "missed growth test_gated.py::test_quadratic",
         "quadratic: n^2.00, at most n^1.50 (linear)",
     ]
+
+
+def test_an_error_of_the_work_is_shown_without_the_gates_own_lines(suite):
+    suite.makepyfile(
+        test_gated="""
+        def broken(n):
+            raise KeyError(n)
+
+        def test_it(growth_gate):
+            growth_gate(broken, [1, 2], at_most="linear")
+
+        def test_sizes(growth_gate):
+            growth_gate(broken, [2, 1], at_most="linear")
+        """
+    )
+    result = suite.runpytest("-W", "error")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["E *KeyError: 1", "test_gated.py:2: KeyError"])
+    result.stdout.fnmatch_lines(["E *InputError: growth of broken: sizes are *"])
+    for file in ("fixtures.py", "measuring.py", "metering.py"):
+        result.stdout.no_fnmatch_line(f"*{file}:*")
 
 
 def test_a_quiet_run_tells_of_misses_only(suite):

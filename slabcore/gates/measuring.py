@@ -119,7 +119,7 @@ def ratio(
     the timed part; without it, with nothing.
     prepare: one for both, or a pair of them.
     pairs: instead of ours and peer: takes a number of rounds, runs them, and returns
-    what each of the two cost in each.
+    what each of the two took in each.
     cost: as for growth().
     at_most, at_least: bounds of the ratio: at most 0.1 is at least ten times as fast.
     label, peer_label, unit: what to call the two, and what is counted.
@@ -138,6 +138,9 @@ def ratio(
         at_most=at_most,
         at_least=at_least,
     )
+    if pairs is not None and not timing.enabled:
+        list(pairs(1))
+        return found(pairs=(), unjudged=DISABLED)
     if pairs is not None:
         return _believed(pairs, timing.min_rounds, timing.again, found)
     if ours is None or peer is None:
