@@ -116,13 +116,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def _found(config: pytest.Config) -> list[dict[str, Any]]:
     """Return what the gates of all tests found, of xdist's workers too."""
     reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    # Reports and properties of whatever else is installed may have other forms.
     return [
-        {"test": report.nodeid, **json.loads(text)}
+        {"test": report.nodeid, **json.loads(given[1])}
         for reports in (reporter.stats.values() if reporter else ())
         for report in reports
         if getattr(report, "when", "") == "call"
-        for name, text in report.user_properties
-        if name == PLUGIN
+        for given in getattr(report, "user_properties", ())
+        if isinstance(given, tuple | list) and [*given[:1]] == [PLUGIN]
     ]
 
 
@@ -141,8 +142,11 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Tell of each gate whether it held; under -q, of those that did not."""
-    found, verbosity = _found(config), config.get_verbosity()
-    if not found or verbosity < -1:
+    found = _found(config)
+    if not found:
+        return  # pytest 7 runs other projects' sessions, and has no get_verbosity()
+    verbosity = config.get_verbosity()
+    if verbosity < -1:
         return
     # What was missed comes last, where one looks.
     verdicts = (

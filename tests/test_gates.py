@@ -11,11 +11,13 @@ import sys
 import textwrap
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import _slabcore_pytest
 from slabcore import errors, gates
 from slabcore.gates.fitting import nearest, slope_of
 from slabcore.gates.metering import Side
@@ -714,6 +716,15 @@ def test_a_quiet_run_tells_of_misses_only(suite):
 def test_a_session_without_gates_tells_nothing(pytester):
     pytester.makepyfile("def test_it(): pass")
     pytester.runpytest().stdout.no_fnmatch_line("*gates*held*")
+
+
+def test_sessions_of_others_are_left_alone():
+    # pytest 7's Config has no get_verbosity(); a property may be of any form.
+    others = SimpleNamespace(when="call", user_properties=[("a", 1, 2), {"b": 3}, "c"])
+    reporter = SimpleNamespace(stats={"passed": [others], "odd": [None]})
+    manager = SimpleNamespace(get_plugin={"terminalreporter": reporter}.get)
+    config = SimpleNamespace(pluginmanager=manager)
+    _slabcore_pytest.pytest_terminal_summary(reporter, config)
 
 
 def test_each_gate_is_a_row_of_pytest_benchmarks_and_in_its_json(suite):
