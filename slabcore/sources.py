@@ -55,7 +55,8 @@ class Keys:
         """
         if place is None:
             return None
-        self._look([key for key in self.keys if not key < place])
+        # A list first: other threads may add keys while they are looked at.
+        self._look([key for key in list(self.keys) if not key < place])
         return self._least(place)
 
     def next(self, place: Any, pos: int) -> tuple[Any | None, int]:
