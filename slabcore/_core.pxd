@@ -12,7 +12,8 @@ from slabcore.arena cimport arena
 from slabcore.bulk cimport bulk
 from slabcore.cache_lists cimport cache_lists
 from slabcore.engine cimport engine
-from slabcore.list cimport list_cursor
+from slabcore.field_list cimport field_list, list_field
+from slabcore.list cimport list_cursor, list_head, list_link
 from slabcore.rcu cimport rcu_data, rcu_state
 from slabcore.seq_file cimport seq_file, seq_operations
 from slabcore.side_list cimport side_list
@@ -48,14 +49,54 @@ cdef struct list_reader:
     void *file
 
 
+cdef struct list_view:      # a list's own links, or those of a field
+    side_list *entries
+    list_head *head
+    void **links            # where an arena says they are
+    size_t stride
+
+
 cdef class IntrusiveList:
     cdef side_list entries
+    cdef list_field *linked
+    cdef Py_ssize_t count   # of fields
+    cdef tuple names        # of fields
 
+    cdef int name_fields(self, fields) except -1
+    cdef list_field *through(self, str field) except NULL
+    cdef int view(self, list_view *view) except -1
     cdef int stale(self, int64_t handle) except -1
     cdef int64_t entry(self, int64_t handle) except -1
+    cdef int leave(self, int64_t handle) except -1
     cdef int move_all(self, handles, bint first) except -1
     cdef int many_done(self, Py_buffer *given, size_t done) except -1
-    cdef object told(self, out, bint values)
+
+
+cdef class FieldList:
+    cdef field_list l
+    cdef IntrusiveList owner
+    cdef str name           # of the field
+
+    cdef int view(self, list_view *view) except -1
+    cdef int64_t mine(self, int64_t handle) except -1
+    cdef int64_t alone(self, int64_t handle) except -1
+    cdef int move_to(self, int64_t handle, bint first) except -1
+    cdef int many(self, handles, int what) except -1
+    cdef int splice_to(self, FieldList other, bint first) except -1
+    cdef list_link *link(self, int64_t handle) except NULL
+
+
+cdef class ListCursor:
+    cdef list_view l
+    cdef list_cursor here
+    cdef bint open          # here is one of the list's cursors
+    cdef object walked      # the list
+
+    cdef int enter(self) except -1
+    cdef list_link *link(self) except NULL
+    cdef int forward(self) except -1
+    cdef int back(self) except -1
+    cdef int64_t handle(self) noexcept nogil
 
 
 cdef class CacheLists:

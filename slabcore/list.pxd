@@ -80,8 +80,9 @@ cdef inline void list_cursors_end(list_head *head) noexcept nogil:
     """Move all cursors behind the last entry: the list loses all it has."""
     cdef list_cursor *cursor = head.cursors
     while cursor != NULL:
-        cursor.entry = NIL
-        cursor.moved = True
+        if cursor.entry != NIL:
+            cursor.entry = NIL
+            cursor.moved = True
         cursor = cursor.other
 
 
@@ -168,6 +169,45 @@ cdef inline void list_splice(
     head.last = NIL
     head.length = 0
     list_cursors_end(head)
+
+
+cdef inline void list_splice_tail(
+    list_head *head, list_head *onto, void *links, size_t stride
+) noexcept nogil:
+    """Put all entries of a list behind those of another; the first is empty then."""
+    if head.first == NIL:
+        return
+    list_at(links, stride, head.first).prev = onto.last
+    if onto.last == NIL:
+        onto.first = head.first
+    else:
+        list_at(links, stride, onto.last).next = head.first
+    onto.last = head.last
+    onto.length += head.length
+    head.first = NIL
+    head.last = NIL
+    head.length = 0
+    list_cursors_end(head)
+
+
+cdef inline void list_cut_before(
+    list_head *head, list_head *onto, void *links, size_t stride, uint32_t i,
+    uint32_t count
+) noexcept nogil:
+    """Take the entries before *i*, of which there are *count*, to an empty list.
+
+    Cursors stay where they are: who has some sees to them.
+    """
+    cdef list_link *link = list_at(links, stride, i)
+    if not count:
+        return
+    onto.first = head.first
+    onto.last = link.prev
+    onto.length = count
+    list_at(links, stride, link.prev).next = NIL
+    link.prev = NIL
+    head.first = i
+    head.length -= count
 
 
 cdef inline uint32_t list_walk(

@@ -17,8 +17,8 @@ import slabcore
 # An arrow points to a lower floor, or to an earlier file of its own floor.
 FLOORS = (
     (
-        *("errors", "arena", "list", "side_list", "clock", "trace", "decimal"),
-        *("seq_file", "sources"),
+        *("errors", "arena", "list", "side_list", "field_list", "clock", "trace"),
+        *("decimal", "seq_file", "sources"),
     ),
     ("loadavg", "sched", "log", "rcu", "mutex", "workqueue"),
     (
@@ -59,7 +59,7 @@ FLOORS = (
 )
 HOUSE = [module for floor in FLOORS for module in floor]
 DATA_PLANE = {
-    *("list", "side_list", "seq_file", "slab", "memcontrol"),
+    *("list", "side_list", "field_list", "seq_file", "slab", "memcontrol"),
     *("cache_show_avx512", "cache_show", "cache_scan", "cache_text"),
     "cache_lists",
 }

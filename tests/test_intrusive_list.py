@@ -102,7 +102,8 @@ def test_values_and_handles_are_whole_numbers():
 
 
 def test_its_signature_is_its_own():
-    assert str(inspect.signature(IntrusiveList)) == "(values=None, *, huge_pages=True)"
+    signature = str(inspect.signature(IntrusiveList))
+    assert signature == "(values=None, *, fields=(), huge_pages=True)"
     assert IntrusiveList.__doc__.lstrip().startswith("A doubly linked list")
 
 

@@ -2,9 +2,20 @@ cimport cython
 from libc.stdint cimport int64_t, uint32_t
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.mem cimport PyMem_RawFree
 
-from slabcore.arena cimport NIL
-from slabcore.list cimport list_cursor, list_cursor_close, list_cursor_open
+from slabcore.arena cimport NIL, arena_zeroed
+from slabcore.field_list cimport (
+    field_broken,
+    field_clear,
+    field_forget,
+    field_free,
+    field_init,
+    field_list,
+    field_list_of,
+    list_field,
+)
+from slabcore.list cimport list_link
 from slabcore.side_list cimport (
     side_ask_for_huge_pages,
     side_broken,
@@ -14,7 +25,6 @@ from slabcore.side_list cimport (
     side_handle,
     side_init,
     side_length,
-    side_list,
     side_live,
     side_move,
     side_move_many,
@@ -27,42 +37,100 @@ from slabcore.side_list cimport (
     side_reserve,
     side_settle,
     side_take,
-    side_tell,
 )
 
-from slabcore.errors import InputError, ListCorruptionError, StaleHandleError
+from slabcore.errors import (
+    InputError,
+    LifecycleError,
+    ListCorruptionError,
+    StaleHandleError,
+)
 
 
 @cython.final
+@cython.no_gc               # what it knows knows no objects
 cdef class IntrusiveList:
-    """IntrusiveList(values=None, *, huge_pages=True)\n--\n
+    """IntrusiveList(values=None, *, fields=(), huge_pages=True)\n--\n
     A doubly linked list of int64 values, whose entries are named by handles.
 
     A handle is an int, good for one entry until that is removed; what is given a
     handle of another, or of none, raises StaleHandleError. Every method takes the
-    same time whatever the length, but clear, extend, to_array, handles and validate.
-    Large lists ask the system for huge pages unless *huge_pages* is False.
+    same time whatever the length, but clear, extend, the other calls on many, those
+    that return arrays, and validate. A value is a number of yours, such as a row's.
+
+    fields: names of further links in each entry. Any number of lists may run through
+    one: list(field) makes a FieldList, and an entry is on one of these at most. The
+    same handle names it on every list, and remove() takes it off all of them.
+    huge_pages: ask the system for these where the list is large.
 
     >>> from slabcore import IntrusiveList
-    >>> caches = IntrusiveList([192, 1024])
+    >>> caches = IntrusiveList([192, 1024], fields=["group"])
     >>> inode_cache = caches.add(600)
     >>> caches.to_array().tolist()
     [600, 192, 1024]
+    >>> web = caches.list("group")
+    >>> web.add(inode_cache)
     >>> caches.remove(inode_cache)
-    >>> inode_cache in caches, len(caches)
-    (False, 2)
+    >>> inode_cache in caches, len(caches), len(web)
+    (False, 2, 0)
     """
 
     def __cinit__(self, *args, **keywords):
         side_init(&self.entries)
+        self.names = ()
 
-    def __init__(self, values=None, *, huge_pages: bool = True):
+    def __init__(self, values=None, *, fields=(), huge_pages: bool = True):
         side_ask_for_huge_pages(&self.entries, huge_pages)
+        self.name_fields(fields)
         if values is not None:
             self.extend(values)
 
     def __dealloc__(self):
+        cdef Py_ssize_t k
+        if self.linked != NULL:
+            for k in range(self.count):
+                field_free(self.linked + k)
+            PyMem_RawFree(self.linked)
         side_free(&self.entries)
+
+    cdef int name_fields(self, fields) except -1:
+        cdef Py_ssize_t k
+        cdef tuple names
+        if isinstance(fields, str) or not hasattr(fields, "__iter__"):
+            fields = (fields,)
+        names = tuple(fields)
+        if not names:
+            return 0
+        for name in names:
+            if type(name) is not str:
+                raise InputError("fields", f"{name!r} is no text", "names")
+        if len({*names}) < len(names):
+            raise InputError("fields", f"{names} has a name twice", "different ones")
+        if self.linked != NULL:
+            raise LifecycleError(f"the list has its fields, {self.names}")
+        self.linked = <list_field *>arena_zeroed(len(names), sizeof(list_field))
+        self.count = len(names)
+        self.names = names
+        for k in range(self.count):
+            field_init(self.linked + k, self.entries.rooms[0].huge_pages)
+        return 0
+
+    cdef list_field *through(self, str field) except NULL:
+        """Return the links of a field."""
+        cdef Py_ssize_t k
+        for k in range(self.count):
+            if self.names[k] == field:
+                return self.linked + k
+        names = ", ".join(map(repr, self.names))
+        expected = f"one of {names}" if names else "a list made with fields"
+        raise InputError("IntrusiveList", f"field is {field!r}", expected)
+
+    cdef int view(self, list_view *view) except -1:
+        view.entries = &self.entries
+        view.head = &self.entries.head
+        view.links = <void **>&self.entries.links
+        view.stride = sizeof(list_link)
+        return 0
 
     cdef int stale(self, int64_t handle) except -1:
         raise StaleHandleError(f"handle {handle}: no entry of the list")
@@ -140,9 +208,19 @@ cdef class IntrusiveList:
 
     @cython.binding(False)
     def remove(self, Py_ssize_t handle, /):
-        """Take an entry out."""
+        """Take an entry out, and off every list through a field."""
+        if self.linked != NULL:
+            self.leave(handle)
         if not side_remove(&self.entries, handle):
             self.stale(handle)
+
+    cdef int leave(self, int64_t handle) except -1:
+        """Take an entry off all lists but this one, if a handle names one."""
+        cdef Py_ssize_t k
+        if side_names(&self.entries, handle):
+            for k in range(self.count):
+                field_forget(self.linked + k, <uint32_t>handle)
+        return 0
 
     @cython.binding(False)
     def remove_many(self, handles, /):
@@ -152,15 +230,26 @@ cdef class IntrusiveList:
         have been taken out.
         """
         cdef Py_buffer given
-        cdef size_t done
+        cdef size_t done = 0, count
+        cdef const int64_t *named
         whole_numbers("IntrusiveList", "handles", handles, &given)
-        done = side_remove_many(
-            &self.entries, <const int64_t *>given.buf, given.len // sizeof(int64_t)
-        )
+        count = given.len // sizeof(int64_t)
+        named = <const int64_t *>given.buf
+        if self.linked == NULL:
+            done = side_remove_many(&self.entries, named, count)
+        else:
+            while done < count:
+                self.leave(named[done])
+                if not side_remove(&self.entries, named[done]):
+                    break
+                done += 1
         self.many_done(&given, done)
 
     def clear(self):
-        """Take all entries out."""
+        """Take all entries out, and off every list through a field."""
+        cdef Py_ssize_t k
+        for k in range(self.count):
+            field_clear(self.linked + k)
         side_clear(&self.entries)
 
     @cython.binding(False)
@@ -225,23 +314,26 @@ cdef class IntrusiveList:
         except (OverflowError, TypeError):
             return False
 
+    def __repr__(self):
+        return f"<IntrusiveList: {len(self)} entries>"
+
     def __iter__(self):
         """Yield the handle of each entry, whatever is done to the list meanwhile.
 
         Entries there from the first to the last come exactly once. A move takes an
         entry out and puts it in, so that it may come twice, or not at all.
         """
-        cdef list_cursor here
-        side_settle(&self.entries)
-        list_cursor_open(&self.entries.head, &here, self.entries.head.first)
-        try:
-            while here.entry != NIL:
-                here.moved = False
-                yield side_handle(&self.entries, here.entry)
-                if not here.moved:
-                    here.entry = self.entries.links[here.entry].next
-        finally:
-            list_cursor_close(&self.entries.head, &here)
+        return _walk(ListCursor(self), False)
+
+    def __reversed__(self):
+        """Yield the handles from the last to the first, in the same way."""
+        return _walk_back(ListCursor(self))
+
+    def cursor(self, handle=None):
+        """Return a ListCursor on an entry, or before the first."""
+        made = ListCursor(self)
+        made.seek(handle)
+        return made
 
     @property
     def first(self):
@@ -274,47 +366,72 @@ cdef class IntrusiveList:
         """Return an entry's value."""
         return self.entries.values[self.entry(handle)]
 
+    def value_many(self, handles, /):
+        """Return the values of entries, as an array of int64."""
+        import numpy
+        cdef Py_buffer given, made
+        cdef size_t k, count
+        cdef const int64_t *named
+        whole_numbers("IntrusiveList", "handles", handles, &given)
+        try:
+            count = given.len // sizeof(int64_t)
+            named = <const int64_t *>given.buf
+            values = numpy.empty(count, dtype=numpy.int64)
+            PyObject_GetBuffer(values, &made, PyBUF_WRITABLE)
+            try:
+                for k in range(count):
+                    (<int64_t *>made.buf)[k] = self.entries.values[self.entry(named[k])]
+            finally:
+                PyBuffer_Release(&made)
+        finally:
+            PyBuffer_Release(&given)
+        return values
+
+    @cython.binding(False)
+    def set_value(self, Py_ssize_t handle, Py_ssize_t value):
+        """Give an entry another value."""
+        self.entries.values[self.entry(handle)] = value
+
     def to_array(self, out=None):
         """Return the values in the list's order, as an array of int64.
 
         out: an array of int64, as long as the list, to write them to and return.
         """
-        return self.told(out, values=True)
+        cdef list_view view
+        self.view(&view)
+        return told("IntrusiveList", &view, out, True)
 
     def handles(self, out=None):
         """Return the handles in the list's order, as an array of int64; *out* as there.
         """
-        return self.told(out, values=False)
+        cdef list_view view
+        self.view(&view)
+        return told("IntrusiveList", &view, out, False)
 
-    cdef object told(self, out, bint values):
-        cdef size_t length
-        cdef Py_buffer made
-        if out is None:
-            import numpy
-            out = numpy.empty(side_length(&self.entries), dtype=numpy.int64)
-        if not lent(out, PyBUF_WRITABLE, &made):
-            what = f"out is {type(out)}"
-            raise InputError("IntrusiveList", what, "a writable array of int64")
-        # Asked for only now: what lends a buffer may have changed the list.
-        length = side_length(&self.entries)
-        try:
-            if <size_t>made.len != length * sizeof(int64_t):
-                raise InputError(
-                    "IntrusiveList",
-                    f"out has room for {made.len // sizeof(int64_t)} entries",
-                    f"{length}, the length",
-                )
-            side_tell(&self.entries, <int64_t *>made.buf, values)
-        finally:
-            PyBuffer_Release(&made)
-        return out
+    # --- fields ---
+
+    @property
+    def fields(self):
+        """The names of the fields."""
+        return self.names
+
+    def list(self, str field):
+        """Return a new list through a field, which is empty."""
+        return FieldList(self, field)
+
+    def list_of(self, str field, Py_ssize_t handle):
+        """Return the list through a field that an entry is on, or None."""
+        cdef list_field *through = self.through(field)
+        cdef field_list *of = field_list_of(through, <uint32_t>self.entry(handle))
+        return None if of == NULL else <FieldList>of.owner
 
     def validate(self):
-        """Check that links, length and nodes in use agree.
+        """Check that links, length and nodes in use agree, of all lists through fields.
 
         Raises: ListCorruptionError.
         """
         cdef uint32_t used
+        cdef Py_ssize_t k
         if side_broken(&self.entries):
             raise ListCorruptionError("links and length of the list disagree")
         used = side_live(&self.entries)
@@ -323,7 +440,8 @@ cdef class IntrusiveList:
                 f"{used} nodes are in use; expected {self.entries.head.length}, "
                 "the length"
             )
-
-
-cdef object handle_or_none(side_list *l, uint32_t index):
-    return None if index == NIL else side_handle(l, index)
+        for k in range(self.count):
+            if field_broken(self.linked + k, &self.entries):
+                raise ListCorruptionError(
+                    f"lists, entries and labels of {self.names[k]!r} disagree"
+                )
