@@ -34,6 +34,7 @@ The kernel's building blocks, alone, for any program:
 [20, 30, 10]
 
 IntrusiveList       a linked list whose entries are named by handles
+FieldList           a further list over its entries; ListCursor, a place in either
 SeqFile             a file made of a changing collection, a page at a time
 RcuQueue            what waits until nobody looks at it any more
 CacheLists          the lists that caches are on, ten million of them

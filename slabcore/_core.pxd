@@ -57,9 +57,9 @@ cdef struct list_view:      # a list's own links, or those of a field
 
 
 cdef class IntrusiveList:
-    cdef side_list entries
-    cdef list_field *linked
-    cdef Py_ssize_t count   # of fields
+    cdef side_list entries  # where there are fields, fields_forget() what is removed
+    cdef list_field *linked     # the fields; NULL: none
+    cdef size_t count       # of them
     cdef tuple names        # of fields
 
     cdef int name_fields(self, fields) except -1
@@ -67,7 +67,6 @@ cdef class IntrusiveList:
     cdef int view(self, list_view *view) except -1
     cdef int stale(self, int64_t handle) except -1
     cdef int64_t entry(self, int64_t handle) except -1
-    cdef int leave(self, int64_t handle) except -1
     cdef int move_all(self, handles, bint first) except -1
     cdef int many_done(self, Py_buffer *given, size_t done) except -1
 

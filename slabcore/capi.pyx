@@ -22,6 +22,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from slabcore._core cimport ABI, ALLOC, FREE, PIN, IntrusiveList, World
 from slabcore.arena cimport NIL, arena, arena_give, arena_init, arena_take
+from slabcore.field_list cimport fields_forget
 from slabcore.side_list cimport (
     side_handle,
     side_length,
@@ -980,7 +981,13 @@ cdef api int slabcore_list_insert_before(
 
 cdef api int slabcore_list_remove(slabcore_list *list_, int64_t entry) noexcept:
     cdef side_list *entries = entries_of(list_)
-    if entries == NULL or not side_remove(entries, entry):
+    cdef IntrusiveList whole
+    if entries == NULL:
+        return no_entry(list_, list_)
+    whole = <IntrusiveList>named(list_, LIST).it
+    if whole.linked != NULL:
+        fields_forget(whole.linked, whole.count, entries, entry)
+    if not side_remove(entries, entry):
         return no_entry(list_, list_)
     return SLABCORE_OK
 

@@ -280,6 +280,19 @@ cdef inline size_t field_many(
     return count
 
 
+cdef inline void fields_forget(
+    list_field *fields, size_t count, side_list *entries, int64_t handle
+) noexcept nogil:
+    """Take the entry that a handle names, if one, off all its lists through fields.
+
+    Who takes it out of the side_list calls this first.
+    """
+    cdef size_t k
+    if side_names(entries, handle):
+        for k in range(count):
+            field_forget(fields + k, <uint32_t>handle)
+
+
 # --- whole lists ---
 
 

@@ -385,6 +385,18 @@ def test_a_list_is_shared_with_python(c):
     assert c.list_free(entries) == OK and sizes.to_array().tolist() == [192, 600]
 
 
+def test_what_c_removes_is_off_every_list(c):
+    sizes = IntrusiveList([192, 600], fields="large")
+    large = sizes.list("large")
+    large.extend(sizes.handles())
+    entries = c.get("list_of", ctypes.py_object(sizes), to=c_void_p)
+    assert c.list_remove(entries, large.last) == OK
+    assert c.list_free(entries) == OK
+    sizes.add_tail(1024)
+    assert large.to_array().tolist() == [192] and len(sizes) == 2
+    sizes.validate()
+
+
 # --- queues ---
 
 

@@ -672,9 +672,12 @@ class FieldsMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.lists) > 2)
     @rule(data=st.data())
     def drop_list(self, data):
-        # Drawn by number: what is drawn is held.
-        twin = self.lists.pop(data.draw(st.integers(0, len(self.lists) - 1)))
-        twin.made = twin.places = None
+        twin = self.a_list(data)
+        self.lists.remove(twin)
+        # What was drawn is held, and so are its list and cursors otherwise.
+        for place in twin.places:
+            place["cursor"] = None
+        twin.made = None
 
     @rule(data=st.data(), tail=st.booleans())
     def put_on(self, data, tail):

@@ -48,9 +48,9 @@ cdef class FieldList:
     """FieldList(entries, field)\n--\n
     A list through a field of an IntrusiveList, of any of its entries.
 
-    ``entries.list(field)`` makes one, empty. An entry is on one list of a field at most
-    its handle is the same on all lists. When it is removed from the IntrusiveList it is
-    off every other, too. A list that nobody holds any more lets its entries go.
+    ``entries.list(field)`` makes one, empty. An entry is on one list of a field at
+    most; its handle is the same on all lists. When it is removed from the IntrusiveList
+    it is off every other, too. A list that nobody holds any more lets its entries go.
 
     Every method takes the same time whatever the length, splice() among them, but
     extend, remove_many and those that return arrays; cut_before() takes as long as the

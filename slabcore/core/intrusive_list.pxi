@@ -8,11 +8,11 @@ from slabcore.arena cimport NIL, arena_zeroed
 from slabcore.field_list cimport (
     field_broken,
     field_clear,
-    field_forget,
     field_free,
     field_init,
     field_list,
     field_list_of,
+    fields_forget,
     list_field,
 )
 from slabcore.list cimport list_link
@@ -86,7 +86,7 @@ cdef class IntrusiveList:
             self.extend(values)
 
     def __dealloc__(self):
-        cdef Py_ssize_t k
+        cdef size_t k
         if self.linked != NULL:
             for k in range(self.count):
                 field_free(self.linked + k)
@@ -94,7 +94,7 @@ cdef class IntrusiveList:
         side_free(&self.entries)
 
     cdef int name_fields(self, fields) except -1:
-        cdef Py_ssize_t k
+        cdef size_t k
         cdef tuple names
         if isinstance(fields, str) or not hasattr(fields, "__iter__"):
             fields = (fields,)
@@ -117,7 +117,7 @@ cdef class IntrusiveList:
 
     cdef list_field *through(self, str field) except NULL:
         """Return the links of a field."""
-        cdef Py_ssize_t k
+        cdef size_t k
         for k in range(self.count):
             if self.names[k] == field:
                 return self.linked + k
@@ -210,17 +210,9 @@ cdef class IntrusiveList:
     def remove(self, Py_ssize_t handle, /):
         """Take an entry out, and off every list through a field."""
         if self.linked != NULL:
-            self.leave(handle)
+            fields_forget(self.linked, self.count, &self.entries, handle)
         if not side_remove(&self.entries, handle):
             self.stale(handle)
-
-    cdef int leave(self, int64_t handle) except -1:
-        """Take an entry off all lists but this one, if a handle names one."""
-        cdef Py_ssize_t k
-        if side_names(&self.entries, handle):
-            for k in range(self.count):
-                field_forget(self.linked + k, <uint32_t>handle)
-        return 0
 
     @cython.binding(False)
     def remove_many(self, handles, /):
@@ -239,7 +231,7 @@ cdef class IntrusiveList:
             done = side_remove_many(&self.entries, named, count)
         else:
             while done < count:
-                self.leave(named[done])
+                fields_forget(self.linked, self.count, &self.entries, named[done])
                 if not side_remove(&self.entries, named[done]):
                     break
                 done += 1
@@ -247,7 +239,7 @@ cdef class IntrusiveList:
 
     def clear(self):
         """Take all entries out, and off every list through a field."""
-        cdef Py_ssize_t k
+        cdef size_t k
         for k in range(self.count):
             field_clear(self.linked + k)
         side_clear(&self.entries)
@@ -431,7 +423,7 @@ cdef class IntrusiveList:
         Raises: ListCorruptionError.
         """
         cdef uint32_t used
-        cdef Py_ssize_t k
+        cdef size_t k
         if side_broken(&self.entries):
             raise ListCorruptionError("links and length of the list disagree")
         used = side_live(&self.entries)
