@@ -793,7 +793,7 @@ cdef api int slabcore_read(
         if size:
             given(to)
         opened = <object>known(file, FILE).it
-        got = <bytes>opened.read(min(size, MOST_READ))
+        got = <bytes>opened.read(min(size, <size_t>MOST_READ))
         if got:
             memcpy(to, PyBytes_AS_STRING(got), len(got))
         read[0] = len(got)
