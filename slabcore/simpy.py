@@ -364,9 +364,11 @@ class Bridge:
         if event < math.inf:
             passed = math.floor((event - self._env_began) * self.unit)
             until = min(until, self._kernel_began + passed)
-        # What is left of this instant is always run.
         self.kernel.advance_to_finished(max(until, self._reached))
         self._reached = self.kernel.now_ns
+        # What is asked at an instant comes after all that the kernel does then, as it
+        # does where the environment had an event of its own there.
+        self.kernel.advance_to(self._reached)
         self._take()
 
     def _to_env(self, when_ns: int) -> float:

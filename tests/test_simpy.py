@@ -4,6 +4,8 @@ import math
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from slabcore import BusyError, InputError, Kernel, LifecycleError, Machine, ms, us
 
@@ -320,6 +322,81 @@ def test_all_of_many_calls():
     values = env.run(env.all_of(made))
     assert [memcg.path for memcg in values.values()] == [f"/web{n}" for n in range(100)]
     assert node.kernel.counters["cgroups"]["live"] == 100
+
+
+LIFE = st.tuples(
+    st.integers(0, 40) | st.integers(0, 40_000_000),  # ns until it begins
+    st.lists(
+        st.sampled_from(["alloc", "cache", "free", "pin", "join", "hold", "sleep"]),
+        max_size=5,
+    ),
+    st.integers(0, 9_000_000),  # ns that it sleeps, or holds cgroup_mutex for
+)
+END = 400_000_000
+
+
+def history(lives, design, engine="core", *, clock=0, slices=(), steps=False):
+    """Run lives of cgroups to END; return all that happened, and when."""
+    node = bridge(design, unit="ns", engine=engine, cpus=2)
+    env, seen = node.env, []
+
+    def live(n, begins, calls, length):
+        yield env.timeout(begins)
+        web = yield node.mkdir(f"/web{n}")
+        held = 0
+        for call in calls:
+            if call == "sleep":
+                yield env.timeout(length)
+            elif call == "hold":
+                with node.cgroup_mutex.request() as owned:
+                    yield owned | env.timeout(length // 2)
+                    yield env.timeout(length)
+            elif call == "join":
+                yield node.join(web)
+            elif call == "free" and not held:
+                continue
+            else:
+                held += (call == "alloc") - (call == "free")
+                yield getattr(node, call)("dentry", web)
+            seen.append((n, call, env.now))
+        yield node.rmdir(web)
+        seen.append((n, "rmdir", env.now))
+        yield node.offline(web)
+        seen.append((n, "offline", env.now))
+
+    def tick():
+        while True:
+            yield env.timeout(clock)
+
+    for n, life in enumerate(lives):
+        env.process(live(n, *life))
+    if clock:
+        env.process(tick())
+    for part in sorted(slices):
+        env.run(until=part)
+    while steps and env.peek() < END:
+        env.step()
+    env.run(until=END)
+    node.sync()
+    node.kernel.validate()
+    counters = node.kernel.counters
+    return seen, counters["time_ns"], counters["locks"], node.kernel.state()
+
+
+@settings(max_examples=settings.default.max_examples // 2)
+@given(
+    lives=st.lists(LIFE, min_size=1, max_size=6),
+    design=st.sampled_from(["4.6", "4.9", "4.11", "5.3"]),
+    clock=st.integers(100_000, 30_000_000),
+    slices=st.sets(st.integers(1, END - 1), max_size=4),
+)
+def test_what_happens_does_not_depend_on_who_looks(lives, design, clock, slices):
+    """Neither on other events, nor on how the environment is run, nor on the engine."""
+    whole = history(lives, design)
+    assert whole == history(lives, design, clock=clock)
+    assert whole == history(lives, design, slices=slices)
+    assert whole == history(lives, design, steps=True)
+    assert whole == history(lives, design, "reference")
 
 
 # --- mutexes ---
