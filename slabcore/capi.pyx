@@ -86,6 +86,7 @@ cdef extern from *:
     ctypedef struct slabcore_bytes
     ctypedef struct slabcore_bytes
     ctypedef struct slabcore_list
+    ctypedef struct slabcore_field
     ctypedef struct slabcore_queue
     ctypedef struct slabcore_cache:
         const slabcore_kernel *kernel
@@ -140,13 +141,14 @@ cdef enum:
     FILE
     BYTES
     LIST
+    FIELD
     QUEUE
 
 cdef enum:
     GENERATIONS = 1 << 24
     MOST_READ = 1 << 20     # bytes: no read of a kernel's file comes near it
 
-_KINDS = ("", "kernel", "file", "bytes", "list", "queue")
+_KINDS = ("", "kernel", "file", "bytes", "list", "field", "queue")
 
 
 cdef struct place:
@@ -278,6 +280,16 @@ cdef str text(const char *operand):
     return PyUnicode_DecodeFSDefault(operand)
 
 
+cdef list texts(const char *const *operands):
+    """Return texts that end with a NULL; there may be none at all."""
+    cdef size_t i = 0
+    found = []
+    while operands != NULL and operands[i] != NULL:
+        found.append(text(operands[i]))
+        i += 1
+    return found
+
+
 cdef api int slabcore_abi() noexcept:
     return SLABCORE_ABI
 
@@ -354,16 +366,12 @@ cdef api int slabcore_kernel_new(
 ) noexcept:
     cdef slabcore_aside aside
     cdef int code = SLABCORE_OK
-    cdef size_t i = 0
     if not begin(&aside):
         return SLABCORE_EGIL
     try:
         given(kernel)
-        name, texts = text(design), []
-        while settings != NULL and settings[i] != NULL:
-            texts.append(text(settings[i]))
-            i += 1
-        kernel[0] = <slabcore_kernel *>kernel_handed(booted(name, texts))
+        made = booted(text(design), texts(settings))
+        kernel[0] = <slabcore_kernel *>kernel_handed(made)
     except BaseException as error:
         code = code_of(error)
     slabcore_put_back(&aside)
@@ -858,14 +866,17 @@ cdef int no_entry(const slabcore_list *list_, const void *result) noexcept:
     return code
 
 
-cdef api int slabcore_list_new(slabcore_list **list_) noexcept:
+cdef api int slabcore_list_new(
+    const char *const *fields, slabcore_list **list_
+) noexcept:
     cdef slabcore_aside aside
     cdef int code = SLABCORE_OK
     if not begin(&aside):
         return SLABCORE_EGIL
     try:
         given(list_)
-        list_[0] = <slabcore_list *>handed(LIST, IntrusiveList(), None)
+        made = IntrusiveList(fields=texts(fields))
+        list_[0] = <slabcore_list *>handed(LIST, made, None)
     except BaseException as error:
         code = code_of(error)
     slabcore_put_back(&aside)
@@ -1058,6 +1069,150 @@ cdef api int slabcore_list_prev(
     side_settle(entries)
     preceding[0] = entry_or_none(entries, entries.links[<uint32_t>entry].prev)
     return SLABCORE_OK
+
+
+# --- more lists over the same entries ---
+
+
+cdef api int slabcore_field_new(
+    slabcore_list *list_, const char *name, slabcore_field **field
+) noexcept:
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        given(field)
+        made = (<object>known(list_, LIST).it).list(text(name))
+        field[0] = <slabcore_field *>handed(FIELD, made, None)
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+cdef api int slabcore_field_free(slabcore_field *field) noexcept:
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        given_up(field, FIELD)
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+cdef api int slabcore_field_length(slabcore_field *field, size_t *length) noexcept:
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        given(length)
+        length[0] = len(<object>known(field, FIELD).it)
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+cdef int moved(slabcore_field *field, str how, int64_t entry) noexcept:
+    """Do what a method of FieldList does to an entry."""
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        getattr(<object>known(field, FIELD).it, how)(entry)
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+cdef api int slabcore_field_add(slabcore_field *field, int64_t entry) noexcept:
+    return moved(field, "add", entry)
+
+
+cdef api int slabcore_field_add_tail(slabcore_field *field, int64_t entry) noexcept:
+    return moved(field, "add_tail", entry)
+
+
+cdef api int slabcore_field_remove(slabcore_field *field, int64_t entry) noexcept:
+    return moved(field, "remove", entry)
+
+
+cdef api int slabcore_field_move(slabcore_field *field, int64_t entry) noexcept:
+    return moved(field, "move", entry)
+
+
+cdef api int slabcore_field_move_tail(slabcore_field *field, int64_t entry) noexcept:
+    return moved(field, "move_tail", entry)
+
+
+cdef api int slabcore_field_first(slabcore_field *field, int64_t *entry) noexcept:
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        given(entry)
+        found = (<object>known(field, FIELD).it).first
+        entry[0] = SLABCORE_NONE if found is None else found
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+cdef api int slabcore_field_next(
+    slabcore_field *field, int64_t entry, int64_t *following
+) noexcept:
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        given(following)
+        found = (<object>known(field, FIELD).it).next(entry)
+        following[0] = SLABCORE_NONE if found is None else found
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+cdef int spliced(slabcore_field *field, bint first, slabcore_field *other) noexcept:
+    """Put the entries of one list before or behind those of another of its field."""
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        onto = <object>known(field, FIELD).it
+        taken = <object>known(other, FIELD).it
+        if first:
+            onto.splice(taken)
+        else:
+            onto.splice_tail(taken)
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+cdef api int slabcore_field_splice(
+    slabcore_field *field, slabcore_field *other
+) noexcept:
+    return spliced(field, True, other)
+
+
+cdef api int slabcore_field_splice_tail(
+    slabcore_field *field, slabcore_field *other
+) noexcept:
+    return spliced(field, False, other)
 
 
 # --- queues ---

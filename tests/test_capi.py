@@ -46,7 +46,7 @@ def kernel(c):
 
 @pytest.fixture
 def entries(c):
-    handle = c.get("list_new", to=c_void_p)
+    handle = c.get("list_new", None, to=c_void_p)
     yield handle
     c.list_free(handle)
 
@@ -344,7 +344,7 @@ steps = st.lists(
 @given(steps)
 def test_a_list_of_c_is_that_of_python(steps):
     c, twin = Door(), IntrusiveList()
-    entries = c.get("list_new", to=c_void_p)
+    entries = c.get("list_new", None, to=c_void_p)
     handles = [NONE]
     for what, which, value in steps:
         handle, made = handles[which % len(handles)], c_int64()
@@ -395,6 +395,44 @@ def test_what_c_removes_is_off_every_list(c):
     sizes.add_tail(1024)
     assert large.to_array().tolist() == [192] and len(sizes) == 2
     sizes.validate()
+
+
+def test_lists_run_over_the_same_entries(c):
+    """A job is on one list of each field, and on none once it is removed."""
+    names = (ctypes.c_char_p * 2)(b"state")
+    jobs = c.get("list_new", names, to=c_void_p)
+    waiting, done = (c.get("field_new", jobs, b"state", to=c_void_p) for _ in "12")
+    entries = [c.get("list_add_tail", jobs, value) for value in range(4)]
+    for entry in entries[:3]:
+        assert c.field_add_tail(waiting, entry) == OK
+    assert c.field_add(done, entries[3]) == OK
+    assert refusal(c, c.field_add(done, entries[0]))[0] == ELIFECYCLE
+    assert c.field_move(waiting, entries[2]) == OK
+    assert c.field_move_tail(done, entries[1]) == OK
+    assert c.field_remove(waiting, entries[2]) == OK
+
+    def listed(field):
+        found, entry = [], c.get("field_first", field)
+        while entry != NONE:
+            found.append(entry)
+            entry = c.get("field_next", field, entry)
+        assert c.get("field_length", field, to=c_size_t) == len(found)
+        return found
+
+    assert listed(waiting) == entries[:1]
+    assert listed(done) == [entries[3], entries[1]]
+    assert c.field_splice(done, waiting) == OK
+    assert listed(done) == [entries[0], entries[3], entries[1]]
+    assert c.list_remove(jobs, entries[3]) == OK
+    assert c.field_splice_tail(waiting, done) == OK
+    assert (listed(waiting), listed(done)) == (entries[:2], [])
+    assert refusal(c, c.field_remove(waiting, entries[3]))[0] == ESTALE
+    assert refusal(c, c.field_splice(waiting, waiting))[0] == EINPUT
+    assert refusal(c, c.field_splice(waiting, jobs))[0] == ESTALE
+    assert refusal(c, c.field_new(jobs, b"size", byref(c_void_p())))[0] == EINPUT
+    assert c.list_free(jobs) == OK
+    assert listed(waiting) == entries[:2]
+    assert c.field_free(waiting) == OK and c.field_free(done) == OK
 
 
 # --- queues ---
@@ -457,12 +495,15 @@ HANDLED = [
 @pytest.mark.parametrize("name", HANDLED)
 def test_no_wrong_handle_gets_through(c, name):
     """NULL, freed, of another kind, made up: refused, and the process lives."""
-    freed = [c.get("list_new", to=c_void_p), c.get("queue_new", 1, to=c_void_p)]
+    freed = [c.get("list_new", None, to=c_void_p), c.get("queue_new", 1, to=c_void_p)]
     freed.append(c.get("kernel_new", b"4.9", None, to=c_void_p))
     freed.append(c.get("open", freed[2], b"/proc/slabinfo", 0, to=c_void_p))
     freed.append(c.get("snapshot", freed[2], to=c_void_p))
-    frees = ("list_free", "queue_free", "kernel_free", "close", "bytes_free")
-    kinds = ("list", "queue", "kernel", "file", "bytes")
+    listed = c.get("list_new", (ctypes.c_char_p * 2)(b"f"), to=c_void_p)
+    freed.append(c.get("field_new", listed, b"f", to=c_void_p))
+    c.list_free(listed)
+    kinds = ("list", "queue", "kernel", "file", "bytes", "field")
+    frees = [f"{kind}_free" if kind != "file" else "close" for kind in kinds]
     first = prototypes()[f"slabcore_{name}"][1][0]
     others = [
         one
@@ -475,7 +516,7 @@ def test_no_wrong_handle_gets_through(c, name):
     for free, handle in zip(frees, freed, strict=True):
         assert getattr(c, free)(handle) == OK
     # Other things stand where these were.
-    again = [c.get("list_new", to=c_void_p) for _ in freed]
+    again = [c.get("list_new", None, to=c_void_p) for _ in freed]
     for handle in freed:
         code, said = refusal(c, getattr(c, name)(*operands(c, name, handle)))
         assert code == ESTALE, (handle, said)
@@ -489,13 +530,16 @@ def test_no_result_without_a_place(c, name):
     name = name.removeprefix("slabcore_")
     kinds = prototypes()[f"slabcore_{name}"][1]
     kernel = c.get("kernel_new", b"4.9", None, to=c_void_p)
+    listed = c.get("list_new", (ctypes.c_char_p * 2)(b"f"), to=c_void_p)
     handles = {
         "slabcore_kernel *": kernel,
         "slabcore_file *": c.get("open", kernel, b"/proc/slabinfo", 0, to=c_void_p),
-        "slabcore_list *": c.get("list_new", to=c_void_p),
+        "slabcore_list *": c.get("list_new", None, to=c_void_p),
         "slabcore_queue *": c.get("queue_new", 1, to=c_void_p),
         "slabcore_bytes *": c.get("snapshot", kernel, to=c_void_p),
+        "slabcore_field *": c.get("field_new", listed, b"f", to=c_void_p),
     }
+    c.list_free(listed)
     if name in ("abi", "last_error"):
         return
     given = [handles.get(kind, 1) for kind in kinds]
@@ -515,6 +559,7 @@ def test_no_result_without_a_place(c, name):
         "queue_free": "slabcore_queue *",
         "close": "slabcore_file *",
         "bytes_free": "slabcore_bytes *",
+        "field_free": "slabcore_field *",
         "kernel_free": "slabcore_kernel *",
     }.items():
         getattr(c, free)(handles[kind])

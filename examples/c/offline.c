@@ -95,7 +95,7 @@ static void least_recently_used(void)
     slabcore_list *list;
     int i;
 
-    check(slabcore_list_new(&list));
+    check(slabcore_list_new(NULL, &list));
     for (i = 0; i < 4; i++)
         check(slabcore_list_add(list, 100 + i, &entries[i]));
     check(slabcore_list_move(list, entries[0]));

@@ -136,7 +136,7 @@ public:
 
 class list : public owner<slabcore_list, free_list> {
 public:
-    list() { check(slabcore_list_new(&handle)); }
+    list() { check(slabcore_list_new(nullptr, &handle)); }
 
     std::int64_t add(std::int64_t value)
     {

@@ -41,6 +41,7 @@ typedef struct slabcore_kernel slabcore_kernel;
 typedef struct slabcore_file slabcore_file;
 typedef struct slabcore_bytes slabcore_bytes;
 typedef struct slabcore_list slabcore_list;
+typedef struct slabcore_field slabcore_field;
 typedef struct slabcore_queue slabcore_queue;
 
 /* A root cache and a memory cgroup know whose they are: another kernel refuses them. */
@@ -164,7 +165,8 @@ enum {
  *    used
  * again; one that was removed is SLABCORE_ESTALE.
  *
- * int slabcore_list_new(slabcore_list **list);
+ * int slabcore_list_new(const char *const *fields, slabcore_list **list);
+ *     fields: names and a NULL, of what more lists the entries may be on; or NULL.
  * int slabcore_list_of(PyObject *object, slabcore_list **list);
  * int slabcore_list_object(slabcore_list *list, PyObject **object);
  * int slabcore_list_free(slabcore_list *list);
@@ -182,6 +184,25 @@ enum {
  * int slabcore_list_next(slabcore_list *list, int64_t entry, int64_t *next);
  * int slabcore_list_prev(slabcore_list *list, int64_t entry, int64_t *prev);
  *     SLABCORE_NONE behind the last, before the first and of an empty list.
+ *
+ * More lists over the same entries: slabcore.FieldList. Each entry may be on one list of
+ * each field, by the same number; slabcore_list_remove() takes it off all of them.
+ *
+ * int slabcore_field_new(slabcore_list *list, const char *name, slabcore_field **field);
+ *     An empty list of a field; there may be as many of one as you like.
+ * int slabcore_field_free(slabcore_field *field);
+ * int slabcore_field_length(slabcore_field *field, size_t *length);
+ * int slabcore_field_add(slabcore_field *field, int64_t entry);
+ * int slabcore_field_add_tail(slabcore_field *field, int64_t entry);
+ * int slabcore_field_remove(slabcore_field *field, int64_t entry);
+ * int slabcore_field_move(slabcore_field *field, int64_t entry);
+ * int slabcore_field_move_tail(slabcore_field *field, int64_t entry);
+ *     From whatever list of the field it is on.
+ * int slabcore_field_first(slabcore_field *field, int64_t *entry);
+ * int slabcore_field_next(slabcore_field *field, int64_t entry, int64_t *next);
+ * int slabcore_field_splice(slabcore_field *field, slabcore_field *other);
+ * int slabcore_field_splice_tail(slabcore_field *field, slabcore_field *other);
+ *     Put all entries of the other first, or last; the other is empty then.
  *
  * What waits for a grace period: slabcore.RcuQueue of int64 values
  *
