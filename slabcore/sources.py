@@ -1,4 +1,4 @@
-"""What SeqFile reads of Python's own: a sequence by places, keys in their order."""
+"""What SeqFile reads that has no hooks: items by number, keys in order, entries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from slabcore.errors import InputError
 
-__all__ = ["Items", "Keys", "source_of"]
+__all__ = ["Entries", "Items", "Keys", "source_of"]
 
 Show = Callable[[Any, Any], int | None]
 
@@ -87,11 +87,45 @@ class Keys:
         return None
 
 
-def source_of(source: Any, show: Show | None, cursor: bool) -> Any:
+class Entries:
+    """Show the entries of a list through a field. A place is an entry."""
+
+    def __init__(self, entries: Any, show: Show) -> None:
+        self.entries = entries
+        self.cursor = entries.cursor()
+        self.show = show
+
+    def start(self, pos: int) -> int | None:
+        self.cursor.seek(self.entries.first)
+        for _ in range(pos):
+            if self.cursor.entry is None:
+                break  # from there it would step to the first
+            self.cursor.next()
+        place: int | None = self.cursor.entry
+        return place
+
+    def find(self, place: int | None) -> int | None:
+        """Return the entry that the cursor stands on: the one behind, of one gone."""
+        if place is None:
+            return None
+        self.cursor.seek(self.cursor.entry)  # for good: next() is to step over it
+        found: int | None = self.cursor.entry
+        return found
+
+    def next(self, place: int, pos: int) -> tuple[int | None, int]:
+        return self.cursor.next(), pos + 1
+
+    def stop(self, place: int | None) -> None:
+        pass
+
+
+def source_of(source: Any, show: Show | None, cursor: bool, through_field: bool) -> Any:
     """Return what has the hooks of a source: itself, or what shows its items or keys.
 
-    Raises: InputError.
+    through_field: it is a FieldList. Raises: InputError.
     """
+    if through_field and callable(show):
+        return Entries(source, show)
     if any(callable(getattr(source, hook, None)) for hook in ("start", "next", "stop")):
         return source
     keyed = isinstance(source, Mapping | Set)

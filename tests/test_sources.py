@@ -223,6 +223,66 @@ def test_what_writes_to_files_writes_to_one():
     )
 
 
+# --- a list through a field ---
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["add", "remove", "take", "move", "read", "read"]), KEYS
+        ),
+        max_size=40,
+    ),
+    page=st.sampled_from([11, 41, 4096]),
+)
+def test_what_stays_on_a_list_through_a_field_is_shown_once(steps, page):
+    entries = IntrusiveList(range(40), fields=["state"])
+    waiting = entries.list("state")
+    waiting.extend(entries.handles()[::2])
+
+    def show(m, handle):
+        line(m, entries.value(handle))
+
+    file = SeqFile(waiting, cursor=True, show=show, page=page)
+    stays, text = set(waiting.to_array().tolist()), b""
+    for deed, number in steps:
+        handles = waiting.handles().tolist()
+        handle = handles[number % len(handles)] if handles else None
+        if deed == "read":
+            text += file.read(number)
+            continue
+        if deed == "add":
+            waiting.add(entries.add_tail(100 + number))
+        elif handle is not None:
+            stays.discard(entries.value(handle))
+            if deed == "remove":
+                entries.remove(handle)
+            elif deed == "take":
+                waiting.remove(handle)
+            else:
+                waiting.move_tail(handle)
+    seen = numbers(text + b"".join(file.pages()))
+    assert all(seen.count(number) == 1 for number in stays)
+    assert file.read(100) == b""
+    entries.validate()
+
+
+def test_a_list_through_a_field_is_read_by_numbers_too():
+    entries = IntrusiveList(range(20), fields=["state"])
+    waiting = entries.list("state")
+    waiting.extend(entries.handles())
+    show = lambda m, handle: line(m, entries.value(handle))  # noqa: E731
+    file = SeqFile(waiting, show=show, page=41)
+    text = file.read(4096)
+    waiting.remove(waiting.first)
+    rest = [number for page in shown(file) for number in page]
+    assert numbers(text) + rest == [0, 1, 2, 3, *range(5, 20)]
+    empty = SeqFile(entries.list("state"), show=show)
+    assert empty.read(100) == b""
+    with pytest.raises(InputError, match=r"FieldList has no start\(\)"):
+        SeqFile(waiting)
+
+
 # --- a source with places of its own ---
 
 

@@ -125,8 +125,8 @@ cdef class SeqFile:
     twice, or not at all. With a cursor it keeps the place itself.
 
     source: a list, or what else has a length and items; a dict or a set, whose keys are
-    shown in ascending order; an IntrusiveList, whose entries are its handles; each with
-    *show*. Or an object with
+    shown in ascending order; an IntrusiveList or a FieldList, whose entries are its
+    handles; each with *show*. Or an object with
     ``start(pos)``, which returns the entry at a position, None at the end;
     ``next(entry, pos)``, which returns the entry behind it and that one's position;
     ``stop(entry)``, which ends what start began, after each call of it;
@@ -190,7 +190,7 @@ cdef class SeqFile:
             what = f"era is {era!r} and there is a cursor"
             raise InputError("SeqFile", what, "D, which a reader with a cursor follows")
         if not isinstance(source, IntrusiveList):
-            hooked = source_of(source, show, cursor)
+            hooked = source_of(source, show, cursor, isinstance(source, FieldList))
             if hooked is not source:
                 source, show = hooked, None
         elif show is None:
