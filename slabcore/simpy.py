@@ -9,8 +9,12 @@ import math
 import types as python_types
 from typing import Any
 
-import simpy
-from simpy.events import NORMAL, Event, EventPriority
+try:
+    import simpy
+    from simpy.events import NORMAL, Event, EventPriority
+except ModuleNotFoundError as error:
+    text = "slabcore.simpy needs SimPy; expected pip install 'slabcore[sim]'"
+    raise ModuleNotFoundError(text, name=error.name) from None
 
 from slabcore.errors import InputError, LifecycleError
 from slabcore.kernel import Cache, Finished, Kernel, Memcg

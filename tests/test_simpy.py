@@ -1,6 +1,8 @@
 """A kernel inside SimPy: its clock is the environment's, its calls are events."""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -516,6 +518,21 @@ def test_other_calls():
     env.run(env.process(work()))
     assert repr(node).startswith("<Bridge to 4.11 at ")
     assert node.kernel.counters["caches"]["live"] == 1
+
+
+# --- without SimPy ---
+
+
+def test_without_simpy_one_line_says_what_to_install():
+    program = "import sys; sys.modules['simpy'] = None; import slabcore.simpy"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: slabcore.simpy needs SimPy; "
+        "expected pip install 'slabcore[sim]'"
+    )
 
 
 # --- the page ---
