@@ -185,10 +185,11 @@ enum {
  * int slabcore_list_prev(slabcore_list *list, int64_t entry, int64_t *prev);
  *     SLABCORE_NONE behind the last, before the first and of an empty list.
  *
- * More lists over the same entries: slabcore.FieldList. Each entry may be on one list of
+ * More lists over the same entries: slabcore.FieldList. An entry may be on one list of
  * each field, by the same number; slabcore_list_remove() takes it off all of them.
  *
- * int slabcore_field_new(slabcore_list *list, const char *name, slabcore_field **field);
+ * int slabcore_field_new(slabcore_list *list, const char *name,
+ *      slabcore_field **field);
  *     An empty list of a field; there may be as many of one as you like.
  * int slabcore_field_free(slabcore_field *field);
  * int slabcore_field_length(slabcore_field *field, size_t *length);
