@@ -1,6 +1,7 @@
 """What another project cimports: compiled outside of slabcore, and right."""
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -90,9 +91,12 @@ def sorted_(times):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A directory with the module in it, of a project that is not slabcore."""
+    pytest.importorskip("Cython", reason="Cython is not installed")
     place = tmp_path_factory.mktemp("cimport")
     (place / "outside.pyx").write_text(SOURCE)
     compiler = (os.environ.get("CC") or "cc").split()
+    if shutil.which(compiler[0]) is None:
+        pytest.skip(f"{compiler[0]} is not installed")
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     python = sysconfig.get_path("include")
     flags = ["-O0", "-shared", "-fPIC", "-I", python, "-o", f"outside{suffix}"]
