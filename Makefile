@@ -107,8 +107,9 @@ format: $(VENV)/lint
 	$(BIN)/ruff check --fix
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info slabcore/_core*.so slabcore/_core.c \
-	  slabcore/_core.html .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info slabcore/*.so slabcore/_core.c \
+	  slabcore/_core.html slabcore/capi.c slabcore/capi.html slabcore/capi_api.h \
+	  slabcore/include/capi_api.h .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # --- the environment: a file in $(VENV) says that a set of packages is there ---
 
