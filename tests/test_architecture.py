@@ -285,6 +285,36 @@ def test_a_compiled_module_keeps_no_state(file):
     assert variables == (["arena places"] if file == "capi.pyx" else [])
 
 
+# --- where an error was raised ---
+
+
+@pytest.mark.parametrize("first", ["intrusive_list", "rcu_queue"])
+def test_a_traceback_names_the_file_and_the_function(first):
+    """Lines of two files may have one number, of which Cython remembers one place."""
+    program = f"""
+import json, traceback
+from slabcore import IntrusiveList, RcuQueue, StaleHandleError
+def told(call, *operands):
+    try:
+        call(*operands)
+    except (ValueError, TypeError, StaleHandleError) as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return place.filename, place.name
+entries, queue = IntrusiveList([1]), RcuQueue()
+lines = [(entries.value, "x"), (entries.move, 7), (entries.next, "x")]
+others = [(queue.call, 1, 5), (queue.advance, 5), (queue.segments, 5)]
+rooms = [lines, others] if {first!r} == "intrusive_list" else [others, lines]
+print(json.dumps([told(*call) for room in rooms for call in room]))
+"""
+    output = subprocess.check_output([sys.executable, "-c", program], text=True)
+    places = json.loads(output)
+    assert len(places) == 6
+    for filename, name in places:
+        room = {"IntrusiveList": "intrusive_list", "RcuQueue": "rcu_queue"}
+        assert room[name.split(".")[2]] == Path(filename).stem
+        assert "_core.c:" in name
+
+
 # --- weight ---
 
 

@@ -74,7 +74,10 @@ def files() -> None:
     def show(file: SeqFile, entry: Any) -> None:
         file.write(f"{entries.value(entry)}\n")
 
-    with SeqFile({"web": 80}, show=show, cursor=True, page=64) as file:
+    def show_name(file: SeqFile, name: Any) -> None:
+        file.write(f"{name}\n")
+
+    with SeqFile({"web": 80}, show=show_name, cursor=True, page=64) as file:
         assert_type(next(file.pages()), bytes)
     with SeqFile(entries, show=show) as file:
         assert_type(file.read(4096), bytes)
