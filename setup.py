@@ -25,8 +25,8 @@ def switch(name):
 
 
 debug, trace, sanitize = switch("DEBUG"), switch("TRACE"), switch("SANITIZE")
-# Cython remembers where an error was raised by its line, whatever the file. Lines of the
-# C file are those of one; without them a traceback names the file that raised first.
+# Cython remembers by its line where an error was raised, whatever the file. Lines of
+# the C file are those of one; without them a traceback names what raised there first.
 macros = [("CYTHON_CLINE_IN_TRACEBACK", "1")]
 flags = ["-O2", "-g0"]
 links = []
