@@ -84,7 +84,6 @@ cdef extern from *:
     ctypedef struct slabcore_kernel
     ctypedef struct slabcore_file
     ctypedef struct slabcore_bytes
-    ctypedef struct slabcore_bytes
     ctypedef struct slabcore_list
     ctypedef struct slabcore_field
     ctypedef struct slabcore_queue
@@ -316,7 +315,11 @@ cdef api const char *slabcore_last_error() noexcept:
 cdef object booted(str design, list settings):
     """Return a kernel with settings, each PATH=VALUE."""
     chosen, machine, options = find(design), Machine(), {}
-    for path, value in map(parse, settings):
+    for setting in settings:
+        try:
+            path, value = parse(setting)
+        except InputError as error:     # it speaks of a command's option
+            raise InputError("settings", f"{setting!r}: {error.what}", error.expected)
         root, _, rest = path.partition(".")
         if root == "machine" and rest:
             machine = override(machine, rest, value, within=root)
@@ -325,6 +328,8 @@ cdef object booted(str design, list settings):
             machine = machine.replace(costs=costs)
         elif root == "design" and rest:
             chosen = override(chosen, rest, value, within=root)
+        elif path in ("log", "huge_pages") and type(value) is not bool:
+            raise InputError(path, f"it is {value!r}", "true or false")
         elif path in ("walk", "sample_ns", "log", "huge_pages"):
             options[path] = value
         else:

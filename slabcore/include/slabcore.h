@@ -1,12 +1,10 @@
 /* slabcore from C and C++: kernels, files of theirs, lists and RCU queues.
  *
  * slabcore_import() first, in each file that includes this one: it imports slabcore
- *    into
- * the running interpreter and finds the functions. All of them want the GIL held. Those
- * that may take long (advance, drain, alloc, free, pin, drop_caches, mkdir, rmdir,
- *    read)
- * let go of it while a kernel runs; the kernel refuses what other threads ask of it
- *    then.
+ * into the running interpreter and finds the functions. All of them want the GIL held.
+ * Those that may take long (advance, drain, alloc, free, pin, drop_caches, mkdir,
+ * rmdir, read) let go of it while a kernel runs; the kernel refuses what other threads
+ * ask of it then.
  *
  * A function returns SLABCORE_OK or an error below 0, and writes its results only if it
  * returns SLABCORE_OK. It raises nothing and leaves a Python exception that is set
@@ -162,8 +160,7 @@ enum {
  * int slabcore_close(slabcore_file *file);
  *
  * Lists of int64 values: slabcore.IntrusiveList. An entry is a number that is never
- *    used
- * again; one that was removed is SLABCORE_ESTALE.
+ * used again; one that was removed is SLABCORE_ESTALE.
  *
  * int slabcore_list_new(const char *const *fields, slabcore_list **list);
  *     fields: names and a NULL, of what more lists the entries may be on; or NULL.
@@ -216,7 +213,7 @@ enum {
  * int slabcore_queue_invoke(slabcore_queue *queue, int64_t *values, size_t room,
  *      size_t *count);
  *     What is due, a batch of each CPU at a time as long as there is room for all
- *    that is pending.
+ *     that is pending.
  * int slabcore_queue_barrier(slabcore_queue *queue, int64_t *values, size_t room,
  *      size_t *count);
  */
