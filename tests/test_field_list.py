@@ -799,6 +799,7 @@ class FieldsMachine(RuleBasedStateMachine):
         cursor = place["cursor"]
         if how == "close":
             cursor.close()
+            place["cursor"] = None      # what was drawn is held
             twin.places.remove(place)
             return
         if how == "seek":
