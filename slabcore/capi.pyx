@@ -36,6 +36,7 @@ from slabcore.side_list cimport (
     side_reserve,
     side_settle,
     side_take,
+    side_value,
 )
 
 from slabcore._core import RcuQueue
@@ -857,14 +858,17 @@ cdef inline side_list *entries_of(const slabcore_list *list_) noexcept nogil:
     return &(<IntrusiveList>p.it).entries if p != NULL else NULL
 
 
-cdef int no_entry(const slabcore_list *list_, const void *result) noexcept:
+cdef int no_entry(
+    const slabcore_list *list_, int64_t entry, const void *result
+) noexcept:
     """Say why a list refused: its handle, no result, or an entry it has not."""
     cdef slabcore_aside aside
     cdef int code = refused(list_, LIST, result)
     if code != SLABCORE_OK or not begin(&aside):
         return code
     try:
-        raise StaleHandleError("the list has no such entry")
+        # As IntrusiveList says it.
+        raise StaleHandleError(f"handle {entry}: no entry of the list")
     except BaseException as error:
         code = code_of(error)
     slabcore_put_back(&aside)
@@ -987,7 +991,7 @@ cdef api int slabcore_list_insert_before(
     cdef side_list *entries = entries_of(list_)
     cdef uint32_t i
     if entries == NULL or entry == NULL or not side_names(entries, following):
-        return no_entry(list_, entry)
+        return no_entry(list_, following, entry)
     if added(entries, value, &i) != SLABCORE_OK:
         return SLABCORE_ENOMEM
     side_put_before(entries, i, <uint32_t>following)
@@ -999,26 +1003,26 @@ cdef api int slabcore_list_remove(slabcore_list *list_, int64_t entry) noexcept:
     cdef side_list *entries = entries_of(list_)
     cdef IntrusiveList whole
     if entries == NULL:
-        return no_entry(list_, list_)
+        return no_entry(list_, entry, list_)
     whole = <IntrusiveList>named(list_, LIST).it
     if whole.linked != NULL:
         fields_forget(whole.linked, whole.count, entries, entry)
     if not side_remove(entries, entry):
-        return no_entry(list_, list_)
+        return no_entry(list_, entry, list_)
     return SLABCORE_OK
 
 
 cdef api int slabcore_list_move(slabcore_list *list_, int64_t entry) noexcept:
     cdef side_list *entries = entries_of(list_)
     if entries == NULL or not side_move(entries, entry, True):
-        return no_entry(list_, list_)
+        return no_entry(list_, entry, list_)
     return SLABCORE_OK
 
 
 cdef api int slabcore_list_move_tail(slabcore_list *list_, int64_t entry) noexcept:
     cdef side_list *entries = entries_of(list_)
     if entries == NULL or not side_move(entries, entry, False):
-        return no_entry(list_, list_)
+        return no_entry(list_, entry, list_)
     return SLABCORE_OK
 
 
@@ -1026,9 +1030,8 @@ cdef api int slabcore_list_value(
     slabcore_list *list_, int64_t entry, int64_t *value
 ) noexcept:
     cdef side_list *entries = entries_of(list_)
-    if entries == NULL or value == NULL or not side_names(entries, entry):
-        return no_entry(list_, value)
-    value[0] = entries.values[<uint32_t>entry]
+    if entries == NULL or value == NULL or not side_value(entries, entry, value):
+        return no_entry(list_, entry, value)
     return SLABCORE_OK
 
 
@@ -1059,7 +1062,7 @@ cdef api int slabcore_list_next(
 ) noexcept:
     cdef side_list *entries = entries_of(list_)
     if entries == NULL or following == NULL or not side_names(entries, entry):
-        return no_entry(list_, following)
+        return no_entry(list_, entry, following)
     side_settle(entries)
     following[0] = entry_or_none(entries, entries.links[<uint32_t>entry].next)
     return SLABCORE_OK
@@ -1070,7 +1073,7 @@ cdef api int slabcore_list_prev(
 ) noexcept:
     cdef side_list *entries = entries_of(list_)
     if entries == NULL or preceding == NULL or not side_names(entries, entry):
-        return no_entry(list_, preceding)
+        return no_entry(list_, entry, preceding)
     side_settle(entries)
     preceding[0] = entry_or_none(entries, entries.links[<uint32_t>entry].prev)
     return SLABCORE_OK

@@ -160,6 +160,16 @@ cdef inline bint side_names(side_list *l, int64_t handle) noexcept nogil:
     return i < l.used and (l.stamps[i] == stamp or l.stamps[i] == (stamp | ANCHORED))
 
 
+cdef inline bint side_value(
+    side_list *l, int64_t handle, int64_t *value
+) noexcept nogil:
+    """Write the value of the entry that a handle names; tell whether there was one."""
+    if not side_names(l, handle):
+        return False
+    value[0] = l.values[<uint32_t>handle]
+    return True
+
+
 cdef inline uint32_t side_length(side_list *l) noexcept nogil:
     return l.head.length - l.waiting
 

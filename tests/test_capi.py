@@ -358,7 +358,7 @@ def test_a_list_of_c_is_that_of_python(steps):
         elif handle not in twin:
             more = (value, byref(made)) if what == "insert_before" else ()
             code, said = refusal(c, call(entries, handle, *more))
-            assert (code, said) == (ESTALE, "the list has no such entry")
+            assert (code, said) == (ESTALE, f"handle {handle}: no entry of the list")
         elif what == "insert_before":
             assert call(entries, handle, value, byref(made)) == OK
             handles.append(twin.insert_before(handle, value))
@@ -374,6 +374,20 @@ def test_a_list_of_c_is_that_of_python(steps):
         before = c.get("list_prev", entries, last)
         assert before == (NONE if twin.prev(last) is None else twin.prev(last))
     assert c.list_free(entries) == OK
+
+
+@pytest.mark.parametrize("call", ["value", "next", "prev", "insert_before"])
+def test_an_entry_that_is_refused_is_named(call):
+    c, python = Door(), IntrusiveList([192])
+    entries = c.get("list_of", ctypes.py_object(python), to=c_void_p)
+    (gone,) = python.handles().tolist()
+    python.remove(gone)
+    given, result = (5,) * (call == "insert_before"), c_int64(77)
+    refused = getattr(c, f"list_{call}")
+    for handle in gone, python.add(600) + 1, NONE:
+        said = refusal(c, refused(entries, handle, *given, byref(result)))
+        assert said == (ESTALE, f"handle {handle}: no entry of the list")
+    assert result.value == 77
 
 
 def test_a_list_is_shared_with_python(c):

@@ -21,7 +21,7 @@ from slabcore.clock cimport clock_free, clock_init, clock_next, clock_pop
 from slabcore.clock cimport clock_push, clock_queue
 from slabcore.list cimport list_add_tail, list_del, list_head, list_init, list_link
 from slabcore.list cimport list_walk
-from slabcore.side_list cimport side_move, side_names, side_remove
+from slabcore.side_list cimport side_move, side_names, side_remove, side_value
 
 require_abi()
 
@@ -32,6 +32,11 @@ def moved(IntrusiveList entries, int64_t first, int64_t gone):
         side_remove(&entries.entries, gone),
         side_names(&entries.entries, gone),
     )
+
+
+def values(IntrusiveList entries, handles):
+    cdef int64_t value = -7         # stays, where a handle names nothing
+    return [(side_value(&entries.entries, handle, &value), value) for handle in handles]
 
 
 def objects(World world, str what, int64_t root, int64_t memcg, int64_t count):
@@ -136,6 +141,19 @@ def test_lists_are_worked_on(outside):
     assert outside.moved(entries, last, gone) == (True, False, False)
     assert entries.to_array().tolist() == [3, 2]
     entries.validate()
+
+
+def test_a_value_is_read_by_a_checked_handle(outside):
+    entries = IntrusiveList(range(100, 10_100))
+    handles = entries.handles().tolist()
+    gone = handles[:3]
+    entries.remove_many(gone)
+    again = entries.add(5)  # the index of one that is gone, another handle
+    assert again not in gone and again & 0xFFFF_FFFF in gone
+    nobody = [*gone, -1, len(handles), 1 << 62]
+    assert outside.values(entries, nobody) == [(False, -7)] * len(nobody)
+    live, expected = [*handles[3:], again], [*range(103, 10_100), 5]
+    assert outside.values(entries, live) == [(True, value) for value in expected]
 
 
 def test_lists_of_ones_own(outside):

@@ -1,9 +1,9 @@
 """The least recently used of many: what is used moves to the front, the last one goes."""
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t
 
 from slabcore._core cimport IntrusiveList, require_abi
-from slabcore.side_list cimport side_handle, side_move, side_settle
+from slabcore.side_list cimport side_handle, side_move, side_settle, side_value
 
 require_abi()
 
@@ -17,6 +17,8 @@ cdef class Recent:
     cdef readonly int64_t hits, misses
 
     def __init__(self, room: int) -> None:
+        if room < 1:
+            raise ValueError(f"room is {room}; expected 1 or more")
         self.order = IntrusiveList()
         self.entries = {}
         self.room = room
@@ -37,11 +39,13 @@ cdef class Recent:
 
     cdef int drop(self) except -1:
         """Forget the key that was not used for longest."""
-        cdef uint32_t last
+        cdef int64_t last, key
         side_settle(&self.order.entries)
-        last = self.order.entries.head.last
-        del self.entries[self.order.entries.values[last]]
-        self.order.remove(side_handle(&self.order.entries, last))
+        last = side_handle(&self.order.entries, self.order.entries.head.last)
+        if not side_value(&self.order.entries, last, &key):
+            raise KeyError("nothing is kept")
+        del self.entries[key]
+        self.order.remove(last)
         return 0
 
     def keys(self) -> list:
