@@ -168,7 +168,7 @@ class Bridge:
     """
 
     def __init__(
-        self, env: simpy.Environment, kernel: Kernel, *, unit: str | int = "s"
+        self, env: simpy.Environment, kernel: Kernel, *, unit: str | float = "s"
     ) -> None:
         """Tie *kernel* to *env*: from now on the environment moves its time.
 
@@ -176,16 +176,19 @@ class Bridge:
         nanoseconds. The kernel may have a past: its time now is the environment's now.
         Raises: InputError.
         """
-        if isinstance(unit, str):
-            if unit not in UNITS:
-                known = ", ".join(UNITS)
-                raise InputError("unit", f"{unit!r} is not known", f"{known}, or ns")
-            unit = UNITS[unit]
-        if not isinstance(unit, int | float) or not 0 < unit < math.inf:
-            raise InputError("unit", f"{unit!r} ns are none", "over 0 ns")
+        if not isinstance(env, simpy.Environment):
+            raise InputError("Bridge", f"env is {env!r}", "a simpy.Environment")
+        if not isinstance(kernel, Kernel):
+            raise InputError("Bridge", f"kernel is {kernel!r}", "a Kernel")
+        length = UNITS.get(unit, 0) if isinstance(unit, str) else unit
+        number = isinstance(length, int | float) and not isinstance(length, bool)
+        if not number or not 0 < length < math.inf:
+            known = ", ".join(f'"{name}"' for name in UNITS)
+            expected = f"{known} or a number of nanoseconds above 0"
+            raise InputError("Bridge", f"unit is {unit!r}", expected)
         self.env = env
         self.kernel = kernel
-        self.unit = unit
+        self.unit = length
         """Nanoseconds."""
         self.cgroup_mutex: Mutex = Mutex(self, "cgroup_mutex")
         self.slab_mutex: Mutex = Mutex(self, "slab_mutex")
@@ -296,8 +299,9 @@ class Bridge:
         """Run to an instant; tell whether somebody who waited was told something."""
         if self.kernel.now_ns != self._reached:
             what = f"the kernel's time went from {self._reached} to "
-            what += f"{self.kernel.now_ns} ns by itself"
-            raise LifecycleError(f"{what}; expected all calls to be the bridge's")
+            what += f"{self.kernel.now_ns} ns past the bridge"
+            hint = "all calls to be the bridge's; a new Bridge goes on from here"
+            raise LifecycleError(f"{what}; expected {hint}")
         if now > self._reached:
             self.kernel.advance_to(now)
             self._reached = now

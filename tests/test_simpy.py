@@ -182,10 +182,22 @@ def test_the_unit_is_the_environments(unit):
     assert node.now_ns == ms(2000)
 
 
-@pytest.mark.parametrize("unit", ["h", 0, -1, math.nan, math.inf, None])
+@pytest.mark.parametrize("unit", ["h", 0, -1, math.nan, math.inf, None, True, [1]])
 def test_a_unit_that_is_none_is_refused(unit):
-    with pytest.raises(InputError, match="unit"):
+    with pytest.raises(InputError) as refused:
         bridge(unit=unit)
+    assert str(refused.value) == (
+        f'Bridge: unit is {unit!r}; expected "ns", "us", "ms", "s" or a number of '
+        "nanoseconds above 0"
+    )
+
+
+def test_what_is_bridged_is_an_environment_and_a_kernel():
+    env, kernel = simpy.Environment(), boot()
+    with pytest.raises(InputError, match=r"env is .*; expected a simpy"):
+        Bridge(kernel, env)
+    with pytest.raises(InputError, match="kernel is None; expected a Kernel"):
+        Bridge(env, None)
 
 
 def test_the_kernel_may_have_a_past_and_the_environment_another():
@@ -226,6 +238,24 @@ def test_a_kernel_that_is_moved_by_another_is_told_of():
     node.kernel.mkdir("/web")
     with pytest.raises(LifecycleError, match="expected all calls to be the bridge's"):
         node.rmdir("/web")
+    with pytest.raises(LifecycleError, match="a new Bridge goes on from here"):
+        node.sync()
+
+
+def test_a_new_bridge_goes_on_with_a_kernel_that_was_moved():
+    node = bridge(unit="ns")
+    env, kernel = node.env, node.kernel
+    web = env.run(node.mkdir("/web"))
+    waits = node.freed(web)
+    kernel.advance(ms(5))
+    with pytest.raises(LifecycleError, match="a new Bridge goes on from here"):
+        env.run()
+    again, came = Bridge(env, kernel, unit="ns"), env.now
+    moved = kernel.now_ns - came
+    env.run(again.rmdir(web))
+    assert env.run(again.freed(web)) is True
+    assert kernel.now_ns == env.now + moved
+    assert not waits.triggered
 
 
 def test_far_from_the_start_floats_are_good_enough():
