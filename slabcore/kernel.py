@@ -1029,6 +1029,7 @@ class Kernel:
     def hold(self, mutex: str) -> int:
         """Get in line for "cgroup_mutex" or "slab_mutex", and own it until let_go().
 
+        The line is joined as virtual time passes, so line() shows it after advance().
         Until then calls that return when they are done are refused, since what they
         wait for may be this mutex: begin() them.
         Returns: the number under which finished() tells that it is owned; with the
@@ -1041,12 +1042,16 @@ class Kernel:
     def let_go(self, number: int) -> None:
         """Give up a mutex that is held, or the place in its line.
 
+        The next in line owns it as virtual time passes, after advance().
         Raises: StaleHandleError if none is held under this number.
         """
         self._world.let_go(_whole("let_go", "number", number))
 
     def line(self, mutex: str) -> tuple[bool, int]:
-        """Return whether a mutex is owned, and how many tasks wait for it."""
+        """Return whether a mutex is owned, and how many tasks wait for it.
+
+        That is so at this moment: what hold() and let_go() began shows as time passes.
+        """
         owned, length = self._world.line(self._mutex(mutex))
         return bool(owned), int(length)
 

@@ -13,6 +13,7 @@ from slabcore import (
     StaleHandleError,
     ms,
     seconds,
+    us,
 )
 
 
@@ -137,6 +138,21 @@ def test_a_held_mutex_keeps_others_waiting_until_it_is_let_go(engine):
     kernel.validate()
     with pytest.raises(StaleHandleError):
         kernel.let_go(number)
+
+
+def test_a_line_moves_as_time_passes(engine):
+    kernel = boot(engine)
+    owner = kernel.hold("slab_mutex")
+    assert kernel.line("slab_mutex") == (False, 0)
+    kernel.hold("slab_mutex")
+    kernel.advance(us(100))
+    assert kernel.line("slab_mutex") == (True, 1)
+    kernel.let_go(owner)
+    assert kernel.line("slab_mutex") == (True, 1)
+    kernel.advance(us(100))
+    assert kernel.line("slab_mutex") == (True, 0)
+    with pytest.raises(StaleHandleError, match="no mutex is held under this number"):
+        kernel.let_go(owner)
 
 
 def test_a_place_in_line_is_given_up(engine):

@@ -287,19 +287,29 @@ def test_a_list_is_spliced(jobs, lengths, tail):
     jobs.validate()
 
 
+@pytest.mark.parametrize(("tail", "rest"), [(False, [6, 7]), (True, [6, 7, 1, 2, 3])])
+def test_a_loop_goes_on_where_entries_come_and_ends_where_they_went(jobs, tail, rest):
+    one, two = listed(jobs, "state", [5, 6, 7]), listed(jobs, "state", [1, 2, 3])
+    here, there, seen = iter(one), iter(two), [next(iter(two))]
+    assert jobs.value(next(here)) == 5 and next(there) == seen[0]
+    (one.splice_tail if tail else one.splice)(two)
+    assert [jobs.value(handle) for handle in here] == rest
+    assert [*there] == []
+
+
 def test_what_cannot_be_spliced_is_refused(jobs):
     waiting = listed(jobs, "state", [1, 2])
     others = IntrusiveList([1], fields="state")
     expected = "expected another list of 'state' of the same entries"
     for other, what in (
-        (waiting, "itself"),
+        (waiting, "this list"),
         (jobs.list("owner"), "a list of 'owner'"),
         (others.list("state"), "a list of other entries"),
     ):
         for splice in (waiting.splice, waiting.splice_tail):
             with pytest.raises(InputError) as refusal:
                 splice(other)
-            text = f"FieldList: what is spliced is {what}; {expected}"
+            text = f"FieldList: what is spliced into it is {what}; {expected}"
             assert str(refusal.value) == text
     for other in (None, jobs, [1]):
         with pytest.raises(TypeError):

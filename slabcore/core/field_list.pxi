@@ -233,22 +233,31 @@ cdef class FieldList:
 
     cdef int splice_to(self, FieldList other, bint first) except -1:
         if other is self or other.l.field != self.l.field:
-            what = "itself" if other is self else f"a list of {other.name!r}"
+            what = "this list" if other is self else f"a list of {other.name!r}"
             if other is not self and other.owner is not self.owner:
                 what = "a list of other entries"
             raise InputError(
-                "FieldList", f"what is spliced is {what}",
+                "FieldList", f"what is spliced into it is {what}",
                 f"another list of {self.name!r} of the same entries",
             )
         field_splice(&other.l, &self.l, first)
         return 0
 
     def splice(self, FieldList other):
-        """Put all entries of another list of the field first; that is empty then."""
+        """Put all entries of another list of the field first; that is empty then.
+
+        A cursor or a loop that was in the other list is behind its last entry then: the
+        loop ends, and what it had not come to is in this list. Cursors in this list
+        stay where they are.
+        """
         self.splice_to(other, True)
 
     def splice_tail(self, FieldList other):
-        """Put all entries of another list of the field last; that is empty then."""
+        """Put all entries of another list of the field last; that is empty then.
+
+        Cursors and loops are where splice() leaves them: one in this list comes to the
+        new entries, one in the other ends.
+        """
         self.splice_to(other, False)
 
     def cut_before(self, Py_ssize_t handle):

@@ -1616,7 +1616,7 @@ cdef class World:
         finally:
             self.running = False
         if not held:
-            raise StaleHandleError("no mutex is held under this ticket")
+            raise StaleHandleError("no mutex is held under this number")
 
     def line(self, number: int) -> tuple:
         """Tell whether cgroup_mutex (0) or slab_mutex (1) is owned; how many wait."""

@@ -3419,7 +3419,7 @@ class World:
     def let_go(self, ticket: int) -> None:
         """Give up a mutex that is held, or its place in the line."""
         if ticket not in self.holds:
-            raise StaleHandleError("no mutex is held under this ticket")
+            raise StaleHandleError("no mutex is held under this number")
         hold = self.holds.pop(ticket)
         hold.given_up = True
         if hold.owned:
