@@ -43,13 +43,16 @@ World               the engine below Kernel
 From C, C++ and Cython: get_include() is where slabcore.h is, SLABCORE_ABI the version
 of what it declares.
 
-What is raised on purpose is a SlabcoreError: InputError (bad input, in one line),
-LifecycleError (a step out of order), of which BusyError and StaleHandleError are cases,
-and CorruptionError and ListCorruptionError (of ``validate()``, a fault of slabcore).
+What slabcore refuses raises a SlabcoreError: InputError (a bad value, in one line; a
+ValueError too), LifecycleError (a step out of order), of which BusyError and
+StaleHandleError are cases, CorruptionError and ListCorruptionError (of ``validate()``,
+a fault of slabcore). Else it is Python's own: TypeError for a wrong type, OverflowError
+for an int of more than 64 bits; OSError of a file, and ValueError once it is closed.
 
 help() of each name goes on from here, with an example. Modules: slabcore.slabinfo (the
 text of /proc/slabinfo), slabcore.workloads and slabcore.traces (what a machine is asked
-to do), slabcore.reference (the same in plain Python).
+to do), slabcore.simpy (a kernel in a SimPy simulation), slabcore.gates (limits on what
+a function of yours costs, for pytest), slabcore.reference (the same in plain Python).
 """
 
 from __future__ import annotations

@@ -15,7 +15,9 @@ __all__ = [
 
 
 class SlabcoreError(Exception):
-    """Base of everything that slabcore raises on purpose.
+    """Base of everything with which slabcore refuses a value or a step.
+
+    A wrong type is Python's TypeError, a file's error an OSError.
 
     >>> from slabcore import Kernel, SlabcoreError
     >>> try:

@@ -58,6 +58,11 @@ class KernelFile(io.RawIOBase):
 
     def __init__(self, source: Source, name: str) -> None:
         super().__init__()
+        for call in ("read", "pread", "lseek", "close"):
+            if not callable(getattr(source, call, None)):
+                super().close()  # there is nothing to close when it is collected
+                what = f"{type(source).__name__} has no {call}()"
+                raise InputError("KernelFile", what, "a SeqFile, or what reads as one")
         self.source = source
         self.name = name
         self.mode = "rb"

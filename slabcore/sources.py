@@ -45,7 +45,7 @@ class Keys:
         """Return the key that so many are less than."""
         self._look(list(self.keys))
         for _ in range(min(pos, len(self.ahead))):
-            heapq.heappop(self.ahead)
+            self._pop()
         return self._least(None)
 
     def find(self, place: Any | None) -> Any | None:
@@ -56,7 +56,12 @@ class Keys:
         if place is None:
             return None
         # A list first: other threads may add keys while they are looked at.
-        self._look([key for key in list(self.keys) if not key < place])
+        keys = list(self.keys)
+        try:
+            ahead = [key for key in keys if not key < place]
+        except TypeError as error:
+            raise _unordered(error) from error
+        self._look(ahead)
         return self._least(place)
 
     def next(self, place: Any, pos: int) -> tuple[Any | None, int]:
@@ -68,8 +73,17 @@ class Keys:
     def _look(self, keys: list[Any]) -> None:
         if None in keys:
             raise InputError("SeqFile", "None is a key", "keys that have an order")
-        heapq.heapify(keys)
+        try:
+            heapq.heapify(keys)
+        except TypeError as error:
+            raise _unordered(error) from error
         self.ahead = keys
+
+    def _pop(self) -> Any:
+        try:
+            return heapq.heappop(self.ahead)
+        except TypeError as error:
+            raise _unordered(error) from error
 
     def _least(self, place: Any | None) -> Any | None:
         """Take out the least key; what show removed meanwhile is not shown.
@@ -77,14 +91,23 @@ class Keys:
         Keys of which neither is less, as NaN and subsets are, have no places.
         """
         while self.ahead:
-            key = heapq.heappop(self.ahead)
+            key = self._pop()
             if key not in self.keys:
                 continue
-            if place is not None and key != place and not place < key:
+            try:
+                follows = place is None or key == place or place < key
+            except TypeError as error:
+                raise _unordered(error) from error
+            if not follows:
                 what = f"{place!r} and {key!r} are keys"
                 raise InputError("SeqFile", what, "keys that have an order")
             return key
         return None
+
+
+def _unordered(error: TypeError) -> InputError:
+    """Return the error of keys that cannot be compared."""
+    return InputError("SeqFile", str(error), "keys that have an order")
 
 
 class Entries:

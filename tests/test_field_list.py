@@ -487,10 +487,27 @@ def test_a_walk_backwards_goes_on_behind_what_was_removed(walked):
 
 
 def test_lists_and_cursors_are_not_copied(jobs):
-    for one in (jobs.list("state"), jobs.cursor()):
+    for one, instead in (
+        (jobs, r"to_array\(\) has its values"),
+        (jobs.list("state"), r"handles\(\) has its entries"),
+        (jobs.cursor(), r"list.cursor\(entry\) makes another"),
+    ):
         for use in (copy.copy, copy.deepcopy, pickle.dumps):
-            with pytest.raises(TypeError):
+            with pytest.raises(TypeError, match=f"nor pickled; {instead}$"):
                 use(one)
+
+
+def test_each_says_what_it_is(jobs):
+    waiting = listed(jobs, "state", [3, 4])
+    place = waiting.cursor()
+    shown = "<FieldList 'state': 2 entries>"
+    assert repr(waiting) == shown
+    assert repr(place) == f"<ListCursor on none of {shown}>"
+    handle = place.next()
+    assert repr(place) == f"<ListCursor on handle {handle} of {shown}>"
+    place.close()
+    assert repr(place) == f"<ListCursor closed of {shown}>"
+    assert repr(jobs.cursor()) == "<ListCursor on none of <IntrusiveList: 10 entries>>"
 
 
 NOTHINGS = (
@@ -809,7 +826,7 @@ class FieldsMachine(RuleBasedStateMachine):
         cursor = place["cursor"]
         if how == "close":
             cursor.close()
-            place["cursor"] = None      # what was drawn is held
+            place["cursor"] = None  # what was drawn is held
             twin.places.remove(place)
             return
         if how == "seek":

@@ -171,6 +171,16 @@ def test_a_file_is_not_copied(file):
     assert file.readall() and not file.closed
 
 
+def test_what_does_not_read_as_a_file_of_the_kernels_is_refused():
+    for source, missing in (("x", "read"), (io.BytesIO(), "pread"), (None, "read")):
+        with pytest.raises(InputError) as refusal:
+            KernelFile(source, "stock.csv")
+        assert str(refusal.value) == (
+            f"KernelFile: {type(source).__name__} has no {missing}(); "
+            "expected a SeqFile, or what reads as one"
+        )
+
+
 def test_bytes_and_places_are_whole_numbers(file):
     for call in (
         lambda: file.read(1.5),

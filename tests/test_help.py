@@ -45,6 +45,41 @@ def test_the_package_has_a_tour_that_runs_and_names_everything():
     assert missing == []
 
 
+def test_the_tour_names_the_modules_that_are_for_users():
+    named = set(re.findall(r"slabcore\.([a-z]+)\b(?![.(])", slabcore.__doc__))
+    modules = {"gates", "reference", "simpy", "slabinfo", "traces", "workloads"}
+    assert modules <= named
+
+
+def test_what_is_refused_is_refused_as_help_says():
+    entries = slabcore.IntrusiveList(range(3))
+    queue = slabcore.RcuQueue()
+    file = slabcore.SeqFile({1, "a"}, show=lambda m, key: None)
+    for call in (
+        lambda: entries.extend([2**64]),
+        lambda: entries.list("state"),
+        lambda: queue.call(1, cpu=5),
+        lambda: queue.invoke(batches=0),
+        lambda: file.read(1),
+        lambda: slabcore.KernelFile("text", "name"),
+        lambda: slabcore.Kernel("4.9").world.begin(99),
+        lambda: slabcore.Kernel("4.9", engine="reference").world.begin(99),
+    ):
+        with pytest.raises(slabcore.InputError) as refusal:
+            call()
+        assert isinstance(refusal.value, ValueError)
+        assert "\n" not in str(refusal.value)
+    for call in (lambda: entries.add("1"), lambda: queue.call("1")):
+        with pytest.raises(TypeError):
+            call()
+    for call in (lambda: entries.add(2**64), lambda: queue.call(2**64)):
+        with pytest.raises(OverflowError):
+            call()
+    file.close()
+    with pytest.raises(ValueError, match="closed"):
+        file.read(1)
+
+
 KINDS = (property, classmethod, staticmethod)
 METHODS = sorted(
     (f"{name}.{attribute}", member)

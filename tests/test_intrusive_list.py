@@ -97,6 +97,8 @@ def test_values_and_handles_are_whole_numbers():
         )
     with pytest.raises(InputError):
         IntrusiveList(5)
+    with pytest.raises(InputError, match="the values are no array; expected a list or"):
+        entries.extend([[1], [2, 3]])
     assert entries.extend([]).size == 0 and entries.to_array().tolist() == [1]
     entries.validate()
 

@@ -1,9 +1,11 @@
 """RcuQueue: callbacks in four segments, and what a grace period promises them."""
 
 import array
+import copy
 import doctest
 import gc
 import operator
+import pickle
 import weakref
 
 import numpy as np
@@ -19,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 import slabcore
-from slabcore import LifecycleError
+from slabcore import InputError, LifecycleError
 from slabcore.reference import rcu as reference
 
 VALUES = st.integers(-(2**63), 2**63 - 1)
@@ -502,23 +504,23 @@ def test_many_words_are_asked_for_ahead():
 
 def test_a_wrong_word_or_kind_queues_nothing(engine):
     queue = make(engine, words=np.zeros(4, np.uint32))
-    index = "value={}: expected 0 to 3"
+    index = "RcuQueue: value is {}; expected 0 to 3, an index of words"
     for value in (4, -1, 2**32, -(2**63), 2**63 - 1):
-        with pytest.raises(IndexError, match=index.format(value)):
+        with pytest.raises(InputError, match=index.format(value)):
             queue.call(value, kind="inc")
-        with pytest.raises(IndexError, match=index.format(value)):
+        with pytest.raises(InputError, match=index.format(value)):
             queue.call_many([1, value, 2], kind="inc")
-    with pytest.raises(IndexError, match=index.format(4)):
+    with pytest.raises(InputError, match=index.format(4)):
         queue.call_many(np.array([1, 4], np.uint32), kind=b"\x00\x01")
-    with pytest.raises(ValueError, match="kind=5: expected 0 to 4"):
+    with pytest.raises(InputError, match="kind is 5; expected 0 to 4"):
         queue.call_many([1, 2, 9], kind=b"\x04\x05\x00")
-    with pytest.raises(ValueError, match="kind: 1 of them for 2 values"):
+    with pytest.raises(InputError, match="kind has 1 numbers; expected 2"):
         queue.call_many([1, 2], kind=b"\x04")
     for kind in (None, "free"):
-        expected = f"kind={kind!r}: expected inc, dec, set, clear or change"
-        with pytest.raises(ValueError, match=expected):
+        expected = f"kind is {kind!r}; expected inc, dec, set, clear or change"
+        with pytest.raises(InputError, match=expected):
             queue.call(1, kind=kind)
-        with pytest.raises(ValueError, match=expected):
+        with pytest.raises(InputError, match=expected):
             queue.call_many([1], kind=kind)
     for value in ("1", 1.5, None):
         with pytest.raises(TypeError):
@@ -526,7 +528,7 @@ def test_a_wrong_word_or_kind_queues_nothing(engine):
     assert queue.pending == 0 and queue.barrier() == 0
     nothing = make(engine, words=np.zeros(0, np.uint32))
     nothing.call_many([], kind="dec")
-    with pytest.raises(IndexError, match="expected 0 to -1"):
+    with pytest.raises(InputError, match="expected an index of words, of which there"):
         nothing.call(0, kind="dec")
 
 
@@ -635,7 +637,7 @@ def test_what_is_queued_can_be_looked_at(engine):
     words = make(engine, words=np.zeros(9, np.uint32))
     words.call_many([8, 0, 8], kind="inc")
     assert listed(words.values()) == [8, 0, 8]
-    with pytest.raises(ValueError, match="cpu=2: expected 0 to 1"):
+    with pytest.raises(InputError, match="cpu is 2; expected 0 to 1"):
         queue.values(2)
 
 
@@ -701,15 +703,15 @@ def test_cpus_and_counts_are_whole_numbers(engine):
 
 def test_what_makes_no_queue_is_refused(engine):
     refused = [
-        ({"cpus": 0}, "cpus=0: expected 1 to 4096"),
-        ({"cpus": 4097}, "cpus=4097: expected 1 to 4096"),
-        ({"blimit": 0}, "blimit=0: expected 1 or more"),
-        ({"qhimark": -1}, "qhimark=-1: expected 0 or more"),
-        ({"qlowmark": -2}, "qlowmark=-2: expected 0 or more"),
-        ({"marker": "both"}, "marker='both': expected queued or entrained"),
+        ({"cpus": 0}, "cpus is 0; expected 1 to 4096"),
+        ({"cpus": 4097}, "cpus is 4097; expected 1 to 4096"),
+        ({"blimit": 0}, "blimit is 0; expected 1 or more"),
+        ({"qhimark": -1}, "qhimark is -1; expected 0 or more"),
+        ({"qlowmark": -2}, "qlowmark is -2; expected 0 or more"),
+        ({"marker": "both"}, "marker is 'both'; expected queued or entrained"),
     ]
     for options, message in refused:
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(InputError, match=message):
             make(engine, **options)
     with pytest.raises(TypeError, match="callback=7: expected a callable or None"):
         make(engine, callback=7)
@@ -719,12 +721,12 @@ def test_a_cpu_that_is_not_there_is_refused(engine):
     queue = make(engine, 2)
     for use in ("segments", "quiescent", "advance", "invoke", "synchronize"):
         for cpu in (-1, 2):
-            with pytest.raises(ValueError, match=f"cpu={cpu}: expected 0 to 1"):
+            with pytest.raises(InputError, match=f"cpu is {cpu}; expected 0 to 1"):
                 getattr(queue, use)(cpu)
     for use in (queue.call, lambda value, cpu: queue.call_many([value], cpu)):
-        with pytest.raises(ValueError, match="cpu=2: expected 0 to 1"):
+        with pytest.raises(InputError, match="cpu is 2; expected 0 to 1"):
             use(1, 2)
-    with pytest.raises(ValueError, match="batches=0: expected 1 or more, or None"):
+    with pytest.raises(InputError, match="batches is 0; expected 1 or more, or None"):
         queue.invoke(batches=0)
 
 
@@ -736,9 +738,40 @@ def test_a_queue_is_made_once():
     assert queue.cpus == 2 and queue.barrier().tolist() == [1]
 
 
+def test_a_queue_says_what_waits_and_is_not_copied():
+    queue = slabcore.RcuQueue()
+    queue.call_many([1, 2])
+    assert repr(queue) == "<RcuQueue: 2 pending on 1 CPU>"
+    queue.start()
+    assert repr(queue) == "<RcuQueue: 2 pending on 1 CPU, in grace period 1>"
+    assert (
+        repr(slabcore.RcuQueue(4, callback=print)) == "<RcuQueue: 0 pending on 4 CPUs>"
+    )
+    for call in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match=r"nor pickled; values\(cpu\) has what is"):
+            call(queue)
+    assert repr(slabcore.RcuQueue.__new__(slabcore.RcuQueue)) == (
+        "<RcuQueue: 0 pending on 0 CPUs>"
+    )
+
+
+def test_what_is_no_array_of_numbers_is_told_in_one_line():
+    queue = slabcore.RcuQueue()
+    with pytest.raises(InputError) as refusal:
+        queue.call_many([[1], [2, 3]])
+    assert str(refusal.value) == (
+        "RcuQueue: the values are no array; "
+        "expected a list or an array of whole numbers"
+    )
+    for values, kind in (([1.5], "float64"), ([2**63], "uint64"), (["1"], "<U1")):
+        with pytest.raises(TypeError, match=f"^values: {kind}, expected whole numbers"):
+            queue.call_many(values)
+    assert not queue
+
+
 def test_a_queue_that_was_never_made_has_no_cpu():
     queue = slabcore.RcuQueue.__new__(slabcore.RcuQueue)
-    with pytest.raises(ValueError, match="cpu=0"):
+    with pytest.raises(InputError, match="cpu is 0"):
         queue.call(1)
     queue.validate()
 

@@ -1,10 +1,12 @@
 """seq_file: bytes, places and calls; the core beside its twin; the cursor's promise."""
 
+import copy
 import doctest
 import errno
 import gc
 import inspect
 import itertools
+import pickle
 import random
 import threading
 import weakref
@@ -462,7 +464,7 @@ def test_hooks_that_answer_nonsense_are_told(file):
         source.open(file).read(20)
     for nonsense in (2, -5, "text"):
         source.records[0].show = lambda m, nonsense=nonsense: nonsense
-        with pytest.raises(ValueError, match="expected None, 0 or 1"):
+        with pytest.raises(InputError, match="expected None, 0 or 1"):
             source.open(file).read(20)
 
 
@@ -508,6 +510,18 @@ def test_a_closed_file_is_closed(file):
     for call in (lambda: opened.read(5), lambda: opened.lseek(0)):
         with pytest.raises(ValueError, match="closed file"):
             call()
+
+
+def test_a_file_says_where_it_is_and_is_not_copied():
+    opened = Source([Record(0, 10), Record(1, 10)]).open(SeqFile)
+    opened.read(15)
+    assert repr(opened) == "<SeqFile: at byte 15>"
+    for call in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match=r"nor pickled; SeqFile\(source\) opens"):
+            call(opened)
+    opened.close()
+    assert repr(opened) == "<SeqFile: closed>"
+    assert repr(SeqFile.__new__(SeqFile)) == "<SeqFile: closed>"
 
 
 HOOKS = "expected a source with start, next and stop, and show or show="

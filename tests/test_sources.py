@@ -420,8 +420,27 @@ def test_keys_without_an_order_are_told_by_the_read():
                 b"".join(file.pages())
     alone = SeqFile({float("nan")}, show=lambda m, key: m.write("row\n"), cursor=True)
     assert alone.read(100) == b"row\n"
-    with pytest.raises(TypeError, match="not supported between"):
-        SeqFile({1, "a"}, show=line).read(10)
+
+
+@pytest.mark.parametrize("cursor", [False, True])
+@pytest.mark.parametrize("keys", [{1, "a"}, {1: "b", (2,): "c"}, {1j, 2j}])
+@BOTH
+def test_keys_that_cannot_be_compared_are_told_in_one_line(kind, keys, cursor):
+    text = r"^SeqFile: '<' not supported between .*; expected keys that have an order$"
+    file = kind(Keys(keys, line), cursor=cursor)
+    with pytest.raises(InputError, match=text):
+        file.read(10)
+
+
+@pytest.mark.parametrize("kept", [range(10), [9]], ids=["some", "one"])
+def test_a_key_that_cannot_be_compared_may_come_while_a_file_is_read(kept):
+    keys = set(range(10))
+    file = SeqFile(keys, show=line, cursor=True, page=91)
+    assert len(file.read(100).split()) == 9
+    keys.intersection_update(kept)
+    keys.add("a")
+    with pytest.raises(InputError, match="expected keys that have an order"):
+        b"".join(file.pages())
 
 
 def test_an_intrusive_list_is_read_as_before():

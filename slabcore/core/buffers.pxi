@@ -58,12 +58,23 @@ cdef bint lent(values, int flags, Py_buffer *given) except -1:
     return False
 
 
+cdef object as_array(str where, str what, values):
+    """Return an array of what is one, or a list that can be."""
+    import numpy
+    try:
+        return numpy.asarray(values)
+    except ValueError as error:
+        raise InputError(
+            where, f"the {what} are no array", "a list or an array of whole numbers"
+        ) from error
+
+
 cdef int whole_numbers(str where, str what, values, Py_buffer *given) except -1:
     """Get the buffer of an array of int64, or of what an array or a list is as one."""
     if lent(values, PyBUF_SIMPLE, given):
         return 0
     import numpy
-    taken = numpy.asarray(values)
+    taken = as_array(where, what, values)
     whole = taken.dtype.kind in "iu" or not taken.size
     if whole and taken.size and taken.dtype == numpy.uint64:
         whole = taken.max() < 1 << 63

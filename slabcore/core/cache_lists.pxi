@@ -397,6 +397,12 @@ cdef class CacheLists:
             i = link_at(&self.l, i).all.next
         return array
 
+    def __reduce__(self):
+        """Refuse: a handle names a memcg of one CacheLists."""
+        raise TypeError(
+            "CacheLists are neither copied nor pickled; to_array() has every cache"
+        )
+
     def validate(self):
         """Check that all lists, lengths and owners agree.
 

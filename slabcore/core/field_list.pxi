@@ -290,6 +290,12 @@ cdef class FieldList:
     def __repr__(self):
         return f"<FieldList {self.name!r}: {len(self)} entries>"
 
+    def __reduce__(self):
+        """Refuse: an entry is on one list of a field."""
+        raise TypeError(
+            f"{self!r} is neither copied nor pickled; handles() has its entries"
+        )
+
     def __iter__(self):
         """Yield the handle of each entry, whatever is done to the list meanwhile.
 
@@ -487,6 +493,18 @@ cdef class ListCursor:
     def lost(self):
         """Whether the entry it stood on has gone since the last step."""
         return self.open and self.here.moved
+
+    def __repr__(self):
+        where = "closed" if not self.open else "on none"
+        if self.open and self.here.entry != NIL:
+            where = f"on handle {self.handle()}"
+        return f"<ListCursor {where} of {self.walked!r}>"
+
+    def __reduce__(self):
+        """Refuse: a place is one of its list's."""
+        raise TypeError(
+            f"{self!r} is neither copied nor pickled; list.cursor(entry) makes another"
+        )
 
     def __iter__(self):
         """Yield what next() returns up to the last entry; another loop begins anew."""

@@ -309,6 +309,12 @@ cdef class IntrusiveList:
     def __repr__(self):
         return f"<IntrusiveList: {len(self)} entries>"
 
+    def __reduce__(self):
+        """Refuse: a handle names an entry of one list."""
+        raise TypeError(
+            f"{self!r} is neither copied nor pickled; to_array() has its values"
+        )
+
     def __iter__(self):
         """Yield the handle of each entry, whatever is done to the list meanwhile.
 

@@ -40,7 +40,7 @@ from slabcore.rcu cimport (
     rcu_write_many,
 )
 
-from slabcore.errors import CorruptionError, LifecycleError
+from slabcore.errors import CorruptionError, InputError, LifecycleError
 
 
 cdef enum:  # what a record of a queue with a callback is
@@ -115,14 +115,14 @@ cdef class RcuQueue:
         if self.ncpus:
             raise LifecycleError("the queue is there; it is made once")
         if not 1 <= count <= 4096:
-            raise ValueError(f"cpus={count}: expected 1 to 4096")
+            raise InputError("RcuQueue", f"cpus is {count}", "1 to 4096")
         if limit < 1:
-            raise ValueError(f"blimit={limit}: expected 1 or more")
+            raise InputError("RcuQueue", f"blimit is {limit}", "1 or more")
         if high < 0 or low < 0:
             name = "qlowmark" if high >= 0 else "qhimark"
-            raise ValueError(f"{name}={min(high, low)}: expected 0 or more")
+            raise InputError("RcuQueue", f"{name} is {min(high, low)}", "0 or more")
         if marker not in _MARKERS:
-            raise ValueError(f"marker={marker!r}: expected queued or entrained")
+            raise InputError("RcuQueue", f"marker is {marker!r}", "queued or entrained")
         if callback is not None and not callable(callback):
             raise TypeError(f"callback={callback!r}: expected a callable or None")
         if words is not None:
@@ -173,7 +173,7 @@ cdef class RcuQueue:
 
     cdef int32_t on(self, Py_ssize_t cpu) except -1:
         if not 0 <= cpu < self.ncpus:
-            raise ValueError(f"cpu={cpu}: expected 0 to {self.ncpus - 1}")
+            raise InputError("RcuQueue", f"cpu is {cpu}", f"0 to {self.ncpus - 1}")
         return <int32_t>cpu
 
     cdef int span(self, cpu, int32_t *first, int32_t *end) except -1:
@@ -223,13 +223,16 @@ cdef class RcuQueue:
         if not self.held.itemsize:
             raise TypeError(f"kind={kind!r}: expected none, as the queue has no words")
         if kind not in _KINDS:
-            raise ValueError(
-                f"kind={kind!r}: expected inc, dec, set, clear or change"
-            )
+            expected = "inc, dec, set, clear or change"
+            raise InputError("RcuQueue", f"kind is {kind!r}", expected)
         return _KINDS.index(kind)
 
     cdef int refuse(self, int64_t value) except -1:
-        raise IndexError(f"value={value}: expected 0 to {self.held.len // 4 - 1}")
+        cdef int64_t count = self.held.len // 4
+        expected = f"0 to {count - 1}, an index of words"
+        if not count:
+            expected = "an index of words, of which there are none"
+        raise InputError("RcuQueue", f"value is {value}", expected)
 
     cdef int refuse_one(self, int dimensions) except -1:
         if not dimensions:
@@ -308,12 +311,14 @@ cdef class RcuQueue:
             what = OTHER
         if what == OTHER:
             import numpy
-            values = numpy.asarray(values)
+            values = as_array("RcuQueue", "values", values)
             self.refuse_one(values.ndim)
-            if not values.size:
-                values = values.astype("q")
-            values = values.astype("q", "C", "safe", copy=False)
-            values = numpy.require(values, requirements="A")
+            if values.size and not numpy.can_cast(values.dtype, "q"):
+                raise TypeError(
+                    f"values: {values.dtype}, expected whole numbers of 64 bits, as "
+                    f"the queue has no callback"
+                )
+            values = numpy.require(values, "q", "CA")
             what = numbers(values, PyBUF_SIMPLE, &given)
         try:
             self.refuse_one(given.ndim)
@@ -354,7 +359,8 @@ cdef class RcuQueue:
             kinds = <const uint8_t *>many.buf
         try:
             if of_each and <size_t>many.len != count:
-                raise ValueError(f"kind: {many.len} of them for {count} values")
+                found = f"kind has {many.len} numbers"
+                raise InputError("RcuQueue", found, f"{count}, one a value")
             right = call_rcu_words(
                 &self.r, number, given.buf, what == INT64, count, kinds, of_each, end
             )
@@ -362,7 +368,8 @@ cdef class RcuQueue:
                 return 0
             for i in range(count):
                 if of_each and kinds[i] >= RCU_KINDS:
-                    raise ValueError(f"kind={kinds[i]}: expected 0 to {RCU_KINDS - 1}")
+                    expected = f"0 to {RCU_KINDS - 1}"
+                    raise InputError("RcuQueue", f"kind is {kinds[i]}", expected)
                 if what == UINT32:
                     index = (<const uint32_t *>given.buf)[i]
                 else:
@@ -517,7 +524,8 @@ cdef class RcuQueue:
         if batches is not None:
             batches = PyNumber_Index(batches)
             if batches < 1:
-                raise ValueError(f"batches={batches}: expected 1 or more, or None")
+                expected = "1 or more, or None"
+                raise InputError("RcuQueue", f"batches is {batches}", expected)
         most = FOREVER if batches is None else min(batches, FOREVER)
         self.span(cpu, &first, &end)
         self.enter()
@@ -728,6 +736,19 @@ cdef class RcuQueue:
 
     def __len__(self):
         return self.r.callbacks - self.waiters
+
+    def __repr__(self):
+        cpus = "1 CPU" if self.ncpus == 1 else f"{self.ncpus} CPUs"
+        period = ""
+        if self.r.gpnum != self.r.completed:
+            period = f", in grace period {self.r.gpnum}"
+        return f"<RcuQueue: {len(self)} pending on {cpus}{period}>"
+
+    def __reduce__(self):
+        """Refuse: what is queued would be invoked twice."""
+        raise TypeError(
+            f"{self!r} is neither copied nor pickled; values(cpu) has what is queued"
+        )
 
     def values(self, Py_ssize_t cpu=0):
         """Return what is queued on a CPU, in its order: an array, of objects a list.

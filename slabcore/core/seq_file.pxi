@@ -285,7 +285,7 @@ cdef class SeqFile:
                 return 0
             if answer in (0, SEQ_SKIP):
                 return SEQ_SKIP if answer else 0
-            raise ValueError(f"show returned {answer!r}: expected None, 0 or 1")
+            raise InputError("SeqFile", f"show returned {answer!r}", "None, 0 or 1")
         except BaseException as error:
             return self.fail(error)
 
@@ -417,6 +417,16 @@ cdef class SeqFile:
             self.reader.open = False
         seq_release(&self.m)
         self.closed = True
+
+    def __repr__(self):
+        where = "closed" if self.closed else f"at byte {self.position}"
+        return f"<SeqFile: {where}>"
+
+    def __reduce__(self):
+        """Refuse: what is shown next is kept in its buffer and by its source."""
+        raise TypeError(
+            f"{self!r} is neither copied nor pickled; SeqFile(source) opens another"
+        )
 
     def __enter__(self):
         return self

@@ -1069,11 +1069,13 @@ cdef class World:
         if c.slabs:
             raise LifecycleError("the cache has slabs; boot_slabs needs a new one")
         if not 0 <= order <= 30 or per_slab < 1 or not 0 <= slabs < 1 << 31:
-            raise ValueError(f"no slabs: order {order}, {per_slab} objects, {slabs}")
+            what = f"no slabs: order {order}, {per_slab} objects, {slabs}"
+            raise InputError("", what)
         if per_slab * r.size > w.c.page_size << <int>order:
-            raise ValueError(f"{per_slab} objects of {r.size} bytes are not in a slab")
+            what = f"{per_slab} objects of {r.size} bytes are not in a slab"
+            raise InputError("", what)
         if not 0 <= objects <= min(slabs * per_slab, (1 << 31) - 1):
-            raise ValueError(f"{objects} objects are not in {slabs} of {per_slab}")
+            raise InputError("", f"{objects} objects are not in {slabs} of {per_slab}")
         r.order = order
         r.per_slab = per_slab
         c.inuse = objects
@@ -1137,7 +1139,7 @@ cdef class World:
     def _as_many(self, *arrays):
         """Return how many entries each of some arrays has."""
         if len(set(map(len, arrays))) != 1:
-            raise ValueError(f"arrays of {[*map(len, arrays)]} entries")
+            raise InputError("", f"arrays of {[*map(len, arrays)]} entries")
         return len(arrays[0])
 
     def _keep(self, bytes name):
@@ -1341,7 +1343,7 @@ cdef class World:
         cdef uint32_t number, memcg = NIL
         self.enter()
         if not 0 <= kind < FILE_KINDS:
-            raise ValueError(f"there is no file of kind {kind}")
+            raise InputError("", f"there is no file of kind {kind}")
         if kind in (FILE_MEMCG_SLABINFO, FILE_CGROUP_STAT):
             memcg = self._live(handle, "open")
         file_open(&self.e.w, kind, memcg, cursor, False, &number)
@@ -1484,25 +1486,25 @@ cdef class World:
                 or (row[0] == OP_HOTPLUG and row[1] <= MEMORY_OFFLINE)
             )
             if not known:
-                raise ValueError(f"{row} is no step; expected (op, a, b, c, d)")
+                raise InputError("", f"{row} is no step; expected (op, a, b, c, d)")
             if min(row[1:]) < 0 or max(row[1:]) >= FOREVER:
-                raise ValueError(f"{row} has a figure that is not 0 to 2**62")
+                raise InputError("", f"{row} has a figure that is not 0 to 2**62")
             if row[0] == OP_FORK and row[1] >= w.programs.used:
-                raise ValueError(f"{row} forks no earlier program")
+                raise InputError("", f"{row} forks no earlier program")
             if row[0] in (OP_ALLOC, OP_PIN) and max(row[1:4]) >= 1 << 31:
-                raise ValueError(f"{row} has a figure of 2**31 or more")
+                raise InputError("", f"{row} has a figure of 2**31 or more")
             if row[0] in (OP_HOLD, OP_FREE, OP_DESTROY_CACHE) and (
                 max(row[1:3]) >= 1 << 31
             ):
-                raise ValueError(f"{row} has a figure of 2**31 or more")
+                raise InputError("", f"{row} has a figure of 2**31 or more")
             if row[0] == OP_CREATE_CACHE and not (
                 1 <= row[1] <= 1 << 22 and row[2] < 32
             ):
-                raise ValueError(f"{row} has no size or flags of a cache")
+                raise InputError("", f"{row} has no size or flags of a cache")
             if row[0] == OP_SETTLE and not row[2]:
-                raise ValueError(f"{row} looks at no interval; expected c over 0")
+                raise InputError("", f"{row} looks at no interval; expected c over 0")
             if row[0] == OP_SLABINFO and not (1 <= row[1] < 1 << 31 and row[3] < 2):
-                raise ValueError(f"{row} reads no bytes, or by neither reader")
+                raise InputError("", f"{row} reads no bytes, or by neither reader")
         arena_take(&w.programs, &number)
         p = <program *>arena_at(&w.programs, number)
         p.nsteps = 0
@@ -1534,7 +1536,7 @@ cdef class World:
         cdef int64_t ticket
         self.enter()
         if not 0 <= number < w.programs.used:
-            raise ValueError(f"there is no program {number}")
+            raise InputError("", f"there is no program {number}")
         task_new(w, 0, False, &t)
         f = task_push(t, F_PROGRAM)
         f.a = number
@@ -1574,7 +1576,7 @@ cdef class World:
         f.a = f.b = f.c = f.d = NIL
         f.n = 0
         if not 0 <= call < len(_CALLS):
-            raise ValueError(f"there is no call {call}")
+            raise InputError("", f"there is no call {call}")
         name, f.function = _CALLS[call]
         if call <= 2:
             f.a = self._live(a, name)
@@ -1594,7 +1596,7 @@ cdef class World:
             f.a = a
         elif f.function == F_HOLD_MUTEX:
             if a not in (CGROUP_MUTEX, SLAB_MUTEX):
-                raise ValueError(f"there is no mutex {a}")
+                raise InputError("", f"there is no mutex {a}")
             f.a = a
         self.running = True
         try:
@@ -1622,7 +1624,7 @@ cdef class World:
         """Tell whether cgroup_mutex (0) or slab_mutex (1) is owned; how many wait."""
         self.enter()
         if number not in (CGROUP_MUTEX, SLAB_MUTEX):
-            raise ValueError(f"there is no mutex {number}")
+            raise InputError("", f"there is no mutex {number}")
         m = &self.e.w.s.mutexes[<int>number]
         return m.owner != NULL, m.length
 
@@ -1639,7 +1641,7 @@ cdef class World:
         cdef bint already
         self.enter()
         if not 0 <= kind < WATCH_KINDS:
-            raise ValueError(f"there is no watch of kind {kind}")
+            raise InputError("", f"there is no watch of kind {kind}")
         if kind == WATCH_CACHE:
             root = self._serving(number, "watch")
             index = self._live(handle, "watch")

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequen
 from types import MappingProxyType
 from typing import Any
 
-from slabcore.errors import CorruptionError, LifecycleError
+from slabcore.errors import CorruptionError, InputError, LifecycleError
 
 __all__ = ["KINDS", "MARKERS", "RcuQueue"]
 
@@ -81,14 +81,15 @@ class RcuQueue:
         cpus, blimit = operator.index(cpus), operator.index(blimit)
         qhimark, qlowmark = operator.index(qhimark), operator.index(qlowmark)
         if not 1 <= cpus <= 4096:
-            raise ValueError(f"cpus={cpus}: expected 1 to 4096")
+            raise InputError("RcuQueue", f"cpus is {cpus}", "1 to 4096")
         if blimit < 1:
-            raise ValueError(f"blimit={blimit}: expected 1 or more")
+            raise InputError("RcuQueue", f"blimit is {blimit}", "1 or more")
         if qhimark < 0 or qlowmark < 0:
             mark = "qlowmark" if qhimark >= 0 else "qhimark"
-            raise ValueError(f"{mark}={min(qhimark, qlowmark)}: expected 0 or more")
+            least = min(qhimark, qlowmark)
+            raise InputError("RcuQueue", f"{mark} is {least}", "0 or more")
         if marker not in MARKERS:
-            raise ValueError(f"marker={marker!r}: expected queued or entrained")
+            raise InputError("RcuQueue", f"marker is {marker!r}", "queued or entrained")
         if callback is not None and not callable(callback):
             raise TypeError(f"callback={callback!r}: expected a callable or None")
         if callback is not None and words is not None:
@@ -136,7 +137,8 @@ class RcuQueue:
         values = list(values)
         if isinstance(kind, bytes):
             if len(kind) != len(values):
-                raise ValueError(f"kind: {len(kind)} of them for {len(values)} values")
+                expected = f"{len(values)}, one a value"
+                raise InputError("RcuQueue", f"kind has {len(kind)} numbers", expected)
             names = list(KINDS)
             kinds: list[Any] = [names[n] if n < len(names) else n for n in kind]
         else:
@@ -144,7 +146,8 @@ class RcuQueue:
             kinds = [kind] * len(values)
         for value, each in zip(values, kinds, strict=True):
             if each not in KINDS:
-                raise ValueError(f"kind={each}: expected 0 to {len(KINDS) - 1}")
+                expected = f"0 to {len(KINDS) - 1}"
+                raise InputError("RcuQueue", f"kind is {each}", expected)
             self._check_word(value)
         for value, each in zip(values, kinds, strict=True):
             self._call_rcu(on, value, kind=each)
@@ -153,12 +156,15 @@ class RcuQueue:
         if self.words is None:
             raise TypeError(f"kind={kind!r}: expected none, as the queue has no words")
         if kind not in KINDS:
-            raise ValueError(f"kind={kind!r}: expected inc, dec, set, clear or change")
+            expected = "inc, dec, set, clear or change"
+            raise InputError("RcuQueue", f"kind is {kind!r}", expected)
 
     def _check_word(self, value: int) -> None:
         words = 0 if self.words is None else len(self.words)
         if not 0 <= value < words:
-            raise IndexError(f"value={value}: expected 0 to {words - 1}")
+            there = f"0 to {words - 1}, an index of words"
+            expected = there if words else "an index of words, of which there are none"
+            raise InputError("RcuQueue", f"value is {value}", expected)
 
     def _call_rcu(
         self, on: _Cpu, value: Any, marker: bool = False, kind: str | None = None
@@ -245,7 +251,7 @@ class RcuQueue:
         self, cpu: int | None = None, batches: int | None = 1
     ) -> list[Any] | int:
         if batches is not None and operator.index(batches) < 1:
-            raise ValueError(f"batches={batches}: expected 1 or more, or None")
+            raise InputError("RcuQueue", f"batches is {batches}", "1 or more, or None")
         numbers = self._numbers(cpu)
         with _Invoking(self):
             taken: list[Any] = []
@@ -362,7 +368,8 @@ class RcuQueue:
     def _cpu(self, cpu: int) -> _Cpu:
         cpu = operator.index(cpu)
         if not 0 <= cpu < len(self._cpus):
-            raise ValueError(f"cpu={cpu}: expected 0 to {len(self._cpus) - 1}")
+            expected = f"0 to {len(self._cpus) - 1}"
+            raise InputError("RcuQueue", f"cpu is {cpu}", expected)
         return self._cpus[cpu]
 
     def _numbers(self, cpu: int | None) -> Iterable[int]:

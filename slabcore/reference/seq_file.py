@@ -533,7 +533,7 @@ class SeqFile:
         except OSError as error:
             return _errno_of(error)
         if answer not in (None, 0, SKIP):
-            raise ValueError(f"show returned {answer!r}: expected None, 0 or 1")
+            raise InputError("SeqFile", f"show returned {answer!r}", "None, 0 or 1")
         return SKIP if answer else 0
 
     def _stop(self, entry: Answer) -> None:

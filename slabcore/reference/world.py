@@ -3009,13 +3009,13 @@ class World:
         if root.slabs:
             raise LifecycleError("the cache has slabs; boot_slabs needs a new one")
         if not 0 <= order <= 30 or per_slab < 1 or not 0 <= slabs < 1 << 31:
-            raise ValueError(f"no slabs: order {order}, {per_slab} objects, {slabs}")
+            what = f"no slabs: order {order}, {per_slab} objects, {slabs}"
+            raise InputError("", what)
         if per_slab * root.size > self.machine.page_size << order:
-            raise ValueError(
-                f"{per_slab} objects of {root.size} bytes are not in a slab"
-            )
+            what = f"{per_slab} objects of {root.size} bytes are not in a slab"
+            raise InputError("", what)
         if not 0 <= objects <= min(slabs * per_slab, (1 << 31) - 1):
-            raise ValueError(f"{objects} objects are not in {slabs} of {per_slab}")
+            raise InputError("", f"{objects} objects are not in {slabs} of {per_slab}")
         root.order, root.per_slab = order, per_slab
         root.inuse, root.slabs = objects, slabs
         self.slab_bytes += slabs * (self.machine.page_size << order)
@@ -3194,7 +3194,7 @@ class World:
         3 /proc/cgroups, 4 /proc/loadavg. cursor: keep the place in the list.
         """
         if not 0 <= kind <= procfs.LOADAVG:
-            raise ValueError(f"there is no file of kind {kind}")
+            raise InputError("", f"there is no file of kind {kind}")
         memcg = None
         if kind in (procfs.MEMCG_SLABINFO, procfs.CGROUP_STAT):
             memcg = self._live(handle, "open")
@@ -3277,7 +3277,7 @@ class World:
         Returns: the ticket under which finished() tells its end.
         """
         if not 0 <= number < len(self.programs):
-            raise ValueError(f"there is no program {number}")
+            raise InputError("", f"there is no program {number}")
         ticket = self._ticket()
         task = Task(self, self.cpus[0], bound=False)
 
@@ -3326,7 +3326,7 @@ class World:
         if call == HOLD_CALL:
             return self._begin_hold(a)
         if not 0 <= call < len(CALLS):
-            raise ValueError(f"there is no call {call}")
+            raise InputError("", f"there is no call {call}")
         name = CALLS[call]
         memcg = None
         if name in ("mkdir", "rmdir", "join"):
@@ -3395,7 +3395,7 @@ class World:
 
     def _begin_hold(self, number: int) -> int:
         if number not in (0, 1):
-            raise ValueError(f"there is no mutex {number}")
+            raise InputError("", f"there is no mutex {number}")
         mutex = self.mutexes[number]
         hold = Hold()
         ticket = self.tickets + 1
@@ -3430,7 +3430,7 @@ class World:
     def line(self, number: int) -> tuple[bool, int]:
         """Tell whether cgroup_mutex (0) or slab_mutex (1) is owned; how many wait."""
         if number not in (0, 1):
-            raise ValueError(f"there is no mutex {number}")
+            raise InputError("", f"there is no mutex {number}")
         mutex = self.mutexes[number]
         return mutex.owner is not None, len(mutex.line)
 
@@ -3441,7 +3441,7 @@ class World:
         first; 1 it is offline; 2 it is freed.
         """
         if not 0 <= kind < len(WATCHES):
-            raise ValueError(f"there is no watch of kind {kind}")
+            raise InputError("", f"there is no watch of kind {kind}")
         root = memcg = None
         if kind == 0:
             root = self._serving(number, "watch")
