@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from slabcore.arena cimport NIL, arena_at, arena_take
-from slabcore.clock cimport clock_push
+from slabcore.clock cimport FOREVER, clock_push
 from slabcore.memcontrol cimport (
     holding_add,
     holding_at,
@@ -51,6 +51,7 @@ from slabcore.world cimport (
     F_UNPIN,
     F_UNPIN_ALL,
     FILE_SLABINFO,
+    MEMORY_OFFLINE,
     OP_ALLOC,
     OP_AT,
     OP_CALLBACKS,
@@ -110,6 +111,40 @@ from slabcore.world cimport (
     world,
 )
 from slabcore.procfs cimport file_close, file_note, file_open, file_read
+
+
+cdef inline const char *step_wrong(
+    const int64_t *step, uint32_t programs
+) noexcept nogil:
+    """Return what is wrong with a step of the program of this number, or NULL."""
+    cdef int64_t op = step[0]
+    cdef int i
+    cdef bint known = (
+        OP_MKDIR <= op <= OP_DESTROY_CACHE
+        or OP_KEEP <= op <= OP_TAKE
+        or op == OP_MARK
+        or (op == OP_HOTPLUG and step[1] <= MEMORY_OFFLINE)
+    )
+    if not known:
+        return "is no step; expected (op, a, b, c, d)"
+    for i in range(1, 5):
+        if not 0 <= step[i] < FOREVER:
+            return "has a figure that is not 0 to 2**62"
+    if op == OP_FORK and step[1] >= programs:
+        return "forks no earlier program"
+    if op in (OP_ALLOC, OP_PIN) and max(step[1], step[2], step[3]) >= <int64_t>1 << 31:
+        return "has a figure of 2**31 or more"
+    if op in (OP_HOLD, OP_FREE, OP_DESTROY_CACHE) and (
+        max(step[1], step[2]) >= <int64_t>1 << 31
+    ):
+        return "has a figure of 2**31 or more"
+    if op == OP_CREATE_CACHE and not (1 <= step[1] <= 1 << 22 and step[2] < 32):
+        return "has no size or flags of a cache"
+    if op == OP_SETTLE and not step[2]:
+        return "looks at no interval; expected c over 0"
+    if op == OP_SLABINFO and not (1 <= step[1] < <int64_t>1 << 31 and step[3] < 2):
+        return "reads no bytes, or by neither reader"
+    return NULL
 
 
 cdef inline int alloc(world *w, task *t, frame *f) except -1 nogil:

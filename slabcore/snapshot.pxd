@@ -86,7 +86,9 @@ from slabcore.world cimport (
     CB_CACHE_FREE,
     CB_SLAB,
     EVENT_KINDS,
+    FILE_CGROUP_STAT,
     FILE_KINDS,
+    FILE_MEMCG_SLABINFO,
     FINDINGS,
     F_HOLD_MUTEX,
     HOP_KINDS,
@@ -1766,6 +1768,9 @@ cdef inline int prepare_text(world *w, image *m) except -1 nogil:
             continue
         delivered += o.delivered.used
         text += <int64_t>o.seq.count
+        if (o.kind in (FILE_MEMCG_SLABINFO, FILE_CGROUP_STAT)) != (o.memcg != NIL):
+            wrong(m, "files", "it is of a cgroup, or of none", i)
+            return 0
         if o.seq.size & (o.seq.size - 1) or 0 < o.seq.size < SEQ_PAGE or (
             o.seq.from_ + o.seq.count > o.seq.size
         ):

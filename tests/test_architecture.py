@@ -28,7 +28,7 @@ FLOORS = (
     ),
     (
         *("world", "invariants", "rcupdate", "slab_common", "cgroup", "procfs"),
-        *("programs", "paths", "engine", "bulk", "snapshot"),
+        *("programs", "paths", "engine", "bulk", "snapshot", "admission"),
         *("_core", "reference"),
     ),
     (

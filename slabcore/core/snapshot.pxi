@@ -1,11 +1,13 @@
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
 from cpython.mem cimport PyMem_RawFree
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_XDECREF
 
+from slabcore.admission cimport admit
 from slabcore.engine cimport engine
+from slabcore.invariants cimport breach
 from slabcore.snapshot cimport (
     collect_timers,
     image,
@@ -50,11 +52,35 @@ cdef bytes world_bytes(engine *e):
 cdef int fill_world(engine *e, bytes data) except -1:
     """Fill a new world in. Raises: InputError, and then the world is of no use."""
     cdef image m
+    cdef breach b
     memset(&m, 0, sizeof(image))
+    memset(&b, 0, sizeof(breach))
     try:
         read_world(e, &m, data, len(data))
+        if m.wrong.section == NULL:
+            # A name is text: the core asks for bytes only.
+            cache_names(e)
+            admit(e, &m, &b)
     finally:
         PyMem_RawFree(m.timers)
     if m.wrong.section != NULL:
         raise flawed(&m)
+    if b.what != NULL:
+        what = b.what.decode().format(where=b.where, which=b.which)
+        raise InputError("snapshot", what)
+    return 0
+
+
+cdef int cache_names(const engine *e) except -1:
+    """Refuse names of caches that are none. Raises: InputError."""
+    cdef const uint8_t *names = <const uint8_t *>e.w.names.entries
+    cdef uint32_t i = 0
+    cdef uint32_t end
+    while i < e.w.names.used:
+        end = min(i + 1 + names[i], e.w.names.used)
+        try:
+            cache_name("snapshot: names", names[i + 1:end].decode())
+        except UnicodeDecodeError:
+            raise InputError("snapshot: names", "a name is not UTF-8") from None
+        i = end
     return 0

@@ -57,6 +57,7 @@ from slabcore.memcontrol cimport (
     objcg_next,
 )
 from slabcore.procfs cimport file_close, file_free, file_lseek, file_open, file_read
+from slabcore.programs cimport step_wrong
 from slabcore.rcu cimport BLIMIT, QHIMARK, QLOWMARK, rcu_data, rcu_free, rcu_qlen
 from slabcore.sched cimport (
     CGROUP_MUTEX,
@@ -142,23 +143,8 @@ from slabcore.world cimport (
     KMEM_CACHE,
     KMEM_CACHE_CREATE,
     KOBJECT_UNDER_SLAB,
-    MEMORY_OFFLINE,
     MISSED_ID,
     NAME_ROOM,
-    OP_ALLOC,
-    OP_CREATE_CACHE,
-    OP_DESTROY_CACHE,
-    OP_FORK,
-    OP_FREE,
-    OP_HOLD,
-    OP_HOTPLUG,
-    OP_KEEP,
-    OP_MARK,
-    OP_MKDIR,
-    OP_PIN,
-    OP_SETTLE,
-    OP_SLABINFO,
-    OP_TAKE,
     PAGE_FREE_QUEUED,
     PAGE_FREE_RAN,
     RECORD_REPEATED,
@@ -1476,35 +1462,19 @@ cdef class World:
         cdef uint32_t number
         cdef program *p
         cdef Py_ssize_t i, j
+        cdef int64_t step[5]
+        cdef const char *wrong_step
         self.enter()
         rows = [tuple(row) for row in steps]
         for row in rows:
-            known = len(row) == 5 and (
-                OP_MKDIR <= row[0] <= OP_DESTROY_CACHE
-                or OP_KEEP <= row[0] <= OP_TAKE
-                or row[0] == OP_MARK
-                or (row[0] == OP_HOTPLUG and row[1] <= MEMORY_OFFLINE)
-            )
-            if not known:
-                raise InputError("", f"{row} is no step; expected (op, a, b, c, d)")
-            if min(row[1:]) < 0 or max(row[1:]) >= FOREVER:
-                raise InputError("", f"{row} has a figure that is not 0 to 2**62")
-            if row[0] == OP_FORK and row[1] >= w.programs.used:
-                raise InputError("", f"{row} forks no earlier program")
-            if row[0] in (OP_ALLOC, OP_PIN) and max(row[1:4]) >= 1 << 31:
-                raise InputError("", f"{row} has a figure of 2**31 or more")
-            if row[0] in (OP_HOLD, OP_FREE, OP_DESTROY_CACHE) and (
-                max(row[1:3]) >= 1 << 31
-            ):
-                raise InputError("", f"{row} has a figure of 2**31 or more")
-            if row[0] == OP_CREATE_CACHE and not (
-                1 <= row[1] <= 1 << 22 and row[2] < 32
-            ):
-                raise InputError("", f"{row} has no size or flags of a cache")
-            if row[0] == OP_SETTLE and not row[2]:
-                raise InputError("", f"{row} looks at no interval; expected c over 0")
-            if row[0] == OP_SLABINFO and not (1 <= row[1] < 1 << 31 and row[3] < 2):
-                raise InputError("", f"{row} reads no bytes, or by neither reader")
+            what = "is no step; expected (op, a, b, c, d)"
+            if len(row) == 5:
+                for j in range(5):
+                    step[j] = max(-1, min(row[j], FOREVER))
+                wrong_step = step_wrong(step, w.programs.used)
+                what = "" if wrong_step == NULL else wrong_step.decode()
+            if what:
+                raise InputError("", f"{row} {what}")
         arena_take(&w.programs, &number)
         p = <program *>arena_at(&w.programs, number)
         p.nsteps = 0
