@@ -103,6 +103,78 @@ def test_a_machine_that_is_busy_for_a_while_fails_nothing():
     assert found.slope == pytest.approx(1)
 
 
+def test_what_is_missed_by_far_is_believed_when_time_is_up():
+    def measured(slope, at_most):
+        clock = Clock()
+        work = clock.works(lambda n: 1e-3 * n**slope)
+        timing = clock.timing(enough_s=0)
+        found = gates.growth(work, (1, 2, 8), at_most=at_most, timing=timing)
+        return found.held, found.rounds, found.measured
+
+    # Over sizes 1 to 8 a slope is off by a factor of two if it is off by a third.
+    assert measured(1.8, "linear") == (False, 15, 3)
+    assert measured(1.9, "linear") == (False, 2, 1)
+    assert measured(1.4, "linear") == (True, 5, 1)
+    assert measured(0.1, "linear") == (True, 5, 1)
+    clock = Clock()
+    sides = two(clock, lambda: 3e-3, lambda: 1e-3)
+    for at_most, pairs in (2, 15), (1.5, 2), (3.1, 5), (6, 5):
+        timing = clock.timing(enough_s=0)
+        found = gates.ratio(*sides, at_most=at_most, timing=timing)
+        assert len(found.pairs) == pairs and found.held is (at_most > 3)
+    for at_least, pairs in (4, 15), (6, 2), (2, 5), (1, 5):
+        timing = clock.timing(enough_s=0)
+        found = gates.ratio(*sides, at_least=at_least, timing=timing)
+        assert len(found.pairs) == pairs and found.held is (at_least < 3)
+
+
+def test_a_moment_that_spoils_the_first_rounds_is_not_believed_at_once():
+    calls = Counter()
+
+    def work(n):
+        calls[n] += 1
+        # As they were before the first round, the calls are as they should be.
+        clock.now += 1e-3 * n * (20 if n == 8 and 2 < calls[n] < 8 else 1)
+
+    clock = Clock()
+    timing = clock.timing(enough_s=0)
+    found = gates.growth(work, (2, 4, 8), at_most="linear", timing=timing)
+    assert found.held and found.measured == 2
+
+
+def test_work_that_uses_up_what_it_works_on_is_told_of():
+    def uses_up(items):
+        clock.now += 0.01 * len(items) + 2e-3
+        items.clear()
+
+    def adds(items):
+        items.append(1)
+        clock.now += 0.01 * len(items)
+
+    clock = Clock()
+    ours, theirs = [1] * 100, [1]
+    found = gates.ratio(
+        lambda: adds(theirs), lambda: uses_up(ours), at_most=1, timing=clock.timing()
+    )
+    said = "if it changes what it works on, prepare= makes that anew for each call."
+    assert f"A call of the peer took 1 s at first and 2 ms later: {said}" in (
+        found.explain()
+    )
+    assert f"A call of ours took longer each time, 40 ms to 180 ms: {said}" in (
+        found.explain()
+    )
+    growing = {n: [1] for n in SIZES}
+    found = gates.growth(
+        lambda n: adds(growing[n]), SIZES, at_most=-1, timing=clock.timing()
+    )
+    assert f"took longer each time, 40 ms to 180 ms: {said}" in found.explain()
+    # What is prepared is anew each time, and then slow calls are slow for a reason.
+    found = gates.ratio(
+        adds, uses_up, prepare=lambda: [1] * 100, at_most=0.1, timing=clock.timing()
+    )
+    assert found.held is False and "prepare=" not in found.explain()
+
+
 def test_sizes_take_turns():
     seen = []
     clock = Clock()
@@ -584,8 +656,19 @@ def test_any_points_can_be_drawn(points, slope):
         (lambda: gates.growth(int, SIZES, cost="cycles"), "cost='cycles'; expected"),
         (
             lambda: gates.growth(lambda n: None, SIZES, cost="returned"),
-            "growth of the cost, n = 10: what it returned: is None; expected a number",
+            "growth of the cost, n = 10: the work returned None; expected a number "
+            "from 0: is there a return in it?",
         ),
+        (
+            lambda: gates.growth(len, SIZES, prepare=range, cost=lambda call: None),
+            "growth of len, n = 10: the meter returned None; expected a number",
+        ),
+        (lambda: gates.count(lambda: None, exactly=1), "count: the work returned None"),
+        (
+            lambda: gates.ratio(lambda: None, int, cost="returned"),
+            "ratio, one side: the work returned None; expected a number",
+        ),
+        (lambda: gates.growth(3, SIZES), "growth: work is 3; expected a function"),
         (lambda: gates.ratio(int), "ratio: one side alone; expected ours and peer"),
         (lambda: gates.ratio(pairs=lambda _: []), "ratio: no pairs"),
         (lambda: gates.ratio(pairs=lambda _: [(1, 0)]), "the peer 0; expected"),

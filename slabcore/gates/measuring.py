@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import math
 import operator
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
 from slabcore.errors import InputError
 from slabcore.gates.fitting import ORDERS, fit, slope_of
-from slabcore.gates.metering import Cost, Side, Timing, counted, number, unit_of
+from slabcore.gates.metering import (
+    Cost,
+    Side,
+    Timing,
+    counted,
+    number,
+    returned,
+    unit_of,
+)
 from slabcore.gates.results import Count, Growth, Order, Ratio
 from slabcore.gates.wording import amount
 
@@ -30,6 +40,8 @@ Bounds = float | Mapping[str, float] | None
 # Work that leaves the caches costs more an item: linear code was timed at n^1.3.
 SLACK_OF_TIME, SLACK_OF_COUNTS = 0.5, 0.1
 MOST_ROUNDS, MOST_PAIRS = 50, 101
+SLOW_S = 0.25
+"""A call that takes longer is long enough to be told once before the first round."""
 DISABLED = "benchmarks are disabled"
 
 
@@ -80,13 +92,14 @@ def growth(
     if given is not None:
         costs = {n: number(given[n], f"growth of {name}, n = {n}") for n in sizes}
         return found(points=costs)
-    assert callable(work)
+    if not callable(work):
+        raise InputError("growth", f"work is {work!r}", "a function, or costs by size")
     ready = prepare or int
     if timed and not timing.enabled:
         work(ready(sizes[0]))
         return found(points={}, unjudged=DISABLED)
     if timed:
-        return _timed_growth(work, sizes, ready, limit_s, timing, found)
+        return _timed_growth(work, sizes, prepare, limit_s, timing, found)
     costs, seconds = {}, 0.0
     for n in sizes:
         where = f"growth of {name}, n = {n}"
@@ -142,7 +155,7 @@ def ratio(
         list(pairs(1))
         return found(pairs=(), unjudged=DISABLED)
     if pairs is not None:
-        return _believed(pairs, timing.min_rounds, timing.again, found)
+        return _believed(pairs, timing.min_rounds, timing, found, time.perf_counter())
     if ours is None or peer is None:
         raise InputError("ratio", "one side alone", "ours and peer, or pairs=")
     makers = prepare if isinstance(prepare, tuple) else (prepare, prepare)
@@ -153,12 +166,14 @@ def ratio(
             where = f"ratio, {_name(work, 'one side')}"
             costs.append(counted(_caller(work, make), cost, timing.timer, where))
         (mine, took), (theirs, _) = costs
-        return _believed(lambda _: [(mine, theirs)], 1, 0, found, (took,))
+        _check_pair(mine, theirs)
+        return found(pairs=((mine, theirs),), took=(took,))
     if not timing.enabled:
         for work, make in both:
             _caller(work, make)()()
         return found(pairs=(), unjudged=DISABLED)
     one, other = (Side(timing.timer, work, make) for work, make in both)
+    began = time.perf_counter()
     one.calibrate()
     other.calibrate()
 
@@ -171,7 +186,10 @@ def ratio(
                 yield one.batch(), other.batch()
 
     rounds = _rounds(one.round_s + other.round_s, timing, MOST_PAIRS)
-    return _believed(in_turn, rounds, timing.again, found, one.took, one.calls)
+    result = _believed(in_turn, rounds, timing, found, began, one)
+    names = ((result.label, one), (result.peer, other))
+    hints = [_hint(name, side) for name, side in names if side.prepare is None]
+    return replace(result, hint="\n".join(filter(None, hints)))
 
 
 def count(
@@ -210,7 +228,9 @@ def count(
 
         call = keep if cost == "returned" else work
         found, seconds = counted(lambda: call, cost, timer, name or "count")
-        counts, took = (kept[0] if kept else found), (seconds,)
+        where = name or "count"
+        counts = returned(kept[0], where) if kept else found
+        took = (seconds,)
     by_name = counts if isinstance(counts, Mapping) else {unit or unit_of(cost): counts}
     numbers = {
         word: number(value, f"count of {word}") for word, value in by_name.items()
@@ -228,36 +248,45 @@ def count(
 def _timed_growth(
     work: Callable[[Any], object],
     sizes: Sequence[int],
-    ready: Callable[[int], object],
+    prepare: Callable[[int], object] | None,
     limit_s: float,
     timing: Timing,
-    found: Callable[..., Growth],
+    found: partial[Growth],
 ) -> Growth:
     sides: dict[int, Side] = {}
     call_s: dict[int, float] = {}
+    began = time.perf_counter()
     for n in sizes:
         if _expected(call_s, n) > limit_s:
             break
-        sides[n] = Side(timing.timer, work, partial(ready, n))
-        call_s[n] = sides[n].calibrate()
+        sides[n] = Side(timing.timer, work, partial(prepare or int, n))
+        # What the first call imports, those at larger sizes have.
+        call_s[n] = sides[n].calibrate(SLOW_S if call_s else math.inf)
     if len(sides) < 2:
         said = f"one call takes {amount(call_s[sizes[0]], 's')} at n = {sizes[0]}"
         hint = f"two sizes at which it takes less than limit_s={limit_s:g}"
         raise InputError("growth", said, hint)
     rounds = _rounds(sum(side.round_s for side in sides.values()), timing, MOST_ROUNDS)
     in_order = list(sides.values())
+    largest = in_order[-1]
+    before = found(points=call_s)
     for measured in range(1, timing.again + 2):
         for turn in range(rounds):
             for side in reversed(in_order) if turn % 2 else in_order:
                 side.batch()
-        result = found(
-            points={n: min(side.took) for n, side in sides.items()},
-            rounds=measured * rounds,
-            measured=measured,
-            left_out=sizes[len(sides) :],
-            took=in_order[-1].took,
-            calls=in_order[-1].calls,
-        )
+            result = found(
+                points={n: min(side.took) for n, side in sides.items()},
+                rounds=len(largest.took),
+                measured=measured,
+                left_out=sizes[len(sides) :],
+                took=largest.took,
+                calls=largest.calls,
+                hint="" if prepare else _hint(found.keywords["label"], largest),
+            )
+            late = turn and time.perf_counter() - began > timing.enough_s
+            # The calls before the first round have said the same.
+            if late and result.missed_by_far and before.missed_by_far:
+                return result
         if result.held:
             break
     return result
@@ -276,27 +305,43 @@ def _expected(call_s: Mapping[int, float], n: int) -> float:
 def _believed(
     pairs: Pairs,
     rounds: int,
-    again: int,
+    timing: Timing,
     found: Callable[..., Ratio],
-    took: Sequence[float] = (),
-    calls: int = 1,
+    began: float,
+    side: Side | None = None,
 ) -> Ratio:
     """Measure until the ratio is within its bounds, or as often as it takes."""
     all_pairs: list[tuple[float, float]] = []
-    for measured in range(1, again + 2):
+    took, calls = ((), 1) if side is None else (side.took, side.calls)
+    for measured in range(1, timing.again + 2):
+        so_far = partial(found, measured=measured, took=took, calls=calls)
         for ours, peer in pairs(rounds):
-            if not (0 <= ours < math.inf and 0 < peer < math.inf):
-                said = f"ours costs {ours!r}, the peer {peer!r}"
-                raise InputError("ratio", said, "numbers, and that of the peer above 0")
+            _check_pair(ours, peer)
             all_pairs.append((ours, peer))
+            late = time.perf_counter() - began > timing.enough_s
+            if late and len(all_pairs) > 1:
+                result = so_far(pairs=tuple(all_pairs))
+                if result.missed_by_far:
+                    return result
         if not all_pairs:
             raise InputError("ratio", "no pairs", "one or more of each round")
-        result = found(
-            pairs=tuple(all_pairs), measured=measured, took=took, calls=calls
-        )
+        result = so_far(pairs=tuple(all_pairs))
         if result.held:
             break
     return result
+
+
+def _check_pair(ours: float, peer: float) -> None:
+    if not (0 <= ours < math.inf and 0 < peer < math.inf):
+        said = f"ours costs {ours!r}, the peer {peer!r}"
+        raise InputError("ratio", said, "numbers, and that of the peer above 0")
+
+
+def _hint(name: str, side: Side) -> str:
+    """Say that work that nothing was prepared for seems to change what it works on."""
+    how = side.changes()
+    hint = "if it changes what it works on, prepare= makes that anew for each call."
+    return f"A call of {name} {how}: {hint}" if how else ""
 
 
 def _rounds(round_s: float, timing: Timing, most: int) -> int:

@@ -16,11 +16,21 @@ from types import FrameType
 from typing import Any, Literal
 
 from slabcore.errors import InputError
+from slabcore.gates.wording import amount
 
 # A test's traceback leaves these functions out.
 __tracebackhide__ = True
 
-__all__ = ["Cost", "Side", "Timing", "counted", "lines", "number", "unit_of"]
+__all__ = [
+    "Cost",
+    "Side",
+    "Timing",
+    "counted",
+    "lines",
+    "number",
+    "returned",
+    "unit_of",
+]
 
 Meter = Callable[[Callable[[], object]], float]
 """Makes the call that it is given, once, and returns what it cost."""
@@ -31,6 +41,10 @@ BATCH_S = 0.5e-3
 PREPARE_S = 0.05
 """What is prepared for one batch takes about so long at most."""
 MOST_CALLS = 1_000_000
+UNLIKE, UNLIKE_S = 20, 100e-6
+"""A first call that took so many times the least, and so long, is unlike the others."""
+GROWN = 1.5
+"""Calls get slower if all of the last third take so many times what the first did."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,8 @@ class Timing:
     """A measurement takes about so long, or as long as min_rounds take."""
     again: int = 2
     """How often more is measured before a missed bound is believed."""
+    enough_s: float = 3.0
+    """After so long, a bound that is missed by a factor of two is believed at once."""
     enabled: bool = True
     """Otherwise what would be timed is run once, and not judged."""
 
@@ -84,11 +100,16 @@ class Side:
     """Seconds a call, of each batch since the calibration."""
     round_s: float = 0.0
     """What the last batch took with all that was prepared for it."""
+    first_s: float = 0.0
+    """What the very first call took."""
 
-    def calibrate(self) -> float:
-        """Find how many calls make a batch; return the seconds of one."""
-        batch_s = self._batch()
-        if batch_s >= BATCH_S:
+    def calibrate(self, again_s: float = math.inf) -> float:
+        """Find how many calls make a batch; return the seconds of one.
+
+        again_s: a first call is not made again to know its time if it takes longer.
+        """
+        self.first_s = batch_s = self._batch()
+        if BATCH_S <= batch_s < again_s:
             # A first call imports, and fills caches.
             batch_s = min(batch_s, self._batch())
         while batch_s < BATCH_S and self.calls < MOST_CALLS:
@@ -106,6 +127,17 @@ class Side:
         each_s = self._batch() / self.calls
         self.took.append(each_s)
         return each_s
+
+    def changes(self) -> str:
+        """Say how calls differ if work changes what it works on, or ""."""
+        least, third = min(self.took), len(self.took) // 3
+        if self.first_s > max(UNLIKE * least, UNLIKE_S):
+            early = amount(self.first_s, "s")
+            return f"took {early} at first and {amount(least, 's')} later"
+        if third and min(self.took[-third:]) > GROWN * max(self.took[:third]):
+            first, last = self.took[0], self.took[-1]
+            return f"took longer each time, {amount(first, 's')} to {amount(last, 's')}"
+        return ""
 
     def _batch(self) -> float:
         began = time.perf_counter()
@@ -179,12 +211,12 @@ def counted(
             seconds += timer() - start
 
     if callable(cost):
-        return number(cost(clocked), f"{where}: {unit_of(cost)}"), seconds
+        return number(returned(cost(clocked), where, "the meter"), where), seconds
     if cost == "lines":
         clocked()
         return lines(make()), seconds
     if cost == "returned":
-        return number(clocked(), f"{where}: what it returned"), seconds
+        return number(returned(clocked(), where), where), seconds
     raise InputError(where, f"cost={cost!r}", '"time", "lines", "returned" or a meter')
 
 
@@ -194,6 +226,14 @@ def unit_of(cost: Cost) -> str:
         name = getattr(cost, "__name__", "")
         return name if name.isidentifier() else "cost"
     return {"time": "s", "lines": "lines"}.get(cost, "count")
+
+
+def returned(value: Any, where: str, who: str = "the work") -> Any:
+    """Return what a function returned, which is something."""
+    if value is None:
+        hint = "a number from 0: is there a return in it?"
+        raise InputError(where, f"{who} returned None", hint)
+    return value
 
 
 def number(value: object, where: str) -> float:

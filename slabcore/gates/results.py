@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ __all__ = ["SCHEMA", "Count", "Found", "Growth", "Order", "Ratio"]
 
 SCHEMA = "slabcore.gates/1"
 """The name of the data that as_dict() returns."""
+BY_FAR = 2
 STEEPER = 0.3
 """Points bend if their last step is so much steeper than their first."""
 
@@ -34,6 +36,8 @@ class Found:
     """Seconds a call of the work, at the largest size, of each batch of calls."""
     calls: int = 1
     """How many calls a batch had."""
+    hint: str = ""
+    """What may be wrong with how it was measured, if a bound is missed."""
 
     @property
     def held(self) -> bool | None:
@@ -51,7 +55,7 @@ class Found:
         """Return the line, and how it came to that."""
         if self.unjudged:
             return self.line()
-        text = "\n".join(("", *self._reasons()))
+        text = "\n".join(("", *self._reasons(), *([self.hint] if self.hint else ())))
         text = re.sub(r"\n(?=[^\n])", "\n  ", text).rstrip()
         of = " of" if self.label else ":"
         return f"{self.kind}{of} {self.line()}\n{text}"
@@ -118,6 +122,17 @@ class Growth(Found):
         """The exponent: 1 is linear growth, 2 is quadratic."""
         return self.fit.slope
 
+    @property
+    def missed_by_far(self) -> bool:
+        """Whether a bound is missed by a factor of two, over all sizes, or more."""
+        over = []
+        if self.at_most is not None:
+            over.append(self.slope - self.at_most.slope)
+        if self.at_least is not None:
+            over.append(self.at_least.slope - self.slope)
+        span = max(self.points) / min(self.points)
+        return max(over, default=0) * math.log(span) >= math.log(BY_FAR)
+
     def steps(self) -> list[float]:
         """Return the slope from each point to the next."""
         return [fit(dict(pair)).slope for pair in pairwise(self.points.items())]
@@ -182,8 +197,9 @@ class Growth(Found):
             left_out = ", ".join(map(size, self.left_out))
             yield f"Left out, since one call would take too long: n = {left_out}."
         if self.rounds:
+            rounds = f"{self.rounds} round" + "s" * (self.rounds > 1)
             yield (
-                f"Each point is the least of {self.rounds} rounds, all sizes in turn, "
+                f"Each point is the least of {rounds}, all sizes in turn, "
                 f"measured {_times(self.measured)}."
             )
         else:
@@ -244,6 +260,14 @@ class Ratio(Found):
         """
         either = self.median, self.of_least
         return max(either) if self.at_most is None else min(either)
+
+    @property
+    def missed_by_far(self) -> bool:
+        """Whether both ratios miss a bound by a factor of two or more."""
+        low, high = sorted((self.median, self.of_least))
+        above = self.at_most is not None and low >= BY_FAR * self.at_most
+        below = self.at_least is not None and BY_FAR * high <= self.at_least
+        return (above or below) and not self._within()
 
     def _within(self) -> bool:
         either = self.median, self.of_least
