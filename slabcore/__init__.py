@@ -61,16 +61,23 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from slabcore._core import (
-    SLABCORE_ABI,
-    CacheLists,
-    FieldList,
-    IntrusiveList,
-    ListCursor,
-    RcuQueue,
-    SeqFile,
-    World,
-)
+try:
+    from slabcore._core import (
+        SLABCORE_ABI,
+        CacheLists,
+        FieldList,
+        IntrusiveList,
+        ListCursor,
+        RcuQueue,
+        SeqFile,
+        World,
+    )
+except ModuleNotFoundError as error:
+    if error.name != "slabcore._core":
+        raise
+    text = f"slabcore: {os.path.dirname(__file__)} is not built for this Python"
+    hint = "pip install -e . in the checkout, or to be started outside of it"
+    raise ImportError(f"{text}; expected {hint}") from error
 from slabcore.designs import Design, designs, find
 from slabcore.errors import (
     BusyError,

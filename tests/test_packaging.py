@@ -1,6 +1,9 @@
 """What is said of slabcore in several places is the same everywhere."""
 
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -40,3 +43,21 @@ def test_free_threading_is_not_declared_without_a_test_of_it():
 
 def test_the_version_is_one():
     assert slabcore.__version__ == PROJECT["version"] == metadata.version("slabcore")
+
+
+def test_a_checkout_that_is_not_built_says_so(tmp_path):
+    unbuilt = shutil.ignore_patterns("*.so", "__pycache__")
+    shutil.copytree(ROOT / "slabcore", tmp_path / "slabcore", ignore=unbuilt)
+    run = subprocess.run(
+        [sys.executable, "-c", "import slabcore"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "No module named 'slabcore._core'" in run.stderr
+    assert run.stderr.splitlines()[-1] == (
+        f"ImportError: slabcore: {tmp_path / 'slabcore'} is not built for this "
+        "Python; expected pip install -e . in the checkout, or to be started outside "
+        "of it"
+    )
