@@ -76,7 +76,10 @@ def public(module: str) -> list[str]:
 def made(module: str, name: str) -> tuple[str, list[ast.stmt]]:
     """Return the module in which a name is made, and what makes it; follow imports."""
     found: list[ast.stmt] = []
-    for node in tree(module).body:
+    body = tree(module).body
+    # An import that may fail is in a try.
+    tried = [inner for node in body if isinstance(node, ast.Try) for inner in node.body]
+    for node in tried + body:
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 if (alias.asname or alias.name) == name and node.module:
