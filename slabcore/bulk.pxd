@@ -221,6 +221,8 @@ cdef inline void bulk_end(world *w, bulk *b) noexcept nogil:
         b.failed = result == NIL
         if not b.failed:
             b.made[b.done] = memcg_handle(w, result)
-    elif b.function == F_RMDIR or b.function == F_FREE_OBJECTS:
+    elif b.function == F_RMDIR:
         b.failed = not result
+    elif b.function == F_FREE_OBJECTS:
+        b.failed = result != NIL
     b.done += not b.failed

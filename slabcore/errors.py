@@ -56,7 +56,7 @@ class BusyError(LifecycleError):
     ...     kernel.rmdir(pods)
     ... except BusyError as error:
     ...     print(error)
-    the cgroup has children or tasks; rmdir needs none (EBUSY)
+    rmdir('/pods'): the cgroup has children or tasks; rmdir needs none (EBUSY)
     """
 
 

@@ -810,7 +810,10 @@ class Kernel:
         Raises: BusyError if it has children or tasks.
         """
         memcg = self._memcg("rmdir", memcg)
-        self._world.rmdir(memcg.handle)
+        try:
+            self._world.rmdir(memcg.handle)
+        except LifecycleError as error:
+            raise self._rmdir_error(error, memcg.handle) from None
         if self._memcgs.get(memcg.path) == memcg.handle:
             del self._memcgs[memcg.path]
 
@@ -833,6 +836,8 @@ class Kernel:
         each = operand(memcgs, (Memcg, str), handle)
         shape, count, (handles,) = together("rmdir_many", [each])
         done, error = self._world.rmdir_many(handles)
+        if isinstance(error, LifecycleError):
+            error = self._rmdir_error(error, int(handles[done]))
         removed = handles[:done].tolist()
         named = paths or [self._paths.get(handle, "") for handle in removed]
         for path, gone in zip(named, removed, strict=False):
@@ -887,7 +892,11 @@ class Kernel:
         Raises: LifecycleError if so many are not allocated; StaleHandleError if the
         cgroup is gone.
         """
-        self._world.free(*self._operands("free", cache, memcg, count))
+        number, handle, count = self._operands("free", cache, memcg, count)
+        try:
+            self._world.free(number, handle, count)
+        except LifecycleError as error:
+            raise _of(error, "free", self._told(cache, handle, count)) from None
 
     def free_many(self, caches: Caches, memcgs: Memcgs, counts: Counts = 1) -> None:
         """Free objects, as free does for one cache and cgroup after the other.
@@ -916,6 +925,10 @@ class Kernel:
         shape, fit, (count, cache, memcg) = together(where, each)
         entries = math.prod(shape)
         done, error = getattr(self._world, where)(cache, memcg, count)
+        if isinstance(error, LifecycleError) and what == "free":
+            given = each[1].value(done, shape)
+            told = self._told(given, int(memcg[done]), int(count[done]))
+            error = _of(error, what, told)
         if error is None and fit < entries:
             refusals = (one.refusal(fit, shape) for one in each)
             error = next(filter(None, refusals))
@@ -1011,7 +1024,11 @@ class Kernel:
                 numbers = (memcg.handle,)
                 about = memcg.path, memcg.handle
             case "alloc" | "pin" | "free", (cache, memcg, *count) if len(count) < 2:
-                numbers = self._operands(call, cache, memcg, *(count or (1,)))
+                number, handle, objects = self._operands(
+                    call, cache, memcg, *(count or (1,))
+                )
+                numbers = number, handle, objects
+                about = self._told(cache, handle, objects), -1
             case "drop_caches", ():
                 numbers = ()
             case "hotplug", (event,):
@@ -1105,6 +1122,8 @@ class Kernel:
         for number, at_ns, result, error in self._world.finished():
             call, path, handle = self._begun.pop(number, ("spawn", "", -1))
             value: Any = None
+            if isinstance(error, LifecycleError) and call in ("rmdir", "free"):
+                error = _of(error, call, path if call == "free" else repr(path))
             self._making.discard(path if call == "mkdir" else "")
             if call in WATCHES or call == "hold":
                 value = bool(result)
@@ -1664,6 +1683,17 @@ class Kernel:
         cache = self._cache(what, cache)
         return cache.number, self._memcg(what, memcg).handle, count
 
+    def _told(self, cache: Cache | str | int, handle: int, count: int) -> str:
+        """Return the operands of a call about objects as an error names them."""
+        if isinstance(cache, int):
+            named = (one for one in self._caches.values() if one.number == cache)
+            cache = next(named, str(cache))
+        name = cache if isinstance(cache, str) else cache.name
+        return f"{name!r}, {self._paths.get(handle, '')!r}, {count}"
+
+    def _rmdir_error(self, error: LifecycleError, handle: int) -> LifecycleError:
+        return _of(error, "rmdir", repr(self._paths.get(handle, "")))
+
     def _cache(self, what: str, cache: Cache | str) -> Cache:
         if isinstance(cache, Cache):
             self._own(what, cache)
@@ -1678,6 +1708,16 @@ class Kernel:
         """Refuse a handle that another kernel gave out."""
         if handle.owner is not None and handle.owner not in self._owners:
             raise InputError(what, f"{handle!r} is another kernel's", "one of this one")
+
+
+def _of(error: LifecycleError, call: str, operands: str) -> LifecycleError:
+    """Return an engine's error, which knows no names, with the call it is of.
+
+    One of a handle that is stale says so of whatever has that handle.
+    """
+    if isinstance(error, StaleHandleError):
+        return error
+    return type(error)(f"{call}({operands}): {error}")
 
 
 def _ended_row(ended: Finished) -> list[Any]:

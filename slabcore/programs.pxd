@@ -282,7 +282,7 @@ cdef inline int free_objects(world *w, task *t, frame *f) except -1 nogil:
     """Free n objects of root a for cgroup b of generation d; c: at most what is there.
 
     Its own first, then what it was given, the latest first, then what nobody is
-    charged for.
+    charged for. Its result is NIL, or how many there are if those are fewer than n.
     """
     cdef uint32_t root = root_at(&w.c, f.a).cache
     cdef uint32_t memcg, i
@@ -296,7 +296,7 @@ cdef inline int free_objects(world *w, task *t, frame *f) except -1 nogil:
             memcg_at(&w.m, f.b).refs += 1
         return run(t, spend(w, T_OBJECTS, w.cost.alloc * f.n))
     if f.pc == 2:
-        t.result = 1
+        t.result = NIL
         return DONE
     memcg = heir_of(w, f.b)
     if not w.k.inherits and memcg_at(&w.m, f.b).generation != f.d:
@@ -306,7 +306,7 @@ cdef inline int free_objects(world *w, task *t, frame *f) except -1 nogil:
         if memcg != NIL:
             most += free_for_memcg(w, memcg, f.a)
     count = min(f.n, most) if f.c else f.n
-    t.result = 0
+    t.result = <uint32_t>min(most, <int64_t>NIL - 1)
     f.pc = 2 if count <= most else 3
     if count <= most and memcg != NIL:
         free_charged(w, t.cpu, memcg, f.a, &count, &discarded)

@@ -352,6 +352,7 @@ cdef enum:  # file_list
 cdef enum:  # results of calls that ran beside others
     MISSED_ID = -1          # there was none left
     TOO_LATE = -2           # the cgroup was removed meanwhile
+    FEWER = -3              # and below: less so many, which is all that can be freed
 
 cdef enum:
     STEPS_A_LOOK = 1 << 16  # steps and events between two looks for Ctrl-C
@@ -582,7 +583,7 @@ cdef struct slabinfo_read:  # a whole read of /proc/slabinfo by a program
 cdef struct finished:       # a call that ran beside others, a program, or a watch
     int64_t ticket
     int64_t at
-    int64_t result          # a verdict, or of F_MKDIR the handle; MISSED_ID, TOO_LATE
+    int64_t result          # a verdict, or of F_MKDIR the handle; MISSED_ID to FEWER
     int32_t function        # of the task; -1: it was a watch
 
 
@@ -1365,7 +1366,7 @@ cdef inline int end_beside(world *w, task *t) except -1 nogil:
         elif not t.result:
             result = 0 if alive else TOO_LATE
     elif f.function == F_FREE_OBJECTS:
-        result = t.result
+        result = 1 if t.result == NIL else FEWER - <int64_t>t.result
     if t.memcg != NIL:
         memcg_at(&w.m, t.memcg).tasks -= 1
         t.memcg = NIL

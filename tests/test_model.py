@@ -6,6 +6,7 @@ import dataclasses
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from slabcore.designs import Design, designs
@@ -828,17 +829,17 @@ def test_what_is_refused_and_in_which_words(engine):
         (
             lambda: kernel.rmdir("/a"),
             BusyError,
-            "the cgroup has children or tasks; rmdir needs none (EBUSY)",
+            "rmdir('/a'): the cgroup has children or tasks; rmdir needs none (EBUSY)",
         ),
         (
             lambda: kernel.rmdir("/"),
             BusyError,
-            "the root cgroup is busy; rmdir needs another (EBUSY)",
+            "rmdir('/'): the root cgroup is busy; rmdir needs another (EBUSY)",
         ),
         (
             lambda: kernel.free("c0", "/a"),
             LifecycleError,
-            "fewer objects are allocated than free was asked for",
+            "free('c0', '/a', 1): fewer objects can be freed than were asked for: 0",
         ),
     ]
     for call, error, text in refusals:
@@ -853,12 +854,50 @@ def test_what_is_refused_and_in_which_words(engine):
     ):
         with pytest.raises(LifecycleError) as refusal:
             call()
-        assert str(refusal.value) == f"the cgroup is removed; {what} needs a live one"
+        which = "rmdir('/a/b'): " if what == "rmdir" else ""
+        text = f"{which}the cgroup is removed; {what} needs a live one"
+        assert str(refusal.value) == text
     kernel.drain()
     for call in (kernel.rmdir, lambda memcg: kernel.alloc("c0", memcg)):
         with pytest.raises(StaleHandleError) as refusal:
             call(web)
         assert str(refusal.value) == "the cgroup of this handle is gone"
+
+
+@pytest.mark.parametrize("design", ["4.9", "4.11", "5.3", "6.12"])
+def test_who_frees_too_many_is_told_of_what_and_how_many_there_are(engine, design):
+    kernel = boot(engine, design)
+    web = kernel.mkdir("/web")
+    kernel.alloc("c0", web, 5)
+    kernel.pin("c0", web, 3)
+    text = "free('c0', '/web', 6): fewer objects can be freed than were asked for: 5"
+    number = kernel.create_cache("other", object_size=64).number
+    for call in (
+        lambda: kernel.free("c0", web, 6),
+        lambda: kernel.free_many(["other", "c0"], "/web", [1, 6]),
+    ):
+        kernel.alloc("other", web)
+        with pytest.raises(LifecycleError) as refusal:
+            call()
+        assert str(refusal.value) == text
+    with pytest.raises(LifecycleError) as refusal:
+        kernel.free_many(np.array([number]), np.array([web.handle]), 3)
+    text = "free('other', '/web', 3): fewer objects can be freed than were asked for: 1"
+    assert str(refusal.value) == text
+    kernel.mkdir("/web/app")
+    with pytest.raises(BusyError, match=r"^rmdir\('/web'\): the cgroup has children"):
+        kernel.rmdir_many(["/web"])
+    kernel.begin("free", "c0", web, 9)
+    kernel.begin("rmdir", web)
+    errors = []
+    while kernel.advance_to_finished():
+        errors += [str(done.error) for done in kernel.finished()]
+    assert sorted(errors) == [
+        "free('c0', '/web', 9): fewer objects can be freed than were asked for: 5",
+        "rmdir('/web'): the cgroup has children or tasks; rmdir needs none (EBUSY)",
+    ]
+    kernel.free("c0", web, 5)
+    kernel.validate()
 
 
 def test_a_handle_never_names_a_later_cgroup(engine):

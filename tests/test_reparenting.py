@@ -348,7 +348,7 @@ def test_what_a_removed_cgroup_left_is_freed_through_its_parent(engine, design):
         kernel.free("filp", gone)
     text = "the cgroup of this handle is gone; its objects are its parent's"
     assert str(error.value) == text
-    with pytest.raises(LifecycleError, match="fewer objects are allocated"):
+    with pytest.raises(LifecycleError, match="fewer objects can be freed"):
         kernel.free("filp", "/a", 32)
     kernel.free("filp", "/a", 31)
     kernel.drain()

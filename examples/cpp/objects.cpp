@@ -34,7 +34,7 @@ static void in_use()
     try {
         kernel.rmdir(web);
     } catch (const slabcore::error &error) {
-        std::cout << "rmdir /web: " << error.what() << "\n";
+        std::cout << error.what() << "\n";
     }
     kernel.rmdir(app);
     kernel.rmdir(web);

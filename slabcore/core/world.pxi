@@ -112,6 +112,7 @@ from slabcore.world cimport (
     FILE_CGROUP_STAT,
     FILE_KINDS,
     FILE_MEMCG_SLABINFO,
+    FEWER,
     FREE_BARRIER_ASYNC,
     FREE_BARRIER_BATCH,
     FREE_BARRIER_PER_CACHE,
@@ -811,7 +812,7 @@ cdef class World:
         if stopped is not None:
             raise stopped
         if b.failed:
-            raise self._too_few()
+            raise self._too_few(self.e.w.main_result)
         if not b.done:
             # It was not begun: the method says why.
             (self.free if what == FREE else self.alloc)(root, memcg, count)
@@ -1281,7 +1282,7 @@ cdef class World:
         b.roots, b.memcgs, b.counts = &numbers[0], &handles[0], &counts[0]
         stopped = self.many(&b)
         if b.failed:
-            stopped = self._too_few()
+            stopped = self._too_few(self.e.w.main_result)
         elif stopped is None and b.done < b.calls:
             stopped = refusal(alone, (numbers[b.done], handles[b.done], 1))
         return b.done, stopped
@@ -1292,14 +1293,16 @@ cdef class World:
         cdef uint32_t root = self._root(number)
         heir = "; its objects are its parent's" if self.e.w.k.inherits else ""
         cdef uint32_t memcg = self._memcg(handle, heir)
-        if not self.call(
+        cdef long long there = self.call(
             F_FREE_OBJECTS, root, memcg, 0,
             memcg_at(&self.e.w.m, memcg).generation, count,
-        ):
-            raise self._too_few()
+        )
+        if there != NIL:
+            raise self._too_few(there)
 
-    def _too_few(self):
-        return LifecycleError("fewer objects are allocated than free was asked for")
+    def _too_few(self, there):
+        text = f"fewer objects can be freed than were asked for: {there}"
+        return LifecycleError(text)
 
     def drop_caches(self) -> None:
         """Free the pinned objects of reclaimable caches."""
@@ -1672,7 +1675,9 @@ cdef class World:
             return self._no_id()
         if function == F_RMDIR:
             return self._in_use()
-        return self._too_few() if function == F_FREE_OBJECTS else None
+        if function == F_FREE_OBJECTS:
+            return self._too_few(FEWER - result)
+        return None
 
     @property
     def at_rest(self) -> bool:

@@ -10,6 +10,7 @@ their kind and then of the number of the CPU, task or pool they belong to.
 from __future__ import annotations
 
 import errno
+import functools
 import heapq
 import os
 from collections import Counter, deque
@@ -2559,6 +2560,7 @@ class World:
     def _free(
         self, task: Task, root: Cache, memcg: Memcg, count: int, at_most: bool
     ) -> Step:
+        """Free objects; return None, or how many there are if those are fewer."""
         holder = self._heir(memcg)
         holder.refs += self.inherits
         yield Run(self._spend("objects", self.costs.alloc * count))
@@ -2583,7 +2585,7 @@ class World:
             self._css_put(task.cpu, holder, 1)
         if enough:
             yield Run(self._spend("objects", self.costs.page_free * discarded))
-        return enough
+        return None if enough else there
 
     def _held_by(
         self, memcg: Memcg, root: Cache
@@ -3150,12 +3152,13 @@ class World:
         """Free objects, those of the cgroup's own cache first."""
         heir = "; its objects are its parent's" if self.inherits else ""
         root, memcg = self._root(number), self._memcg(handle, heir)
-        free = self._call(lambda task: self._free(task, root, memcg, count, False))
-        if not free:
-            raise self._too_few()
+        there = self._call(lambda task: self._free(task, root, memcg, count, False))
+        if there is not None:
+            raise self._too_few(there)
 
-    def _too_few(self) -> LifecycleError:
-        return LifecycleError("fewer objects are allocated than free was asked for")
+    def _too_few(self, there: int) -> LifecycleError:
+        text = f"fewer objects can be freed than were asked for: {there}"
+        return LifecycleError(text)
 
     def alloc_many(
         self, numbers: Sequence[int], handles: Sequence[int], counts: Sequence[int]
@@ -3352,9 +3355,10 @@ class World:
                 yield from self._attach(task, about)
                 return (-2, self._too_late) if task.memcg is None else (1, None)
             if name == "free":
-                if (yield from self._free(task, root, about, count, False)):
+                there = yield from self._free(task, root, about, count, False)
+                if there is None:
                     return 1, None
-                return 0, self._too_few
+                return -3 - there, functools.partial(self._too_few, there)
             if name in ("alloc", "pin"):
                 keep = 1 if name == "alloc" else 2
                 yield from self._alloc(task, root, about, keep, count)
