@@ -1,6 +1,7 @@
 """What another project cimports: compiled outside of slabcore, and right."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -200,6 +201,37 @@ def test_a_world_refuses_what_its_methods_refuse(outside):
         outside.pulled(made, 1)
     with pytest.raises(TypeError):
         outside.pulled(Kernel("4.8", engine="reference").world, 1)
+
+
+def test_what_the_document_shows_compiles(tmp_path):
+    pytest.importorskip("Cython", reason="Cython is not installed")
+    page = Path(__file__).parents[1] / "docs" / "embedding.md"
+    shown = re.findall(r"```cython\n(.*?)```", page.read_text("utf-8"), re.S)
+    assert len(shown) == 1
+    (tmp_path / "shown.pyx").write_text(shown[0], "utf-8")
+    # The functions of the page's table take and return what it says.
+    table = re.findall(r"^\| `(\w+) (side_\w+)\(l, (.*?)\)` \|", page.read_text(), re.M)
+    assert len(table) == 6
+    calls = "from slabcore.side_list cimport *\n"
+    for kind, name, operands in table:
+        words = [
+            operand.rpartition(" ")[2].lstrip("*") for operand in operands.split(", ")
+        ]
+        calls += f"cdef {kind} _{name}(side_list *l, {operands}) noexcept nogil:\n"
+        calls += f"    return {name}(l, {', '.join(words)})\n"
+    (tmp_path / "table.pyx").write_text(
+        "from libc.stdint cimport int64_t, uint32_t\n" + calls, "utf-8"
+    )
+    for file in "shown.pyx", "table.pyx":
+        run = subprocess.run(
+            [sys.executable, "-m", "cython", "-3", file],
+            cwd=tmp_path,
+            env=plain(above()),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_another_abi_is_refused_at_import(place):
