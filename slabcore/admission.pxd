@@ -1308,7 +1308,7 @@ cdef inline bint sleepers_wrong(world *w, image *m, counts *n) noexcept nogil:
     cdef rcu_head *head
     cdef task *t
     cdef int64_t j
-    cdef int32_t i
+    cdef int32_t i, waits_for = 0
     for j in range(m.parts[S_TIMERS].count):
         t = task_at(w, m.timers[j].task)
         n.placed[t.index] += 16
@@ -1318,6 +1318,7 @@ cdef inline bint sleepers_wrong(world *w, image *m, counts *n) noexcept nogil:
             return wrong(m, "timers", "its task does not sleep", j)
     for i in range(w.s.ncpus):
         d = &w.r.data[i]
+        waits_for += d.gp_pending
         for j in range(d.head, d.tail):
             head = &d.ring[j & (d.capacity - 1)]
             if head.kind == CB_WAKE:
@@ -1340,6 +1341,8 @@ cdef inline bint sleepers_wrong(world *w, image *m, counts *n) noexcept nogil:
         n.placed[t.index] += 65
         if n.placed[t.index] != 65 or not w.barrier_count:
             return wrong(m, "world", "who waits for the barrier is elsewhere", -1)
+    if waits_for != w.r.waits_for:
+        return wrong(m, "world", "the grace period waits for other CPUs", -1)
     if n.barriers != w.barrier_count:
         return wrong(m, "world", "the barrier's callbacks are not so many", -1)
     return False
