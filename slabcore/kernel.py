@@ -1501,6 +1501,7 @@ class Kernel:
 
         It has all that was there, under the same names; handles of the other kernel
         are refused, numbers of caches and cgroups hold. reopen() has its open files.
+        What is checked, and what a line of refusal looks like, is in docs/snapshot.md.
         Raises: InputError in one line, if the bytes are not a whole snapshot of this
         version of slabcore, or tell of what no kernel can be.
         """
@@ -1596,7 +1597,8 @@ class Kernel:
         """Return a kernel that is as this one is now; each goes on by itself.
 
         Handles that were given out before are good for both, later ones for the one
-        that gave them out. copy.copy() and copy.deepcopy() do the same.
+        that gave them out. copy.copy() and copy.deepcopy() do the same. It goes through
+        a snapshot's bytes, without their digest: docs/snapshot.md says what that costs.
 
         >>> kernel = Kernel("4.6")
         >>> web = kernel.mkdir("/web")
