@@ -497,6 +497,19 @@ def test_lists_and_cursors_are_not_copied(jobs):
                 use(one)
 
 
+def test_a_list_is_no_array_of_its_handles(jobs):
+    waiting = listed(jobs, "state", [3, 4])
+    for many in (jobs.value_many, jobs.remove_many, waiting.remove_many):
+        with pytest.raises(InputError) as refusal:
+            many(waiting)
+        assert str(refusal.value).partition(": ")[2] == (
+            "the handles are <FieldList 'state': 2 entries>; expected its handles()"
+        )
+    with pytest.raises(InputError, match=r"10 entries>; expected its to_array\(\)"):
+        IntrusiveList(jobs)
+    assert jobs.value_many(waiting.handles()).tolist() == [3, 4]
+
+
 def test_each_says_what_it_is(jobs):
     waiting = listed(jobs, "state", [3, 4])
     place = waiting.cursor()

@@ -456,9 +456,12 @@ def test_show_may_answer_in_other_numbers(file):
 
 def test_hooks_that_answer_nonsense_are_told(file):
     source = Source([Record(0, 10)])
-    source.next = lambda record, pos: None
-    with pytest.raises(TypeError):
-        source.open(file).read(20)
+    for answer in (None, 7, (source.records[0],), (1, 2, 3)):
+        source.next = lambda record, pos, answer=answer: answer
+        with pytest.raises(
+            TypeError, match=r"^next returned .*: expected an entry and"
+        ):
+            source.open(file).read(20)
     source.records[0].show = lambda m: m.write(7)
     with pytest.raises(TypeError, match=r"^int: expected text, or bytes"):
         source.open(file).read(20)

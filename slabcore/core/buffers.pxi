@@ -73,6 +73,9 @@ cdef int whole_numbers(str where, str what, values, Py_buffer *given) except -1:
     """Get the buffer of an array of int64, or of what an array or a list is as one."""
     if lent(values, PyBUF_SIMPLE, given):
         return 0
+    if isinstance(values, IntrusiveList | FieldList):
+        expected = "its handles()" if what == "handles" else "its to_array()"
+        raise InputError(where, f"the {what} are {values!r}", expected)
     import numpy
     taken = as_array(where, what, values)
     whole = taken.dtype.kind in "iu" or not taken.size

@@ -131,8 +131,9 @@ cdef class SeqFile:
     ``next(entry, pos)``, which returns the entry behind it and that one's position;
     ``stop(entry)``, which ends what start began, after each call of it;
     ``show(m, entry)``, which prints with ``m.write`` and may return 1 (SEQ_SKIP) to
-    have that forgotten. An OSError is the kernel's -errno; any other error ends the
-    call, and the file stays where it was.
+    have that forgotten; what did not fit a page is shown anew on the next. An OSError
+    is the kernel's -errno; any other error ends the call, and the file stays where it
+    was.
     A slabcore.KernelFile over a file is an io.RawIOBase, which this is not:
     ``KernelFile(SeqFile(source), name)`` reads as what open() returns.
     era: "A" reads as kernels up to 4.18, "B" as 4.19 to 5.2, "C" as 5.3 to 5.9, "D" as
@@ -261,7 +262,13 @@ cdef class SeqFile:
             if self.moved:
                 pos[0] += 1
             else:
-                self.entry, following = self.source.next(self.entry, pos[0])
+                answer = self.source.next(self.entry, pos[0])
+                try:
+                    self.entry, following = answer
+                except (TypeError, ValueError):
+                    raise TypeError(
+                        f"next returned {answer!r}: expected an entry and its position"
+                    ) from None
                 pos[0] = following
         except BaseException as error:
             pos[0] += 1

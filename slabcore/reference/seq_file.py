@@ -520,9 +520,15 @@ class SeqFile:
         if not self._moved:
             self._lost = True
             try:
-                self._here, following = self.source.next(entry, pos)
+                answer = self.source.next(entry, pos)
             except OSError as error:
                 return _errno_of(error), following
+            try:
+                self._here, following = answer
+            except (TypeError, ValueError):
+                raise TypeError(
+                    f"next returned {answer!r}: expected an entry and its position"
+                ) from None
         self._lost = self._moved = False
         return self._here, following
 
