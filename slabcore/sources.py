@@ -44,8 +44,11 @@ class Keys:
     def start(self, pos: int) -> Any | None:
         """Return the key that so many are less than."""
         self._look(list(self.keys))
-        for _ in range(min(pos, len(self.ahead))):
-            self._pop()
+        try:
+            for _ in range(min(pos, len(self.ahead))):
+                heapq.heappop(self.ahead)
+        except TypeError as error:
+            raise _unordered(error) from error
         return self._least(None)
 
     def find(self, place: Any | None) -> Any | None:
@@ -79,19 +82,16 @@ class Keys:
             raise _unordered(error) from error
         self.ahead = keys
 
-    def _pop(self) -> Any:
-        try:
-            return heapq.heappop(self.ahead)
-        except TypeError as error:
-            raise _unordered(error) from error
-
     def _least(self, place: Any | None) -> Any | None:
         """Take out the least key; what show removed meanwhile is not shown.
 
         Keys of which neither is less, as NaN and subsets are, have no places.
         """
         while self.ahead:
-            key = self._pop()
+            try:
+                key = heapq.heappop(self.ahead)
+            except TypeError as error:
+                raise _unordered(error) from error
             if key not in self.keys:
                 continue
             try:
