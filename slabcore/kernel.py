@@ -595,6 +595,9 @@ class Kernel:
         """Return the virtual time since boot."""
         return int(self._world.now_ns)
 
+    def __repr__(self) -> str:
+        return f"<Kernel {self.design.name!r}: {self.now_ns} ns since boot>"
+
     # --- caches and cgroups ---
     #
     # What ends in _many or is plural is a loop of the calls of one, and stops where

@@ -42,6 +42,7 @@ def test_a_kernel_is_booted_at_time_0(engine):
     assert kernel.design is designs["4.7"]
     assert kernel.machine == Machine()
     assert kernel.seed == 0
+    assert repr(kernel) == "<Kernel '4.7': 0 ns since boot>"
 
 
 def test_a_design_may_be_a_name_or_one_of_your_own(engine):
