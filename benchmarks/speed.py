@@ -144,13 +144,13 @@ def table(head: str, rule: str, rows: list[tuple[str, ...]]) -> str:
 
 
 def about(measured: list[Measured]) -> str:
-    """Say under which conditions each row was timed."""
+    """Say under which conditions rows were timed; most of them need not be named."""
     rows_of: dict[str, list[str]] = {}
     for found in measured:
         rows_of.setdefault(found.about, []).append(found.row.title)
+    most, *others = sorted(rows_of, key=lambda said: -len(rows_of[said]))
     return "\n\n".join(
-        said if len(rows_of) == 1 else f"{', '.join(titles)}: {said}"
-        for said, titles in rows_of.items()
+        [most, *(f"{', '.join(rows_of[said])}: {said}" for said in others)]
     )
 
 
