@@ -1,5 +1,6 @@
 """What is said of slabcore in several places is the same everywhere."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -50,7 +51,7 @@ def test_a_checkout_that_is_not_built_says_so(tmp_path):
     shutil.copytree(ROOT / "slabcore", tmp_path / "slabcore", ignore=unbuilt)
     run = subprocess.run(
         [sys.executable, "-c", "import slabcore"],
-        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
