@@ -51,6 +51,7 @@ def test_a_checkout_that_is_not_built_says_so(tmp_path):
     shutil.copytree(ROOT / "slabcore", tmp_path / "slabcore", ignore=unbuilt)
     run = subprocess.run(
         [sys.executable, "-c", "import slabcore"],
+        cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
