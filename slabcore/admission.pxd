@@ -191,6 +191,9 @@ cdef enum:  # what is held
     H_PLUG = 8
     H_BOTH = 10             # slab_mutex, with hotplug kept out
 
+cdef enum:
+    KILLED = 2              # it is in use, and a callback kills it
+
 
 cdef struct stance:
     uint16_t how            # 0: no innermost function stands there
@@ -203,13 +206,13 @@ cdef struct stance:
 cdef struct counts:         # of what there is, to be held against what is counted
     uint8_t *placed         # of each task: how many have it in a line or a queue
     uint8_t *live           # of each cgroup: it is not freed
-    uint8_t *spare          # of each cache: its index is given back
+    uint8_t *spare          # of each cache: its index is given back; or KILLED
     uint8_t *chained        # of each cache: it waits for its release on a list
     uint8_t *worked         # of each work item
     uint8_t *named          # of each byte of names: a name begins there
     uint8_t *steps          # of each cgroup: which steps towards its end are under way
     uint8_t *missed         # of each miss: a slot leads to it, or it is given back
-    uint8_t *owned          # of each obj_cgroup: it is a cgroup's, or given back
+    uint8_t *owned          # of each obj_cgroup: a cgroup's, or given back; or KILLED
     uint8_t *held           # of each holding, the same
     int64_t *in_flight      # of each cache
     int64_t *page_frees
@@ -1353,6 +1356,7 @@ cdef inline bint callback_wrong(
 ) noexcept nogil:
     """Tell whether what a callback is about is not there, or not once."""
     cdef const mem_cgroup *g
+    cdef const obj_cgroup *o
     if head.kind == CB_BARRIER:
         n.barriers += 1
     elif head.kind in (CB_CSS_KILLED, CB_CSS_FREE, CB_CGROUP_FREE):
@@ -1377,13 +1381,21 @@ cdef inline bint callback_wrong(
             n.chained[head.arg] = 1
         else:
             n.works[head.arg] += 1
+            if head.kind == CB_CACHE_KILLED:
+                if cache_at(&w.c, head.arg).killed or n.spare[head.arg] == KILLED:
+                    return True
+                n.spare[head.arg] = KILLED
             return links_at(&w.c, head.arg).memcg_index == NIL
     elif head.kind == CB_OBJCG_KILLED:
-        return (
-            head.arg >= w.m.objcgs.used
-            or objcg_at(&w.m, head.arg).memcg == NIL
-            or objcg_at(&w.m, head.arg).killed
-        )
+        if head.arg >= w.m.objcgs.used:
+            return True
+        o = objcg_at(&w.m, head.arg)
+        # Who is offline has handed it to its parent's list.
+        if o.memcg == NIL or o.killed or memcg_at(&w.m, o.memcg).objcg == head.arg:
+            return True
+        if n.owned[head.arg] == KILLED:
+            return True
+        n.owned[head.arg] = KILLED
     return False
 
 

@@ -577,6 +577,45 @@ def test_a_forged_world_is_refused_or_goes_on(name):
     assert told == {"snapshot"}
 
 
+OBJCG_KILLED = 10
+
+
+def with_argument(body: bytes, kind: int, number: int, argument: int) -> bytes:
+    """Return a world's bytes with another operand of the callback of this number."""
+    (found,) = [one for one in sections(body) if one[0] == "callbacks"]
+    _, at, count, fields = found
+    offsets = {name: offset for name, offset, _ in fields}
+    size = fields[-1][1] + fields[-1][2]
+    of_kind = [
+        at + i * size
+        for i in range(count)
+        if body[at + i * size + offsets["kind"]] == kind
+    ]
+    place = of_kind[number] + offsets["arg"]
+    return body[:place] + struct.pack("=I", argument) + body[place + 4 :]
+
+
+def test_an_obj_cgroup_is_killed_once_and_only_if_it_is_handed_up():
+    """Otherwise a cgroup that is there would be freed."""
+    kernel = Kernel("6.12", machine=Machine(cpus=2))
+    dentry = kernel.create_cache("dentry", object_size=192, accounted=True)
+    for name in ("/0", "/1", "/2"):
+        kernel.alloc(dentry, kernel.mkdir(name))
+        kernel.free(dentry, name)
+    kernel.drain()
+    kernel.begin("rmdir", "/0")
+    kernel.begin("rmdir", "/1")
+    while kernel.counters["cgroups"]["offlined"] < 2:
+        kernel.advance_to(kernel.next_event_ns())
+    description, body = parts(kernel.snapshot())
+    for argument in (0, 2, 3):
+        forgery = with_argument(body, OBJCG_KILLED, 1, argument)
+        text = refused(rebuilt(description, forgery))
+        assert text == "snapshot: callbacks 1: a callback of this CPU is about none"
+    same = rebuilt(description, with_argument(body, OBJCG_KILLED, 1, 1))
+    assert Kernel.restore(same).snapshot() == kernel.snapshot()
+
+
 @pytest.mark.parametrize("name", ["4.6", "4.9", "5.3", "6.12"])
 def test_a_torn_world_is_refused(name):
     """Bytes are missing, doubled or of another place, in the sections' heads too."""
