@@ -1031,7 +1031,8 @@ class Kernel:
                     call, cache, memcg, *(count or (1,))
                 )
                 numbers = number, handle, objects
-                about = self._told(cache, handle, objects), -1
+                if call == "free":
+                    about = self._told(cache, handle, objects), -1
             case "drop_caches", ():
                 numbers = ()
             case "hotplug", (event,):
