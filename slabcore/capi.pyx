@@ -48,7 +48,7 @@ from slabcore.errors import (
     LifecycleError,
     StaleHandleError,
 )
-from slabcore.kernel import Kernel, Memcg
+from slabcore.kernel import Cache, Kernel, Memcg
 from slabcore.machine import Machine
 from slabcore.overrides import override, parse
 
@@ -94,6 +94,11 @@ cdef extern from *:
     ctypedef struct slabcore_memcg:
         const slabcore_kernel *kernel
         int64_t handle
+    ctypedef struct slabcore_end:
+        int64_t number
+        int64_t at_ns
+        int64_t value
+        int code
     enum:
         SLABCORE_OK
         SLABCORE_EINPUT
@@ -697,6 +702,215 @@ cdef api int slabcore_drop_caches(slabcore_kernel *kernel) noexcept:
         return SLABCORE_EGIL
     try:
         kernel_of(kernel).drop_caches()
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+# --- calls that run beside one another ---
+
+cdef enum:
+    MKDIR
+    RMDIR
+    JOIN
+    BEGIN_ALLOC
+    BEGIN_PIN
+    BEGIN_FREE
+    DROP_CACHES
+    HOLD
+    WATCH_CACHE
+    WATCH_OFFLINE
+    WATCH_FREED
+
+_BESIDE = (
+    *("mkdir", "rmdir", "join", "alloc", "pin", "free", "drop_caches", "hold"),
+    *("cache", "offline", "freed"),
+)
+
+
+cdef int begun(
+    slabcore_kernel *kernel, int what, const char *name,
+    slabcore_cache *cache, slabcore_memcg *memcg, int64_t count, int64_t *number,
+) noexcept:
+    """Begin a call, get in line, or watch; what it is not about is NULL.
+
+    Nothing of Python's is touched before begin(): there may be no GIL.
+    """
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        given(number)
+        owner = kernel_of(kernel)
+        of_one(
+            kernel,
+            kernel if cache == NULL else cache.kernel,
+            kernel if memcg == NULL else memcg.kernel,
+        )
+        operands = []
+        if what in (MKDIR, HOLD):
+            operands.append(text(name))
+        if memcg != NULL:
+            path = owner._paths.get(memcg.handle, "")
+            operands.append(Memcg(path, memcg.handle))
+        if cache != NULL:
+            root = Cache(owner._names.get(cache.number, ""), cache.number)
+            operands.insert(1 if what == WATCH_CACHE else 0, root)
+        if what in (BEGIN_ALLOC, BEGIN_PIN, BEGIN_FREE):
+            operands.append(count)
+        if what == HOLD:
+            number[0] = owner.hold(*operands)
+        elif what >= WATCH_CACHE:
+            number[0] = owner.watch(_BESIDE[what], *operands)
+        else:
+            number[0] = owner.begin(_BESIDE[what], *operands)
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+cdef api int slabcore_begin_mkdir(
+    slabcore_kernel *kernel, const char *path, int64_t *number
+) noexcept:
+    return begun(kernel, MKDIR, path, NULL, NULL, 0, number)
+
+
+cdef api int slabcore_begin_rmdir(
+    slabcore_kernel *kernel, slabcore_memcg memcg, int64_t *number
+) noexcept:
+    return begun(kernel, RMDIR, NULL, NULL, &memcg, 0, number)
+
+
+cdef api int slabcore_begin_join(
+    slabcore_kernel *kernel, slabcore_memcg memcg, int64_t *number
+) noexcept:
+    return begun(kernel, JOIN, NULL, NULL, &memcg, 0, number)
+
+
+cdef api int slabcore_begin_alloc(
+    slabcore_kernel *kernel, slabcore_cache cache, slabcore_memcg memcg, int64_t count,
+    int64_t *number,
+) noexcept:
+    return begun(kernel, BEGIN_ALLOC, NULL, &cache, &memcg, count, number)
+
+
+cdef api int slabcore_begin_pin(
+    slabcore_kernel *kernel, slabcore_cache cache, slabcore_memcg memcg, int64_t count,
+    int64_t *number,
+) noexcept:
+    return begun(kernel, BEGIN_PIN, NULL, &cache, &memcg, count, number)
+
+
+cdef api int slabcore_begin_free(
+    slabcore_kernel *kernel, slabcore_cache cache, slabcore_memcg memcg, int64_t count,
+    int64_t *number,
+) noexcept:
+    return begun(kernel, BEGIN_FREE, NULL, &cache, &memcg, count, number)
+
+
+cdef api int slabcore_begin_drop_caches(
+    slabcore_kernel *kernel, int64_t *number
+) noexcept:
+    return begun(kernel, DROP_CACHES, NULL, NULL, NULL, 0, number)
+
+
+cdef api int slabcore_watch_cache(
+    slabcore_kernel *kernel, slabcore_cache cache, slabcore_memcg memcg,
+    int64_t *number,
+) noexcept:
+    return begun(kernel, WATCH_CACHE, NULL, &cache, &memcg, 0, number)
+
+
+cdef api int slabcore_watch_offline(
+    slabcore_kernel *kernel, slabcore_memcg memcg, int64_t *number
+) noexcept:
+    return begun(kernel, WATCH_OFFLINE, NULL, NULL, &memcg, 0, number)
+
+
+cdef api int slabcore_watch_freed(
+    slabcore_kernel *kernel, slabcore_memcg memcg, int64_t *number
+) noexcept:
+    return begun(kernel, WATCH_FREED, NULL, NULL, &memcg, 0, number)
+
+
+cdef api int slabcore_hold(
+    slabcore_kernel *kernel, const char *mutex, int64_t *number
+) noexcept:
+    return begun(kernel, HOLD, mutex, NULL, NULL, 0, number)
+
+
+cdef api int slabcore_let_go(slabcore_kernel *kernel, int64_t number) noexcept:
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        kernel_of(kernel).let_go(number)
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+cdef api int slabcore_line(
+    slabcore_kernel *kernel, const char *mutex, int *owned, size_t *waiting
+) noexcept:
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        given(owned)
+        given(waiting)
+        owned[0], waiting[0] = kernel_of(kernel).line(text(mutex))
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+cdef api int slabcore_advance_to_finished(
+    slabcore_kernel *kernel, int64_t when_ns, int *finished
+) noexcept:
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        given(finished)
+        finished[0] = kernel_of(kernel).advance_to_finished(when_ns)
+    except BaseException as error:
+        code = code_of(error)
+    slabcore_put_back(&aside)
+    return code
+
+
+cdef api int slabcore_finished(
+    slabcore_kernel *kernel, slabcore_end *ends, size_t room, size_t *count
+) noexcept:
+    cdef slabcore_aside aside
+    cdef int code = SLABCORE_OK
+    cdef size_t told = 0
+    if not begin(&aside):
+        return SLABCORE_EGIL
+    try:
+        given(ends)
+        given(count)
+        owner = kernel_of(kernel)
+        owner._collect()
+        for end in owner._ended[:min(room, PY_SSIZE_T_MAX)]:
+            value = end.value
+            ends[told].number, ends[told].at_ns = end.number, end.at_ns
+            ends[told].code = SLABCORE_OK
+            if end.error is not None:
+                ends[told].code = code_of(end.error)
+            ends[told].value = value.handle if isinstance(value, Memcg) else bool(value)
+            told += 1
+        del owner._ended[:told]
+        count[0] = told
     except BaseException as error:
         code = code_of(error)
     slabcore_put_back(&aside)

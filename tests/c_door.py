@@ -32,6 +32,13 @@ class Memcg(ctypes.Structure):
     _fields_ = (("kernel", c_void_p), ("handle", c_int64))
 
 
+class End(ctypes.Structure):
+    _fields_ = (
+        *(("number", c_int64), ("at_ns", c_int64), ("value", c_int64)),
+        ("code", c_int),
+    )
+
+
 TYPES = {
     "const char *": c_char_p,
     "const char *const *": POINTER(c_char_p),
@@ -48,6 +55,7 @@ TYPES = {
     "size_t *": POINTER(c_size_t),
     "slabcore_cache": Cache,
     "slabcore_cache *": POINTER(Cache),
+    "slabcore_end *": POINTER(End),
     "slabcore_memcg": Memcg,
     "slabcore_memcg *": POINTER(Memcg),
     "void *": c_void_p,

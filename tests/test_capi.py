@@ -14,12 +14,20 @@ from ctypes import byref, c_double, c_int64, c_size_t, c_void_p
 from pathlib import Path
 
 import pytest
-from c_door import Cache, Door, Memcg, prototypes
+from c_door import Cache, Door, End, Memcg, prototypes
 from hypothesis import given
 from hypothesis import strategies as st
 
 import slabcore
-from slabcore import IntrusiveList, Kernel, Machine, RcuQueue, ms
+from slabcore import (
+    BusyError,
+    IntrusiveList,
+    Kernel,
+    LifecycleError,
+    Machine,
+    RcuQueue,
+    ms,
+)
 from slabcore import capi as module
 
 OK, EINPUT, ESTALE, EBUSY, ELIFECYCLE = 0, -1, -2, -3, -4
@@ -234,6 +242,120 @@ def test_a_held_mutex_refuses_calls_to_their_end(c):
     kernel.let_go(number)
     assert c.alloc(handle, cache, Memcg(handle, 0), 1) == OK
     assert c.kernel_free(handle) == OK
+
+
+def ends(c, handle, room=8):
+    """Return what has finished, told a row each."""
+    rows, count = (End * room)(), c_size_t()
+    assert c.finished(handle, rows, room, byref(count)) == OK
+    return [(row.number, row.at_ns, row.value, row.code) for row in rows[: count.value]]
+
+
+def test_calls_beside_one_another_are_those_of_python(c):
+    """Begun from C, they end at the times and with the results that Python is told."""
+    handle = c.get("kernel_new", b"4.9", None, to=c_void_p)
+    cache = dentry(c, handle)
+    web, busy = (c.get("mkdir", handle, path, to=Memcg) for path in (b"/a", b"/b"))
+    began = [
+        c.get("begin_alloc", handle, cache, web, 2),
+        c.get("watch_cache", handle, cache, web),
+        c.get("begin_join", handle, web),
+        c.get("begin_mkdir", handle, b"/b/c"),
+    ]
+    assert c.advance_to(handle, c.get("now_ns", handle) + ms(50)) == OK
+    told = ends(c, handle, 3)
+    told += ends(c, handle, 3)
+    assert ends(c, handle) == []
+    began += [
+        c.get("begin_free", handle, cache, web, 2),
+        c.get("begin_free", handle, cache, web, 7),
+        c.get("begin_pin", handle, cache, busy, 1),
+    ]
+    assert c.advance_to(handle, c.get("now_ns", handle) + ms(50)) == OK
+    held = c.get("hold", handle, b"cgroup_mutex")
+    began += [
+        held,
+        c.get("begin_rmdir", handle, web),
+        c.get("begin_rmdir", handle, busy),
+        c.get("watch_offline", handle, web),
+        c.get("watch_freed", handle, web),
+        c.get("begin_drop_caches", handle),
+    ]
+    now = c.get("now_ns", handle)
+    while c.get("advance_to_finished", handle, now + ms(50), to=ctypes.c_int):
+        told += ends(c, handle)
+    assert c.advance_to(handle, now + ms(50)) == OK
+    owned, waiting = ctypes.c_int(), c_size_t()
+    assert c.line(handle, b"cgroup_mutex", byref(owned), byref(waiting)) == OK
+    assert (owned.value, waiting.value) == (1, 2)
+    assert c.let_go(handle, held) == OK
+    assert refusal(c, c.let_go(handle, held))[0] == ESTALE
+    while c.get("advance_to_finished", handle, now + ms(999), to=ctypes.c_int):
+        told += ends(c, handle)
+
+    twin = Kernel("4.9")
+    cache = twin.create_cache(
+        "dentry", object_size=192, accounted=True, reclaimable=True
+    )
+    web, busy = twin.mkdir("/a"), twin.mkdir("/b")
+    twins = [
+        twin.begin("alloc", cache, web, 2),
+        twin.watch("cache", web, cache),
+        twin.begin("join", web),
+        twin.begin("mkdir", "/b/c"),
+    ]
+    twin.advance(ms(50))
+    twins += [
+        twin.begin("free", cache, web, 2),
+        twin.begin("free", cache, web, 7),
+        twin.begin("pin", cache, busy, 1),
+    ]
+    twin.advance(ms(50))
+    number = twin.hold("cgroup_mutex")
+    twins += [
+        number,
+        twin.begin("rmdir", web),
+        twin.begin("rmdir", busy),
+        twin.watch("offline", web),
+        twin.watch("freed", web),
+        twin.begin("drop_caches"),
+    ]
+    twin.advance(ms(50))
+    twin.let_go(number)
+    twin.advance_to(now + ms(999))
+    done = [
+        (
+            *(end.number, end.at_ns),
+            end.value.handle if end.call == "mkdir" else int(end.value or 0),
+            {type(None): OK, BusyError: EBUSY, LifecycleError: ELIFECYCLE}[
+                type(end.error)
+            ],
+        )
+        for end in twin.finished()
+    ]
+    assert began == twins
+    assert told == done
+    assert sorted(code for *_, code in done) == [ELIFECYCLE, EBUSY, *[OK] * 11]
+    assert c.advance_to(handle, twin.now_ns) == OK
+    assert c.get("kernel_object", handle, to=ctypes.py_object).state() == twin.state()
+    assert c.kernel_free(handle) == OK
+
+
+def test_what_cannot_begin_is_refused_at_once(c, kernel):
+    cache, number = dentry(c, kernel), byref(c_int64())
+    root = Memcg(kernel, 0)
+    for code, text, call, *operands in [
+        (EINPUT, "'web'", c.begin_mkdir, b"web"),
+        (EBUSY, "root", c.begin_rmdir, root),
+        (ESTALE, "is gone", c.begin_join, Memcg(kernel, 99)),
+        (EINPUT, "0", c.begin_alloc, cache, root, 0),
+        (ESTALE, "another kernel", c.begin_pin, cache, Memcg(None, 0), 1),
+        (ESTALE, "another kernel", c.watch_cache, Cache(None, 0), root),
+        (EINPUT, "rtnl_mutex", c.hold, b"rtnl_mutex"),
+    ]:
+        found, said = refusal(c, call(kernel, *operands, number))
+        assert found == code and text in said
+    assert ends(c, kernel) == []
 
 
 def test_a_counter_is_found_by_its_name(c, kernel):

@@ -53,6 +53,15 @@ typedef struct {
     int64_t handle;
 } slabcore_memcg;
 
+/* That what was begun, held or watched has come to its end. */
+typedef struct {
+    int64_t number;             /* as the call that began it gave it */
+    int64_t at_ns;
+    int64_t value;              /* of a mkdir the cgroup's handle; of a watch and of a
+                                 * hold 1, or 0 if it went before it came about */
+    int code;                   /* what the call itself would have returned */
+} slabcore_end;
+
 enum {
     SLABCORE_OK = 0,
     SLABCORE_EINPUT = -1,       /* an operand is none: a NULL, a name, a number */
@@ -143,6 +152,44 @@ enum {
  *     When something can happen next without a further call.
  * int slabcore_advance_to(slabcore_kernel *kernel, int64_t when_ns);
  * int slabcore_drain(slabcore_kernel *kernel);
+ *
+ * Calls that run beside one another: as begin(), watch() and hold() of slabcore.Kernel
+ *
+ * int slabcore_begin_mkdir(slabcore_kernel *kernel, const char *path,
+ *      int64_t *number);
+ * int slabcore_begin_rmdir(slabcore_kernel *kernel, slabcore_memcg memcg,
+ *      int64_t *number);
+ * int slabcore_begin_join(slabcore_kernel *kernel, slabcore_memcg memcg,
+ *      int64_t *number);
+ * int slabcore_begin_alloc(slabcore_kernel *kernel, slabcore_cache cache,
+ *      slabcore_memcg memcg, int64_t count, int64_t *number);
+ * int slabcore_begin_pin(slabcore_kernel *kernel, slabcore_cache cache,
+ *      slabcore_memcg memcg, int64_t count, int64_t *number);
+ * int slabcore_begin_free(slabcore_kernel *kernel, slabcore_cache cache,
+ *      slabcore_memcg memcg, int64_t count, int64_t *number);
+ * int slabcore_begin_drop_caches(slabcore_kernel *kernel, int64_t *number);
+ *     Begin it as a task of its own, which runs as time passes. number: by which
+ *     slabcore_finished() tells its end.
+ * int slabcore_watch_cache(slabcore_kernel *kernel, slabcore_cache cache,
+ *      slabcore_memcg memcg, int64_t *number);
+ * int slabcore_watch_offline(slabcore_kernel *kernel, slabcore_memcg memcg,
+ *      int64_t *number);
+ * int slabcore_watch_freed(slabcore_kernel *kernel, slabcore_memcg memcg,
+ *      int64_t *number);
+ *     Be told when the cgroup has a cache of its own or needs none, is offline, is gone.
+ * int slabcore_hold(slabcore_kernel *kernel, const char *mutex, int64_t *number);
+ * int slabcore_let_go(slabcore_kernel *kernel, int64_t number);
+ *     Get in line for "cgroup_mutex" or "slab_mutex", and own it from its end on until
+ *     it is let go. Calls that do not begin with begin_ are refused meanwhile.
+ * int slabcore_line(slabcore_kernel *kernel, const char *mutex, int *owned,
+ *      size_t *waiting);
+ * int slabcore_advance_to_finished(slabcore_kernel *kernel, int64_t when_ns,
+ *      int *finished);
+ *     Advance until something has finished, at most to when_ns.
+ * int slabcore_finished(slabcore_kernel *kernel, slabcore_end *ends, size_t room,
+ *      size_t *count);
+ *     What has finished and was not told yet, the first first; as many as there was
+ *     room for may not be all. slabcore_last_error() is of the last that failed.
  *
  * What comes out
  *
