@@ -876,6 +876,11 @@ cdef inline bint root_there(world *w, uint32_t root) noexcept nogil:
     return root < w.c.roots.used and not root_at(&w.c, root).shut
 
 
+cdef inline bint root_has_children(world *w, uint32_t root) noexcept nogil:
+    """Tell whether a root has children, or had some if it is shut."""
+    return w.k.children and root < w.c.roots.used and root_at(&w.c, root).accounted
+
+
 cdef inline bint memcg_there(
     world *w, const counts *n, uint32_t memcg
 ) noexcept nogil:
@@ -1003,11 +1008,10 @@ cdef inline bint about_caches_wrong(world *w, counts *n, const frame *f) noexcep
     if function == F_CREATE_ROOT:
         return create_root_wrong(w, n, f)
     if function == F_CREATE_WORK:
-        if f.a >= w.c.roots.used or not memcg_there(w, n, f.b):
+        if not root_has_children(w, f.a) or not memcg_there(w, n, f.b):
             return True
         return pc > 2 and (
             not root_there(w, f.a)
-            or root_at(&w.c, f.a).slots == NULL
             or memcg_at(&w.m, f.b).kmemcg_id < 0
             or root_slot(&w.c, f.a, memcg_at(&w.m, f.b).kmemcg_id) != NIL
         )
@@ -1118,6 +1122,9 @@ cdef inline bint operands_wrong(
         callee = t.frames[depth + 1].function
     if callee == F_SHUTDOWN and t.frames[depth + 1].a != shut_down_by(w, f):
         return True
+    # The arrays grow for the id that this cgroup is to have.
+    if callee == F_GROW and t.frames[depth + 1].a != f.i:
+        return True
     if function == F_PROGRAM:
         return program_wrong(w, t, f, callee)
     if function == F_SOFTIRQ:
@@ -1131,12 +1138,7 @@ cdef inline bint operands_wrong(
     if function == F_ALLOC:
         return alloc_wrong(w, n, f)
     if function == F_MISS:
-        return (
-            f.a >= w.c.roots.used
-            or not root_at(&w.c, f.a).accounted
-            or not w.k.children
-            or not memcg_there(w, n, f.b)
-        )
+        return not root_has_children(w, f.a) or not memcg_there(w, n, f.b)
     if function == F_FREE_OBJECTS:
         if f.a >= w.c.roots.used or f.b >= w.m.groups.used or f.n < 0:
             return True
@@ -1406,7 +1408,7 @@ cdef inline bint item_wrong(world *w, counts *n, const work *item) noexcept nogi
     """Tell whether what a queued item is about is not there."""
     cdef const mem_cgroup *g
     if item.kind == W_CREATE:
-        return item.a >= w.c.roots.used or not memcg_there(w, n, item.b)
+        return not root_has_children(w, item.a) or not memcg_there(w, n, item.b)
     if item.kind == W_BARRIER or item.kind == W_REAP:
         return False
     if item.kind in (W_DEACTIVATE, W_SHUTDOWN):

@@ -577,22 +577,27 @@ def test_a_forged_world_is_refused_or_goes_on(name):
     assert told == {"snapshot"}
 
 
-OBJCG_KILLED = 10
-
-
-def with_argument(body: bytes, kind: int, number: int, argument: int) -> bytes:
-    """Return a world's bytes with another operand of the callback of this number."""
-    (found,) = [one for one in sections(body) if one[0] == "callbacks"]
-    _, at, count, fields = found
-    offsets = {name: offset for name, offset, _ in fields}
+def records(body: bytes, name: str) -> list[dict[str, int]]:
+    """Return the records of a section, each with its place in the bytes."""
+    (found,) = [section for section in sections(body) if section[0] == name]
+    _, start, count, fields = found
     size = fields[-1][1] + fields[-1][2]
-    of_kind = [
-        at + i * size
-        for i in range(count)
-        if body[at + i * size + offsets["kind"]] == kind
-    ]
-    place = of_kind[number] + offsets["arg"]
-    return body[:place] + struct.pack("=I", argument) + body[place + 4 :]
+    told = []
+    for at in range(start, start + count * size, size):
+        told.append({"": at})
+        for field, offset, width in fields:
+            place = at + offset
+            figure = int.from_bytes(body[place : place + width], sys.byteorder)
+            told[-1][field] = figure
+    return told
+
+
+def changed(body: bytes, name: str, at: int, field: str, value: int) -> bytes:
+    """Return a world's bytes with one figure changed, of the record at a place."""
+    (fields,) = [section[3] for section in sections(body) if section[0] == name]
+    ((offset, width),) = [place for one, *place in fields if one == field]
+    place, new = at + offset, value.to_bytes(width, sys.byteorder)
+    return body[:place] + new + body[place + width :]
 
 
 def test_an_obj_cgroup_is_killed_once_and_only_if_it_is_handed_up():
@@ -608,12 +613,66 @@ def test_an_obj_cgroup_is_killed_once_and_only_if_it_is_handed_up():
     while kernel.counters["cgroups"]["offlined"] < 2:
         kernel.advance_to(kernel.next_event_ns())
     description, body = parts(kernel.snapshot())
-    for argument in (0, 2, 3):
-        forgery = with_argument(body, OBJCG_KILLED, 1, argument)
+    obj_cgroup_is_killed = 10
+    callbacks = [
+        (one[""], one["arg"])
+        for one in records(body, "callbacks")
+        if one["kind"] == obj_cgroup_is_killed
+    ]
+    (_, first), (place, second) = callbacks
+    assert {first, second} == {0, 1}
+    for argument in (first, 2, 3):
+        forgery = changed(body, "callbacks", place, "arg", argument)
         text = refused(rebuilt(description, forgery))
         assert text == "snapshot: callbacks 1: a callback of this CPU is about none"
-    same = rebuilt(description, with_argument(body, OBJCG_KILLED, 1, 1))
-    assert Kernel.restore(same).snapshot() == kernel.snapshot()
+
+
+def test_children_are_made_of_roots_that_have_some():
+    """A root that is not accounted has no place for one."""
+    kernel = Kernel("4.9", machine=Machine(cpus=1))
+    plain = kernel.create_cache("plain", object_size=64)
+    dentry = kernel.create_cache("dentry", object_size=192, accounted=True)
+    kernel.mkdir("/web")
+    kernel.begin("alloc", dentry, "/web")
+    create_work, seen = 17, set()
+    while not kernel.at_rest:
+        kernel.advance_to(kernel.next_event_ns())
+        description, body = parts(kernel.snapshot())
+        spare = [[*one.values()][1] for one in records(body, "works.spare")]
+        works = records(body, "works")[1:]  # behind the shared barrier's
+        queued = [
+            one
+            for i, one in enumerate(works, 1)
+            if i not in spare and not one["running"]
+        ]
+        frames = [
+            one for one in records(body, "frames") if one["function"] == create_work
+        ]
+        for section, found in (("works", queued), ("frames", frames)):
+            for one in found:
+                assert (one["a"], one["b"]) == (dentry.number, 1)
+                forgery = changed(body, section, one[""], "a", plain.number)
+                refused(rebuilt(description, forgery))
+                seen.add(section)
+    assert seen == {"works", "frames"}
+
+
+def test_arrays_of_children_grow_for_the_id_that_is_taken():
+    """Otherwise the cgroup would have a place behind their end."""
+    kernel = Kernel("4.9", machine=Machine(cpus=2))
+    for number in range(4):
+        kernel.mkdir(f"/{number}")
+    kernel.hold("slab_mutex")
+    kernel.advance(ms(1))
+    kernel.begin("mkdir", "/4")
+    kernel.advance(ms(1))
+    description, body = parts(kernel.snapshot())
+    mkdir = 4
+    (frame,) = [one for one in records(body, "frames") if one["function"] == mkdir]
+    assert frame["i"] == 4
+    forgery = changed(body, "frames", frame[""], "i", 3)
+    text = refused(rebuilt(description, forgery))
+    assert text.endswith("a function is about what is not there")
 
 
 @pytest.mark.parametrize("name", ["4.6", "4.9", "5.3", "6.12"])
