@@ -51,13 +51,11 @@ class Keys:
             raise _unordered(error) from error
         return self._least(None)
 
-    def find(self, place: Any | None) -> Any | None:
+    def find(self, place: Any) -> Any | None:
         """Return the least key that is not below a place, whether or not it is there.
 
         What is between two places comes once, whatever was added and removed.
         """
-        if place is None:
-            return None
         # A list first: other threads may add keys while they are looked at.
         keys = list(self.keys)
         try:
@@ -66,6 +64,9 @@ class Keys:
             raise _unordered(error) from error
         self._look(ahead)
         return self._least(place)
+
+    def resume(self, pos: int) -> None:
+        """Stay at the end, at no cost."""
 
     def next(self, place: Any, pos: int) -> tuple[Any | None, int]:
         return self._least(place), pos + 1
@@ -127,13 +128,14 @@ class Entries:
         place: int | None = self.cursor.entry
         return place
 
-    def find(self, place: int | None) -> int | None:
+    def find(self, place: int) -> int | None:
         """Return the entry that the cursor stands on: the one behind, of one gone."""
-        if place is None:
-            return None
         self.cursor.seek(self.cursor.entry)  # for good: next() is to step over it
         found: int | None = self.cursor.entry
         return found
+
+    def resume(self, pos: int) -> None:
+        """Stay at the end, at no cost."""
 
     def next(self, place: int, pos: int) -> tuple[int | None, int]:
         return self.cursor.next(), pos + 1

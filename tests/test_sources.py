@@ -305,7 +305,7 @@ class Sorted:
     def find(self, key):
         assert self.lock.acquire(blocking=False)
         self.asked.append(("find", key))
-        return None if key is None else self.at(bisect.bisect_left(self.keys, key))
+        return self.at(bisect.bisect_left(self.keys, key))
 
     def next(self, key, pos):
         return self.at(bisect.bisect_right(self.keys, key)), pos + 1
@@ -329,11 +329,58 @@ def test_a_source_is_asked_to_find_its_place(kind):
     while chunk := file.read(4096):
         text += chunk
     assert numbers(text) == [0, 1, 2, 3, *range(5, 10), 100]
-    assert source.asked == [("start", 0), ("find", 4), ("find", 9), ("find", None)]
+    assert source.asked == [("start", 0), ("find", 4), ("find", 9), ("start", 10)]
     assert not source.lock.locked()
     file.lseek(0)  # without its place, it starts
     assert numbers(file.read(4096)) == [2, 3, 5, 6]
     assert source.asked[-1] == ("start", 0)
+
+
+class Pairs:
+    """Show rows with keys of two parts, whose find knows no end of its own."""
+
+    def __init__(self, rows):
+        self.rows = sorted(rows)
+
+    def start(self, pos):
+        return self.rows[pos] if pos < len(self.rows) else None
+
+    def find(self, place):
+        user, number = place
+        return next((row for row in self.rows if row >= (user, number)), None)
+
+    def next(self, row, pos):
+        return self.start(self.rows.index(row) + 1), pos + 1
+
+    def stop(self, row):
+        pass
+
+    def show(self, m, row):
+        line(m, row[1])
+
+
+@BOTH
+@pytest.mark.parametrize("resumes", [False, True])
+def test_at_the_end_nothing_is_found(kind, resumes):
+    source = Pairs([("ann", 1), ("ann", 2), ("bob", 3)])
+    resumed = []
+    if resumes:
+        source.resume = resumed.append
+    file = kind(source, cursor=True, page=21)
+    assert numbers(b"".join(iter(lambda: file.read(4096), b""))) == [1, 2, 3]
+    source.rows.append(("bob", 4))
+    assert file.read(4096) == b""  # the end is final
+    assert resumed == ([3, 3] if resumes else [])
+
+
+@BOTH
+def test_a_find_that_takes_nothing_for_the_beginning_meets_the_end(kind):
+    source = Sorted(range(10))
+    proper = source.find
+    source.find = lambda key: proper(key or 0)
+    file = kind(source, cursor=True, page=41)
+    pages = [file.read(4096) for _ in range(5)]
+    assert numbers(b"".join(pages)) == list(range(10)) and pages[3:] == [b"", b""]
 
 
 @BOTH

@@ -146,7 +146,8 @@ cdef class SeqFile:
     with: that one, or the one that follows now if it is gone. Or it says with
     ``removed`` what it loses, and has its ``resume(pos)`` called, to lock what stop
     unlocks and no more. If it has neither start is called for that, and the entry that
-    it returns makes no difference.
+    it returns makes no difference. At the end, where there is nothing to find, that is
+    so with a find, too.
     show: called as ``show(m, entry)`` in the source's stead.
     page: bytes of the buffer, of which one stays free; a record that does not fit alone
     doubles it.
@@ -243,7 +244,7 @@ cdef class SeqFile:
     cdef object start(self, int64_t pos):
         cdef bint kept = self.reader.keeps and self.reader.index == pos and pos > 0
         try:
-            if kept and self.finds is not None:
+            if kept and self.entry is not None and self.finds is not None:
                 self.entry = self.finds(self.entry)
             elif kept and self.resumes is not None:
                 self.resumes(pos)

@@ -83,7 +83,8 @@ class Source(Protocol):
     called in start's stead, and returns the entry to go on with: that one, or the one
     that follows now if it is gone. Or it may have a `resume(pos)`, which is called only
     to lock what stop unlocks. If it has neither start is called for that, and the entry
-    that it returns makes no difference.
+    that it returns makes no difference. At the end there is nothing to find, and one of
+    these two is called for a source with a find, too.
     """
 
     def start(self, pos: int) -> Any | None:
@@ -500,7 +501,7 @@ class SeqFile:
         kept = self.cursor and pos > 0 and pos == self._kept
         self._lost = True
         try:
-            if kept and self._find is not None:
+            if kept and self._here is not None and self._find is not None:
                 self._here = self._find(self._here)
             elif kept and self._resume is not None:
                 self._resume(pos)
