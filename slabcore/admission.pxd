@@ -568,12 +568,13 @@ cdef inline bint names_wrong(world *w, image *m, counts *n) noexcept nogil:
 cdef inline bint steps_wrong(world *w, image *m) noexcept nogil:
     cdef const program *p
     cdef uint32_t i
-    cdef int64_t j
+    cdef int64_t j, first = 0
     for i in range(w.programs.used):
         p = &(<const program *>w.programs.entries)[i]
         for j in range(p.nsteps):
             if step_wrong(&p.steps[5 * j], i) != NULL:
-                return wrong(m, "steps", step_wrong(&p.steps[5 * j], i), j)
+                return wrong(m, "steps", step_wrong(&p.steps[5 * j], i), first + j)
+        first += p.nsteps
     return False
 
 

@@ -675,6 +675,17 @@ def test_arrays_of_children_grow_for_the_id_that_is_taken():
     assert text.endswith("a function is about what is not there")
 
 
+def test_a_step_that_is_none_is_named_by_its_place_among_all():
+    kernel, sleep = Kernel("4.9"), 7
+    for steps in 2, 3:
+        kernel.program([(sleep, 5, 0, 0, 0)] * steps)
+    description, body = parts(kernel.snapshot())
+    place = records(body, "steps")[-1][""]
+    forgery = body[:place] + struct.pack("=q", 99) + body[place + 8 :]
+    text = refused(rebuilt(description, forgery))
+    assert text == "snapshot: steps 4: is no step; expected (op, a, b, c, d)"
+
+
 @pytest.mark.parametrize("name", ["4.6", "4.9", "5.3", "6.12"])
 def test_a_torn_world_is_refused(name):
     """Bytes are missing, doubled or of another place, in the sections' heads too."""
