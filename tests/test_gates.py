@@ -128,6 +128,16 @@ def test_what_is_missed_by_far_is_believed_when_time_is_up():
         assert len(found.pairs) == pairs and found.held is (at_least < 3)
 
 
+def test_many_pairs_are_not_all_looked_at_after_each(monkeypatch):
+    looks = []
+    told = property(lambda found: looks.append(len(found.pairs)))
+    monkeypatch.setattr(gates.Ratio, "missed_by_far", told)
+    timing = Clock().timing(enough_s=0)
+    found = gates.ratio(pairs=lambda _: [(3, 1)] * 1000, at_most=2, timing=timing)
+    assert found.held is False and len(found.pairs) == 3000
+    assert looks[:4] == [2, 3, 4, 5] and sum(looks) < 10 * 3000
+
+
 def test_a_moment_that_spoils_the_first_rounds_is_not_believed_at_once():
     calls = Counter()
 

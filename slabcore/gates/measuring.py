@@ -312,6 +312,7 @@ def _believed(
 ) -> Ratio:
     """Measure until the ratio is within its bounds, or as often as it takes."""
     all_pairs: list[tuple[float, float]] = []
+    looked_at = 1
     took, calls = ((), 1) if side is None else (side.took, side.calls)
     for measured in range(1, timing.again + 2):
         so_far = partial(found, measured=measured, took=took, calls=calls)
@@ -319,7 +320,9 @@ def _believed(
             _check_pair(ours, peer)
             all_pairs.append((ours, peer))
             late = time.perf_counter() - began > timing.enough_s
-            if late and len(all_pairs) > 1:
+            if late and len(all_pairs) > looked_at:
+                # Many more each time, as all are looked at.
+                looked_at = len(all_pairs) * 9 // 8
                 result = so_far(pairs=tuple(all_pairs))
                 if result.missed_by_far:
                     return result
