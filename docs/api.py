@@ -52,7 +52,8 @@ SPECIAL = {
     "__iter__": "iteration",
     "__enter__": "`with`",
 }
-PARAMETER = re.compile(r"(?P<names>\*{0,2}\w+(, \w+)*): ")
+PARAMETER = re.compile(r"\*{0,2}(?P<names>\w+(, \w+)*): ")
+OUTCOMES = frozenset({"Returns", "Yields", "Raises"})
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -148,11 +149,29 @@ def signature(function: Function, *, bound: bool = False) -> str:
     return f"({', '.join(texts)}){returns}"
 
 
+def operands(functions: list[Function]) -> frozenset[str]:
+    """Return the names that a docstring can say something of, a line each."""
+    names = set(OUTCOMES)
+    for function in functions:
+        given = function.args
+        every = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+        names |= {each.arg for each in [*every, given.vararg, given.kwarg] if each}
+    return frozenset(names)
+
+
+def made_by(node: ast.ClassDef) -> list[Function]:
+    """Return what makes an object of a class, if the class says so."""
+    return [
+        each
+        for each in node.body
+        if isinstance(each, Function) and each.name in ("__init__", "__new__")
+    ]
+
+
 def constructor(node: ast.ClassDef) -> str:
     """Return what stands behind the name of a class when it is called."""
-    for each in node.body:
-        if isinstance(each, Function) and each.name in ("__init__", "__new__"):
-            return signature(each, bound=True)
+    for each in made_by(node):
+        return signature(each, bound=True)
     if "dataclasses.dataclass" in decorators(node):
         return "(…)"
     return ""
@@ -169,20 +188,25 @@ def docstring(module: str, path: str, node: ast.stmt) -> str:
             said = getattr(said, name)
         text = inspect.getdoc(said) or ""
         name = path.rpartition(".")[2]
-        return re.sub(rf"\A(\w+\.)?{name}\(.*\)( -> .*)?\n(--\n)?\n*", "", text)
+        head = rf"\A(\w+\.)?{name}(\(.*\)( -> .*)?|: .*)\n(--\n)?\n*"
+        return re.sub(head, "", text)
     if isinstance(node, Function | ast.ClassDef):
         return ast.get_docstring(node) or ""
     return ""
 
 
-def prose(text: str) -> Iterator[str]:
-    """Yield a docstring's lines as Markdown: parameters as a list, sessions fenced."""
+def prose(text: str, names: frozenset[str] = OUTCOMES) -> Iterator[str]:
+    """Yield a docstring's lines as Markdown: operands as a list, sessions fenced.
+
+    names: operands. "one: such a line" of another word goes on with a sentence.
+    """
     for part in re.split(r"\n\s*\n", text.strip()):
         lines = part.splitlines()
         at = next((i for i, line in enumerate(lines) if line.startswith(">>> ")), None)
         inside = False
         for line in lines[:at]:
-            begins = PARAMETER.match(line) is not None
+            found = PARAMETER.match(line)
+            begins = bool(found and names.issuperset(found["names"].split(", ")))
             inside = inside or begins
             yield f"* {line}" if begins else "  " * inside + line
         if at is not None:
@@ -190,9 +214,9 @@ def prose(text: str) -> Iterator[str]:
         yield ""
 
 
-def entry(name: str, text: str) -> Iterator[str]:
+def entry(name: str, text: str, names: frozenset[str] = OUTCOMES) -> Iterator[str]:
     """Yield an item of a list: a name, and what is said of it."""
-    first, *rest = [*prose(text), ""]
+    first, *rest = [*prose(text, names), ""]
     while rest and not rest[-1]:
         rest.pop()
     yield f"* {name}: {first}" if first else f"* {name}"
@@ -236,7 +260,7 @@ def method(module: str, of_class: str, nodes: list[Function]) -> Iterator[str]:
     shown = "its call " if name == "__call__" else name
     titles = [f"`{shown}{signature(node, bound=True)}`" for node in overloads]
     said = docstring(module, f"{of_class}.{name}", nodes[-1])
-    yield from entry(",\n  ".join(titles), said)
+    yield from entry(",\n  ".join(titles), said, operands(nodes))
 
 
 def literal(nodes: list[ast.stmt]) -> str:
@@ -261,14 +285,14 @@ def block(module: str, name: str) -> Iterator[str]:
         bases = ", ".join(f"`{ast.unparse(base)}`" for base in node.bases)
         of = f", derived from {bases}" if bases else ""
         yield from (f"`{name}{constructor(node)}`{of}", "")
-        yield from prose(docstring(where, node.name, node))
-        for each in node.body:
-            if isinstance(each, Function) and each.name == "__init__":
-                yield from prose(ast.get_docstring(each) or "")
+        names = operands(made_by(node))
+        yield from prose(docstring(where, node.name, node), names)
+        for each in made_by(node):
+            yield from prose(ast.get_docstring(each) or "", names)
         yield from members(where, node)
     elif isinstance(node, Function):
         yield from (f"`{name}{signature(node)}`", "")
-        yield from prose(docstring(where, node.name, node))
+        yield from prose(docstring(where, node.name, node), operands([node]))
     else:
         at = tree(where).body.index(node)
         yield from prose(literal(tree(where).body[at + 1 : at + 2]))

@@ -1,5 +1,6 @@
 """What the documents show runs, resolves, and is what the model says today."""
 
+import ast
 import contextlib
 import doctest
 import importlib.util
@@ -212,6 +213,17 @@ api = module("api")
 
 def test_the_reference_is_fresh():
     assert api.PAGE.read_text("utf-8") == api.page(), "run: python docs/api.py"
+
+
+def test_a_word_and_a_colon_begin_an_operand_only_if_it_is_one():
+    text = "Links may run through\none: a sentence.\n*rest: an operand.\nRaises: none."
+    names = api.operands([ast.parse("def f(self, *rest): pass").body[0]])
+    assert [*api.prose(text, names)][:4] == [
+        "Links may run through",
+        "one: a sentence.",
+        "* *rest: an operand.",
+        "* Raises: none.",
+    ]
 
 
 def test_the_reference_refuses_a_name_of_which_nothing_is_said(monkeypatch):
