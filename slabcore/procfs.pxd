@@ -410,6 +410,7 @@ cdef inline int file_open(
     o.memcg = memcg
     o.generation = 0 if memcg == NIL else memcg_at(&w.m, memcg).generation
     o.by_cursor = cursor
+    o.cursor.entry = NIL
     o.by_program = by_program
     o.since = o.latest = o.latest_at = -1
     arena_init(&o.delivered, sizeof(uint32_t))

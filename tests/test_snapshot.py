@@ -324,6 +324,15 @@ def test_an_open_file_goes_on_where_it_was():
     assert other.snapshot() == kernel.snapshot()
 
 
+@pytest.mark.parametrize("path", ["/proc/slabinfo", "/proc/cgroups", "/cgroup.stat"])
+@pytest.mark.parametrize("reader", ["kernel", "cursor"])
+def test_a_file_is_open_where_there_are_no_caches(path, reader):
+    kernel = Kernel("4.14")
+    file = kernel.open(path, reader=reader)
+    (again,) = Kernel.restore(kernel.snapshot()).reopen()
+    assert again.read() == file.read()
+
+
 def test_handles_from_before_a_fork_are_good_for_both():
     kernel = Kernel("4.6")
     dentry = kernel.create_cache("dentry", object_size=192, accounted=True)
