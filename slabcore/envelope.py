@@ -57,7 +57,7 @@ def opened(data: Any) -> tuple[dict[str, Any], bytes]:
     of machine, is cut short or was changed.
     """
     if not isinstance(data, bytes | bytearray | memoryview):
-        raise InputError("snapshot", f"{type(data).__name__} is none", "bytes")
+        raise InputError("snapshot", f"data is a {type(data).__name__}", "bytes")
     data = bytes(data)
     if len(data) < _HEAD.size or data[:8] != MAGIC:
         what = f"{len(data)} bytes begin with {data[:8]!r}"

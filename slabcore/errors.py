@@ -78,7 +78,9 @@ class StaleHandleError(LifecycleError):
 class CorruptionError(SlabcoreError):
     """Report a broken invariant found by ``validate()``.
 
-    None is known: a program that sees one has found a fault of slabcore.
+    None is known of a kernel that was booted: a program that sees one there has found a
+    fault of slabcore. One that was restored of bytes that somebody made up may break
+    invariants as it goes on.
 
     >>> from slabcore import CorruptionError, Kernel
     >>> kernel = Kernel("4.9")

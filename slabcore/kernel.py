@@ -823,13 +823,15 @@ class Kernel:
     def rmdir_many(self, memcgs: Memcgs) -> None:
         """Remove cgroups, as rmdir does one after the other.
 
-        memcgs: handles, as mkdir_many returns them, or a sequence of paths or Memcgs.
+        memcgs: an array of handles, as mkdir_many returns it, or a sequence of paths
+        or Memcgs.
         Raises: what rmdir does of the first cgroup that it refuses or fails at. Those
         before it are removed; *done* of the error is how many.
         """
         paths: dict[str, None] = {}
 
         def handle(given: Any) -> int:
+            _one_of_many("rmdir_many", given, Memcg)
             memcg = self._memcg("rmdir", given)
             if memcg.path in paths:
                 raise StaleHandleError("by then that is the path of none")
@@ -847,7 +849,9 @@ class Kernel:
             if self._memcgs.get(path) == gone:
                 del self._memcgs[path]
         if error is None and count < each.numbers.size:
-            error = refusal(lambda: self.rmdir(each.value(count, shape)))
+            refused = each.value(count, shape)
+            error = refusal(lambda: _one_of_many("rmdir_many", refused, Memcg))
+            error = error or refusal(lambda: self.rmdir(refused))
         stop("rmdir_many", error, done, each.numbers.size)
 
     def alloc(self, cache: Cache | str, memcg: Memcg | str, count: int = 1) -> None:
@@ -862,12 +866,14 @@ class Kernel:
     def alloc_many(self, caches: Caches, memcgs: Memcgs, counts: Counts = 1) -> None:
         """Allocate objects, as alloc does for one cache and cgroup after the other.
 
-        caches: numbers, as create_caches returns them, a sequence of names or Caches,
-        or one for all. memcgs: handles, as mkdir_many returns them, a sequence of paths
-        or Memcgs, or one for all. counts: an array or one for all. They are broadcast
-        against each other as numpy does, and gone through in rows: handles[:, None] and
-        numbers are every cache for the first cgroup, then for the second.
-        A handle or number that is an int says nothing of the kernel it is of.
+        caches: an array of numbers, as create_caches returns it, or a sequence of names
+        or Caches, or one of these for all. memcgs: an array of handles, as mkdir_many
+        returns it, or a sequence of paths or Memcgs, or one of these for all. counts:
+        an array or one for all. They are broadcast against each other as numpy does,
+        and gone through in rows: handles[:, None] and numbers are every cache for the
+        first cgroup, then for the second.
+        Numbers and handles are taken in a numpy array only, which says nothing of the
+        kernel that they are of.
         Raises: what alloc does of the first entry that it refuses. Those before it are
         allocated; *done* of the error is how many. An interrupt leaves the objects
         allocated so far, of the entry *done* too.
@@ -915,15 +921,20 @@ class Kernel:
     ) -> None:
         """Allocate, pin or free entry by entry."""
         where = f"{what}_many"
+
+        def number(given: Any) -> int:
+            _one_of_many(where, given, Cache)
+            return self._cache(what, given).number
+
+        def handle(given: Any) -> int:
+            _one_of_many(where, given, Memcg)
+            return self._memcg(what, given).handle
+
         # In the order in which _operands looks at them.
         each = (
             operand(counts, (), lambda count: _count(what, count), _countable),
-            operand(
-                caches, (Cache, str), lambda cache: self._cache(what, cache).number
-            ),
-            operand(
-                memcgs, (Memcg, str), lambda memcg: self._memcg(what, memcg).handle
-            ),
+            operand(caches, (Cache, str), number),
+            operand(memcgs, (Memcg, str), handle),
         )
         shape, fit, (count, cache, memcg) = together(where, each)
         entries = math.prod(shape)
@@ -1503,8 +1514,9 @@ class Kernel:
     def restore(cls, data: bytes | bytearray | memoryview) -> Kernel:
         """Make a kernel of what snapshot() returned, here or in another process.
 
-        It has all that was there, under the same names; handles of the other kernel
-        are refused, numbers of caches and cgroups hold. reopen() has its open files.
+        It has all that was there, under the same names. A Cache or Memcg of the other
+        kernel is refused; the arrays of numbers and handles that calls on many take
+        are as good as before. reopen() has its open files.
         What is checked, and what a line of refusal looks like, is in docs/snapshot.md.
         Raises: InputError in one line, if the bytes are not a whole snapshot of this
         version of slabcore, or tell of what no kernel can be.
@@ -1714,6 +1726,15 @@ class Kernel:
         """Refuse a handle that another kernel gave out."""
         if handle.owner is not None and handle.owner not in self._owners:
             raise InputError(what, f"{handle!r} is another kernel's", "one of this one")
+
+
+def _one_of_many(where: str, given: Any, kind: type[Cache | Memcg]) -> None:
+    """Refuse what names no cache or cgroup anywhere, such as a number in a list."""
+    if not isinstance(given, kind | str):
+        is_none, expected = "is no cache", "Caches, names or an array of numbers"
+        if kind is Memcg:
+            is_none, expected = "is no cgroup", "Memcgs, paths or an array of handles"
+        raise InputError(where, f"{given!r} {is_none}", expected)
 
 
 def _of(error: LifecycleError, call: str, operands: str) -> LifecycleError:

@@ -104,7 +104,11 @@ class Mutex:
 
     @property
     def count(self) -> int:
-        """Return 1 if it is owned, by a task of the kernel or by a process, else 0."""
+        """Return 1 if it is owned, by a task of the kernel or by a process, else 0.
+
+        It is given up some microseconds after the ``with`` block, when the task that
+        stands for the process has run; *users* tells of processes at once.
+        """
         self._bridge.sync()
         return int(self._bridge.kernel.line(self.name)[0])
 

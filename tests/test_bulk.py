@@ -316,6 +316,24 @@ def test_another_kernel_s_handles_are_refused(kernel):
     assert held(kernel) == {"a": 1}
 
 
+@pytest.mark.parametrize("what", ["alloc_many", "pin_many", "free_many"])
+def test_a_number_is_refused_outside_of_an_array(kernel, what):
+    kernel.create_caches(["a"], object_size=64)
+    call = getattr(kernel, what)
+    with pytest.raises(InputError) as stopped:
+        call([0], "/")
+    assert str(stopped.value) == (
+        f"{what}: 0 is no cache; expected Caches, names or an array of numbers"
+    )
+    with pytest.raises(InputError) as stopped:
+        call(np.array([0]), np.int64(0))
+    expected = "is no cgroup; expected Memcgs, paths or an array of handles"
+    assert str(stopped.value).endswith(expected)
+    with pytest.raises(InputError) as stopped:
+        kernel.rmdir_many([1])
+    assert str(stopped.value) == f"rmdir_many: 1 {expected}"
+
+
 def test_ids_run_out_half_way(engine):
     kernel = Kernel("4.11", machine=Machine(max_memcgs=4), engine=engine)
     paths = [f"/{i}" for i in range(9)]
