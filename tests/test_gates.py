@@ -429,6 +429,18 @@ def test_each_call_gets_what_was_prepared_for_it_alone():
     assert len(made) > 100 and not any(made)
 
 
+def test_calls_too_short_to_be_timed_are_told():
+    clock = Clock()
+    work = clock.works(lambda n: 1e-8 * n)
+    text = gates.growth(
+        work, (10, 50, 200), timing=clock.timing(), at_most=0.1
+    ).explain()
+    said = "At n = 10, 50 a call takes less than a microsecond, which is too short"
+    assert said in " ".join(text.split())
+    counted = gates.growth({10: 1e-8, 50: 5e-8}, at_most=0.1)
+    assert "too short" not in counted.explain()
+
+
 def test_short_calls_are_timed_in_batches():
     clock = Clock()
     side = Side(clock, lambda: clock.works(lambda n: 1e-7)(0))
@@ -797,6 +809,23 @@ def test_an_error_of_the_work_is_shown_without_the_gates_own_lines(suite):
     result.stdout.fnmatch_lines(["E *InputError: growth of broken: sizes are *"])
     for file in ("fixtures.py", "measuring.py", "metering.py"):
         result.stdout.no_fnmatch_line(f"*{file}:*")
+
+
+def test_work_without_a_name_goes_by_its_test(suite):
+    suite.makepyfile(
+        test_gated="""
+        def test_area(growth_gate):
+            growth_gate(lambda n: n * n, [1, 2], cost="returned", at_most="linear")
+
+        def test_named(growth_gate):
+            given = {1: 1, 2: 4}
+            growth_gate(given, at_most="linear", label="pairs")
+        """
+    )
+    result = suite.runpytest()
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["E *GateError: growth of test_area: n^2.00, *"])
+    result.stdout.fnmatch_lines(["E *GateError: growth of pairs: n^2.00, *"])
 
 
 def test_a_quiet_run_tells_of_misses_only(suite):

@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from slabcore.errors import GateError, InputError
-from slabcore.gates.measuring import Bounds, Pairs, Prepare, Work, count, growth, ratio
+from slabcore.gates.measuring import (
+    Bounds,
+    Pairs,
+    Prepare,
+    Work,
+    count,
+    growth,
+    name_of,
+    ratio,
+)
 from slabcore.gates.metering import Cost, Timing
 from slabcore.gates.results import Count, Found, Growth, Ratio
 
@@ -30,6 +39,8 @@ class Record:
         self._benchmark = benchmark
         self._properties = properties
         self._timed: Found | None = None
+        self.test: str = benchmark.name
+        """The name of the test."""
         self.timing: Timing = Timing(
             timer=benchmark._timer,
             min_rounds=benchmark._min_rounds,
@@ -82,7 +93,7 @@ class GrowthGate(Gate):
     """Hold how cost grows with size: the slope of the line through all sizes.
 
     It is called as slabcore.gates.growth() is, but for timing, and fails the test if a
-    bound is missed.
+    bound is missed. Work that has no name, as a lambda, goes by the test's.
     """
 
     name = "growth_gate"
@@ -113,7 +124,7 @@ class GrowthGate(Gate):
             at_most=at_most,
             at_least=at_least,
             limit_s=limit_s,
-            label=label,
+            label=label or name_of(work, self._record.test),
             unit=unit,
             timing=self._record.timing,
         )

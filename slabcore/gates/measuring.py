@@ -28,7 +28,10 @@ from slabcore.gates.wording import amount
 # A test's traceback leaves these functions out.
 __tracebackhide__ = True
 
-__all__ = ["Bounds", "Pairs", "Prepare", "Work", "count", "growth", "ratio"]
+__all__ = [
+    *("Bounds", "Pairs", "Prepare", "Work"),
+    *("count", "growth", "name_of", "ratio"),
+]
 
 Work = Callable[..., object]
 Prepare = Callable[[], object] | tuple[Callable[[], object], Callable[[], object]]
@@ -77,7 +80,7 @@ def growth(
     (False, 2.02)
     """
     timing = timing or Timing()
-    name = label or _name(work, "the cost")
+    name = label or name_of(work, "the cost")
     given = work if isinstance(work, Mapping) else None
     sizes = _checked(name, sizes if given is None else given)
     timed = given is None and cost == "time"
@@ -145,8 +148,8 @@ def ratio(
     timing = timing or Timing()
     found = partial(
         Ratio,
-        label=label or _name(ours, "ours"),
-        peer=peer_label or _name(peer, "the peer"),
+        label=label or name_of(ours, "ours"),
+        peer=peer_label or name_of(peer, "the peer"),
         unit=unit or unit_of(cost),
         at_most=at_most,
         at_least=at_least,
@@ -163,7 +166,7 @@ def ratio(
     if cost != "time":
         costs = []
         for work, make in both:
-            where = f"ratio, {_name(work, 'one side')}"
+            where = f"ratio, {name_of(work, 'one side')}"
             costs.append(counted(_caller(work, make), cost, timing.timer, where))
         (mine, took), (theirs, _) = costs
         _check_pair(mine, theirs)
@@ -214,7 +217,7 @@ def count(
     >>> count({"queries": 3, "rows": 50}, exactly={"queries": 3}).held
     True
     """
-    name = label or _name(counts, "")
+    name = label or name_of(counts, "")
     took: tuple[float, ...] = ()
     if callable(counts):
         if cost == "time":
@@ -359,7 +362,7 @@ def _caller(
     return (lambda: work) if make is None else (lambda: partial(work, make()))
 
 
-def _name(work: object, otherwise: str) -> str:
+def name_of(work: object, otherwise: str) -> str:
     """Return the name of a function; a lambda and a mapping have none."""
     name = getattr(work, "__name__", "")
     return name if name.isidentifier() else otherwise

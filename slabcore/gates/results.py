@@ -18,6 +18,8 @@ __all__ = ["SCHEMA", "Count", "Found", "Growth", "Order", "Ratio"]
 SCHEMA = "slabcore.gates/1"
 """The name of the data that as_dict() returns."""
 BY_FAR = 2
+SHORT_S = 1e-6
+"""A call that takes less costs about as much as what times it."""
 STEEPER = 0.3
 """Points bend if their last step is so much steeper than their first."""
 
@@ -192,6 +194,13 @@ class Growth(Found):
             yield (
                 "It gets steeper with the size: larger sizes show better where it "
                 "leads."
+            )
+        if self.rounds and (
+            short := [n for n, s in self.points.items() if s < SHORT_S]
+        ):
+            yield (
+                f"At n = {', '.join(map(size, short))} a call takes less than a "
+                "microsecond, which is too short to be timed: take larger sizes."
             )
         if self.left_out:
             left_out = ", ".join(map(size, self.left_out))
