@@ -485,8 +485,8 @@ _G4C = _G4B_FIXED.replace(
     kernels=("4.13", "4.17"),
     title="rcu_barrier() joins the callbacks that wait already",
     text="No leak, and a cheaper barrier: its marker joins the last callbacks that "
-    "wait on a CPU instead of queueing behind them for a grace period of its "
-    "own.",
+    "wait on a CPU instead of queueing behind them for a grace period that "
+    "begins later.",
     sources=(
         "kernel/rcu/tree.c, rcu_barrier_func(), 4.13",
         "mm/slub.c, sysfs_slab_remove_workfn(), 4.13.4",
