@@ -158,7 +158,7 @@ cdef class RcuQueue:
     cdef int name_words(self, words) except -1
     cdef int number_of(self, kind) except -1
     cdef int refuse(self, int64_t value) except -1
-    cdef int refuse_one(self, int dimensions) except -1
+    cdef int refuse_one(self, values, int dimensions) except -1
     cdef int reserve(self, int32_t number, int64_t count) except -1
     cdef int keep(self, value, rcu_data *d) except -1
     cdef int keep_all(self, list values, int32_t number) except -1

@@ -73,11 +73,34 @@ def test_a_field_is_named_when_the_list_is_made():
         ((b"state",), "b'state' is no text; expected names"),
         (("a", "b", "a"), "('a', 'b', 'a') has a name twice; expected different ones"),
         (5, "5 is no text; expected names"),
+        ("", "a name is empty; expected names"),
+        (["a", ""], "a name is empty; expected names"),
         (None, "None is no text; expected names"),
     ):
         with pytest.raises(InputError) as refusal:
             IntrusiveList(fields=fields)
         assert str(refusal.value) == f"fields: {what}"
+
+
+def test_a_loop_over_a_cursor_goes_on_behind_its_entry(jobs):
+    place = jobs.cursor(jobs.first)
+    assert [jobs.value(handle) for handle in place] == list(range(1, 10))
+    place.seek(jobs.first)
+    jobs.remove(jobs.first)
+    assert place.lost  # the one it stands on now was not looked at
+    assert [jobs.value(handle) for handle in place] == list(range(1, 10))
+
+
+@pytest.mark.parametrize("entries", [1, 2, 5])
+def test_a_loop_that_moves_what_it_visits_to_the_tail_meets_it_again(entries):
+    jobs = IntrusiveList(range(entries))
+    visited = []
+    for job in jobs:
+        visited.append(jobs.value(job))
+        jobs.move_tail(job)
+        if len(visited) == 50:
+            break
+    assert visited == ([0] if entries == 1 else [i % entries for i in range(50)])
 
 
 def test_an_unknown_field_is_refused(jobs):

@@ -87,7 +87,7 @@ def test_values_and_handles_are_whole_numbers():
         with pytest.raises(TypeError, match="float"):
             call(1.0)
     assert float(entries.first) not in entries
-    no_numbers = (5, np.int64(5), np.array(5), None, [1.5], ["a"], [True], [2**63])
+    no_numbers = ([1.5], ["a"], [True], [2**63])
     for values in (*no_numbers, np.array([2**63], np.uint64)):
         with pytest.raises(InputError) as refusal:
             entries.extend(values)
@@ -95,8 +95,26 @@ def test_values_and_handles_are_whole_numbers():
             "IntrusiveList: the values are not whole numbers of 64 bits; expected a "
             "list or an array of them"
         )
+    for values, what in (
+        ({1, 2}, "of type set"),
+        ({1: 2}.keys(), "of type dict_keys"),
+        (range(2).__iter__(), "of type range_iterator"),
+        ((number for number in (1, 2)), "of type generator"),
+        (5, "of type int"),
+        (np.int64(5), "of type int64"),
+        (np.array(5), "an array without dimensions"),
+        ("12", "of type str"),
+    ):
+        with pytest.raises(InputError) as refusal:
+            entries.extend(values)
+        assert str(refusal.value) == (
+            f"IntrusiveList: the values are {what}; expected a list or an array of "
+            "whole numbers"
+        )
     with pytest.raises(InputError):
         IntrusiveList(5)
+    with pytest.raises(InputError, match="are of type NoneType; expected a list or an"):
+        entries.extend(None)
     with pytest.raises(InputError, match="the values are no array; expected a list or"):
         entries.extend([[1], [2, 3]])
     assert entries.extend([]).size == 0 and entries.to_array().tolist() == [1]
@@ -215,7 +233,10 @@ def test_many_handles_may_be_any_whole_numbers():
     assert len(entries) == 64 - 20
     entries.validate()
     left = len(entries)
-    for what in ([1.5], handles[30:31].astype(float), np.zeros(1), "7", b"12345678"):
+    for what in ("7", b"12345678", {7}):
+        with pytest.raises(InputError, match="the handles are of type"):
+            entries.remove_many(what)
+    for what in ([1.5], handles[30:31].astype(float), np.zeros(1)):
         with pytest.raises(InputError) as refusal:
             entries.remove_many(what)
         assert str(refusal.value) == (
@@ -335,15 +356,32 @@ def test_an_array_that_is_there_may_be_written(n):
     assert entries.handles(out) is out and (out == order).all()
     assert entries.to_array(out=out) is out
     assert (out == entries.to_array()).all()
+    with pytest.raises(InputError, match=f"out has room for {n + 1} entries"):
+        entries.to_array(np.zeros(n + 1, np.int64))
+    frozen, frozen_half = np.zeros(n, np.int64), np.zeros(2 * n + 4)[::2]
+    frozen.flags.writeable = frozen_half.flags.writeable = False
     for wrong, what in (
-        (np.zeros(n + 1, np.int64), f"out has room for {n + 1} entries"),
-        (np.zeros(n), "out is <class 'numpy.ndarray'>"),
-        (np.zeros(2 * n + 4, np.int64)[::2], "out is <class 'numpy.ndarray'>"),
-        ([0] * n, "out is <class 'list'>"),
-        (bytes(8 * n), "out is <class 'bytes'>"),
+        (np.zeros(n), "of float64"),
+        (np.zeros(n, np.int32), "of int32"),
+        (np.zeros(n, ">i8"), "of >i8"),
+        (np.zeros(2 * n + 4, np.int64)[::2], "not contiguous"),
+        (np.zeros((2, 3), np.int64).T, "not in C order"),
+        (frozen, "read-only"),
+        (frozen_half, "read-only, of float64, not contiguous"),
+        (np.array(1), "without dimensions"),
+        (np.frombuffer(bytearray(8 * n + 1), np.int64, offset=1), "not aligned"),
+        (np.zeros(n, "M8[s]"), "of type ndarray"),
+        (array("i", [0] * n), "of format 'i'"),
+        ([0] * n, "of type list"),
+        (bytes(8 * n), "read-only, of format 'B'"),
     ):
-        with pytest.raises(InputError, match=what):
-            entries.to_array(wrong)
+        for tell in (entries.to_array, entries.handles):
+            with pytest.raises(InputError) as refusal:
+                tell(wrong)
+            assert str(refusal.value) == (
+                f"IntrusiveList: out is {what}; expected a writable array of int64, in "
+                "C order"
+            )
 
 
 def test_anchors_stay_in_order_whatever_is_done():

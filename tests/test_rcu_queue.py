@@ -557,10 +557,20 @@ def test_kinds_are_for_words(engine):
 def test_words_are_a_writable_array_of_uint32():
     frozen = np.zeros(3, np.uint32)
     frozen.flags.writeable = False
-    refused = [np.zeros(3), np.zeros(3, np.int32), np.zeros(6, np.uint32)[::2], frozen]
-    for words in (*refused, [1, 2], b"1234", np.zeros(3, ">u4")):
-        with pytest.raises(TypeError, match="expected a writable array of uint32"):
+    for words, what in (
+        (np.zeros(3), "of float64"),
+        (np.zeros(3, np.int32), "of int32"),
+        (np.zeros(6, np.uint32)[::2], "not contiguous"),
+        (frozen, "read-only"),
+        ([1, 2], "of type list"),
+        (b"1234", "read-only, of format 'B'"),
+        (np.zeros(3, ">u4"), "of >u4"),
+    ):
+        with pytest.raises(TypeError) as refusal:
             slabcore.RcuQueue(words=words)
+        assert str(refusal.value) == (
+            f"words are {what}: expected a writable array of uint32, in C order"
+        )
     held = array.array("I", [1, 2])
     queue = slabcore.RcuQueue(words=held)
     with pytest.raises(BufferError):
@@ -601,9 +611,20 @@ def test_arrays_of_integers_are_queued_whole():
     for values in (np.ones(2), np.array([2**64 - 1], np.uint64), ["1"]):
         with pytest.raises(TypeError):
             queue.call_many(values)
-    for value in (7, np.int64(7), np.array(7), np.array(7, np.int32)):
-        with pytest.raises(TypeError, match="values: expected an array of them, or a"):
+    for value, what in (
+        (7, "of type int"),
+        (np.int64(7), "of type int64"),
+        (np.array(7), "an array without dimensions"),
+        (np.array(7, np.int32), "an array without dimensions"),
+        ({7, 8}, "of type set"),
+        ((number for number in (7, 8)), "of type generator"),
+    ):
+        with pytest.raises(TypeError) as refusal:
             queue.call_many(value)
+        assert str(refusal.value) == (
+            f"values are {what}: expected a list or an array of whole numbers, as the "
+            "queue has no callback"
+        )
     assert queue.pending == 0
 
 

@@ -58,6 +58,38 @@ cdef bint lent(values, int flags, Py_buffer *given) except -1:
     return False
 
 
+_FORMATS = {"int64": ("l", "q"), "uint32": ("I", "L")}
+
+
+cdef str unsuited(values, str wanted):
+    """Say what keeps an object from being a writable array of *wanted*, in C order."""
+    cdef list faults = []
+    try:
+        view = memoryview(values)
+    except (TypeError, ValueError, BufferError):
+        return f"of type {type(values).__name__}"
+    if view.readonly:
+        faults.append("read-only")
+    dtype = getattr(values, "dtype", None)
+    if dtype is not None and str(dtype) != wanted:
+        faults.append(f"of {dtype}")
+    elif dtype is None and view.format not in _FORMATS[wanted]:
+        faults.append(f"of format {view.format!r}")
+    if not view.c_contiguous:
+        faults.append("not in C order" if view.f_contiguous else "not contiguous")
+    if not view.ndim:
+        faults.append("without dimensions")
+    return ", ".join(faults) or "not aligned"
+
+
+cdef str container(values):
+    """Say what it is that holds no row of numbers."""
+    import numpy
+    if isinstance(values, numpy.ndarray):
+        return "an array without dimensions"
+    return f"of type {type(values).__name__}"
+
+
 cdef object as_array(str where, str what, values):
     """Return an array of what is one, or a list that can be."""
     import numpy
@@ -78,10 +110,15 @@ cdef int whole_numbers(str where, str what, values, Py_buffer *given) except -1:
         raise InputError(where, f"the {what} are {values!r}", expected)
     import numpy
     taken = as_array(where, what, values)
+    if not taken.ndim:
+        raise InputError(
+            where, f"the {what} are {container(values)}",
+            "a list or an array of whole numbers",
+        )
     whole = taken.dtype.kind in "iu" or not taken.size
     if whole and taken.size and taken.dtype == numpy.uint64:
         whole = taken.max() < 1 << 63
-    if not whole or not taken.ndim:
+    if not whole:
         raise InputError(
             where, f"the {what} are not whole numbers of 64 bits",
             "a list or an array of them",

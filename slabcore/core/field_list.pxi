@@ -507,7 +507,10 @@ cdef class ListCursor:
         )
 
     def __iter__(self):
-        """Yield what next() returns up to the last entry; another loop begins anew."""
+        """Yield what next() returns up to the last entry; another loop begins anew.
+
+        The entry that it stands on is not among them, unless it is lost.
+        """
         self.enter()
         return _walk(self, True)
 
@@ -566,7 +569,8 @@ cdef object told(str where, list_view *view, out, bint values):
             side_length(entries) if all else view.head.length, dtype=numpy.int64
         )
     if not lent(out, PyBUF_WRITABLE, &made):
-        raise InputError(where, f"out is {type(out)}", "a writable array of int64")
+        what = f"out is {unsuited(out, 'int64')}"
+        raise InputError(where, what, "a writable array of int64, in C order")
     # Asked for only now: what lends a buffer may have changed the list.
     length = side_length(entries) if all else view.head.length
     try:

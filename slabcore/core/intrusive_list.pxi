@@ -104,6 +104,8 @@ cdef class IntrusiveList:
         for name in names:
             if type(name) is not str:
                 raise InputError("fields", f"{name!r} is no text", "names")
+            if not name:
+                raise InputError("fields", "a name is empty", "names")
         if len({*names}) < len(names):
             raise InputError("fields", f"{names} has a name twice", "different ones")
         if self.linked != NULL:
@@ -319,7 +321,8 @@ cdef class IntrusiveList:
         """Yield the handle of each entry, whatever is done to the list meanwhile.
 
         Entries there from the first to the last come exactly once. A move takes an
-        entry out and puts it in, so that it may come twice, or not at all.
+        entry out and puts it in, so that it may come twice, or not at all; a loop that
+        moves what it visits to the tail does not end.
         """
         return _walk(ListCursor(self), False)
 

@@ -65,8 +65,8 @@ cdef class RcuQueue:
     blimit: how many callbacks are a batch. qhimark: with more than that on a CPU, what
     is due is one batch; qlowmark: with that many or fewer, blimit counts again.
     marker: what barrier() waits behind: "entrained" is its own place behind the last
-    callback, as in kernels since 4.13; "queued" is a callback more, with a grace
-    period of its own, as before.
+    callback, as in kernels since 4.13; "queued" is a callback more, as before, which
+    waits for a grace period that begins after it, as others may.
     callback: None, and values are int64, which invoke() returns as an array. Or values
     are any objects, and each is invoked as ``callback(value)``; what it raises ends
     the call, and the rest stays due. A callback may queue and may not invoke. With
@@ -163,12 +163,14 @@ cdef class RcuQueue:
         if what == UINT32 and given.len <= 4 * <int64_t>MAX_WORDS:
             self.held = given
             return 0
-        if what == UINT32:
-            words = f"{given.len // 4} words"
         if what != OTHER:
             PyBuffer_Release(&given)
+        if what == UINT32:
+            count = given.len // 4
+            raise TypeError(f"{count} words: expected at most {<int64_t>MAX_WORDS}")
         raise TypeError(
-            f"words={words!r}: expected a writable array of uint32, in C order"
+            f"words are {unsuited(words, 'uint32')}: expected a writable array of "
+            "uint32, in C order"
         )
 
     cdef int32_t on(self, Py_ssize_t cpu) except -1:
@@ -234,9 +236,12 @@ cdef class RcuQueue:
             expected = "an index of words, of which there are none"
         raise InputError("RcuQueue", f"value is {value}", expected)
 
-    cdef int refuse_one(self, int dimensions) except -1:
+    cdef int refuse_one(self, values, int dimensions) except -1:
         if not dimensions:
-            raise TypeError("values: expected an array of them, or a list")
+            raise TypeError(
+                f"values are {container(values)}: expected a list or an array of "
+                "whole numbers, as the queue has no callback"
+            )
         return 0
 
     cdef int reserve(self, int32_t number, int64_t count) except -1:
@@ -311,8 +316,9 @@ cdef class RcuQueue:
             what = OTHER
         if what == OTHER:
             import numpy
-            values = as_array("RcuQueue", "values", values)
-            self.refuse_one(values.ndim)
+            taken = as_array("RcuQueue", "values", values)
+            self.refuse_one(values, taken.ndim)
+            values = taken
             if values.size and not numpy.can_cast(values.dtype, "q"):
                 raise TypeError(
                     f"values: {values.dtype}, expected whole numbers of 64 bits, as "
@@ -321,7 +327,7 @@ cdef class RcuQueue:
             values = numpy.require(values, "q", "CA")
             what = numbers(values, PyBUF_SIMPLE, &given)
         try:
-            self.refuse_one(given.ndim)
+            self.refuse_one(values, given.ndim)
             if kind is not None or self.held.itemsize:
                 self.call_words(number, &given, what, kind)
             else:
