@@ -737,6 +737,8 @@ cdef int begun(
 
     Nothing of Python's is touched before begin(): there may be no GIL.
     """
+    cdef const slabcore_kernel *of_cache = kernel
+    cdef const slabcore_kernel *of_memcg = kernel
     cdef slabcore_aside aside
     cdef int code = SLABCORE_OK
     if not begin(&aside):
@@ -744,11 +746,11 @@ cdef int begun(
     try:
         given(number)
         owner = kernel_of(kernel)
-        of_one(
-            kernel,
-            kernel if cache == NULL else cache.kernel,
-            kernel if memcg == NULL else memcg.kernel,
-        )
+        if cache != NULL:
+            of_cache = cache.kernel
+        if memcg != NULL:
+            of_memcg = memcg.kernel
+        of_one(kernel, of_cache, of_memcg)
         operands = []
         if what in (MKDIR, HOLD):
             operands.append(text(name))
